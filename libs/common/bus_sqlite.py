@@ -1,0 +1,265 @@
+"""The bus in one SQLite file, for a school that runs one process.
+
+SQLite admits one writer at a time, so row ids are assigned in commit order and a reader that remembers the last id can
+never skip a record. (The same table in PostgreSQL would lose records: ids there are assigned before commit.)
+Requests that wait for the disk together share one transaction and one sync. A group's position is written with the next
+append or within a second: losing it costs a redelivery, never a record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from libs.common import sqlite
+from libs.common.bus import Record
+from libs.common.errors import Unavailable
+
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA busy_timeout = 5000;
+CREATE TABLE IF NOT EXISTS log (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+    published_at INTEGER NOT NULL DEFAULT (unixepoch())
+);
+CREATE INDEX IF NOT EXISTS log_by_topic ON log (topic, id);
+CREATE TABLE IF NOT EXISTS cursor (
+    "group" TEXT NOT NULL, topic TEXT NOT NULL, last_id INTEGER NOT NULL, PRIMARY KEY ("group", topic)
+) WITHOUT ROWID;
+"""
+_FLUSH_S = 1.0
+
+
+class SqliteBus:
+    """All topics in one table; the row id is the position."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._append_thread = ThreadPoolExecutor(1, "bus-append")
+        self._read_thread = ThreadPoolExecutor(1, "bus-read")
+        self._writer: Any = None
+        self._reader: Any = None
+        self._waiting: list[tuple[Sequence[Record], asyncio.Future[None]]] = []
+        self._appending: asyncio.Task[None] | None = None
+        self._opening = asyncio.Lock()
+        self._sleepers: dict[asyncio.Event, frozenset[str]] = {}
+        self._ends: Counter[str] = Counter()
+        self._committed: dict[tuple[str, str], int] = {}
+        self._unwritten: dict[tuple[str, str], int] = {}
+        self._pending: Counter[tuple[str, str]] = Counter()
+        self._flusher: asyncio.Task[None] | None = None
+
+    async def check(self) -> None:
+        """Open the file. Raises Unavailable when that fails."""
+        async with self._opening:
+            if self._reader is None:
+                try:
+                    await asyncio.get_running_loop().run_in_executor(self._append_thread, self._open)
+                    await asyncio.get_running_loop().run_in_executor(self._read_thread, self._open_reader)
+                except sqlite.pysqlite3.Error as error:
+                    raise Unavailable(f"the bus file {self._path} cannot be opened: {error}") from error
+                self._flusher = asyncio.create_task(self._flush_positions(), name="bus.flush")
+
+    def _open(self) -> None:
+        self._writer = sqlite.pysqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        self._writer.executescript(_SCHEMA)
+        self._ends.update(dict(self._writer.execute("SELECT topic, max(id) FROM log GROUP BY topic")))
+        for group, topic, last in self._writer.execute('SELECT "group", topic, last_id FROM cursor').fetchall():
+            self._committed[group, topic] = last
+            (size,) = self._writer.execute(
+                "SELECT coalesce(sum(length(value)), 0) FROM log WHERE topic = ? AND id > ?", (topic, last)
+            ).fetchone()
+            self._pending[group, topic] = size
+
+    def _open_reader(self) -> None:
+        self._reader = sqlite.pysqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Append; return when the disk has it. Raises Unavailable (503) when the disk refuses."""
+        if self._reader is None:
+            await self.check()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((records, done))
+        if self._appending is None or self._appending.done():
+            self._appending = asyncio.create_task(self._append_waiting(), name="bus.append")
+        await done
+
+    async def _append_waiting(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            records = [record for group, _ in batch for record in group]
+            try:
+                ends = await self._write(records)
+            except sqlite.pysqlite3.Error as error:
+                for _, done in batch:
+                    if not done.done():
+                        done.set_exception(Unavailable(f"the bus could not be written: {error}", headers={"Retry-After": "5"}))
+                continue
+            self._ends.update({topic: end - self._ends[topic] for topic, end in ends.items()})
+            for group, topic in self._committed.keys() | self._pending.keys():
+                if topic in ends:
+                    self._pending[group, topic] += sum(len(r.value) for r in records if r.topic == topic)
+            for _, done in batch:
+                if not done.done():
+                    done.set_result(None)
+            for sleeper, topics in self._sleepers.items():
+                if not topics.isdisjoint(ends):
+                    sleeper.set()
+
+    async def _write(self, records: Sequence[Record]) -> dict[str, int]:
+        positions, self._unwritten = self._unwritten, {}
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._append_thread, self._append, records, positions)
+        except sqlite.pysqlite3.Error:
+            self._unwritten = positions | self._unwritten
+            raise
+
+    def _append(self, records: Sequence[Record], positions: dict[tuple[str, str], int]) -> dict[str, int]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            ends: dict[str, int] = {}
+            for r in records:
+                ends[r.topic] = self._writer.execute(
+                    "INSERT INTO log (topic, key, value) VALUES (?, ?, ?)", (r.topic, r.key, r.value)
+                ).lastrowid
+            self._writer.executemany(
+                'INSERT INTO cursor ("group", topic, last_id) VALUES (?, ?, ?) '
+                'ON CONFLICT ("group", topic) DO UPDATE SET last_id = excluded.last_id',
+                [(group, topic, last) for (group, topic), last in positions.items()],
+            )
+            self._writer.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
+        return ends
+
+    async def _flush_positions(self) -> None:
+        while True:
+            await asyncio.sleep(_FLUSH_S)
+            if self._unwritten:
+                with suppress(sqlite.pysqlite3.Error):  # written again with the next append
+                    await self._write(())
+
+    @asynccontextmanager
+    async def subscribe(self, group: str, topics: Sequence[str]) -> AsyncIterator[_SqliteSubscription]:
+        """Join as the group's only member: this bus has one process."""
+        await self.check()
+        for topic in topics:
+            if (group, topic) not in self._pending:
+                self._pending[group, topic] = await self._read(self._size_after, topic, self._committed.get((group, topic), 0))
+        wakeup = asyncio.Event()
+        self._sleepers[wakeup] = frozenset(topics)
+        try:
+            yield _SqliteSubscription(self, wakeup, group, tuple(topics))
+        finally:
+            del self._sleepers[wakeup]
+
+    async def _read(self, function: Any, *arguments: object) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._read_thread, function, *arguments)
+
+    def _size_after(self, topic: str, last: int) -> int:
+        sql = "SELECT coalesce(sum(length(value)), 0) FROM log WHERE topic = ? AND id > ?"
+        size: int = self._reader.execute(sql, (topic, last)).fetchone()[0]
+        return size
+
+    def _select(self, positions: dict[str, int], limit: int) -> list[tuple[int, Record]]:
+        rows: list[tuple[int, Record]] = []
+        for topic, last in positions.items():  # each topic has its share, so that a busy one cannot starve another
+            size = 0
+            found = self._reader.execute("SELECT id, key, value FROM log WHERE topic = ? AND id > ? ORDER BY id", (topic, last))
+            for id_, key, value in found:
+                rows.append((id_, Record(topic, key, value)))
+                size += len(value)
+                if size >= limit // len(positions):
+                    break
+            found.close()
+        return rows
+
+    async def end(self, topic: str, key: str) -> int:
+        """Return the id of the topic's newest record, whatever its key."""
+        del key
+        await self.check()
+        return self._ends[topic]
+
+    async def committed(self, group: str, topic: str, key: str) -> int:
+        """Return the id of the last record that the group is done with."""
+        del key
+        return self._committed.get((group, topic), 0)
+
+    async def backlog(self, group: str, topic: str) -> int:
+        """Return the bytes that the group has yet to commit."""
+        return self._pending[group, topic]
+
+    async def prune(self, older_than_s: int) -> int:
+        """Delete records older than that which every known group has passed; return how many."""
+        await self.check()
+        return await asyncio.get_running_loop().run_in_executor(self._append_thread, self._prune, older_than_s)
+
+    def _prune(self, older_than_s: int) -> int:
+        deleted = 0
+        passed: dict[str, int] = {}
+        for (_, topic), last in self._committed.items():
+            passed[topic] = min(last, passed.get(topic, last))
+        for topic, last in passed.items():
+            # One record of each topic stays, so that `end` is known after a restart.
+            deleted += self._writer.execute(
+                "DELETE FROM log WHERE topic = ? AND id <= ? AND id < (SELECT max(id) FROM log WHERE topic = ?) "
+                "AND published_at < unixepoch() - ?",
+                (topic, last, topic, older_than_s),
+            ).rowcount
+        return deleted
+
+    async def close(self) -> None:
+        """Write the groups' positions and close the file."""
+        if self._appending is not None:
+            await self._appending
+        if self._flusher is not None:
+            self._flusher.cancel()
+        if self._writer is not None:
+            with suppress(sqlite.pysqlite3.Error):  # lost positions cost a redelivery
+                await self._write(())
+        for thread, connection in ((self._append_thread, self._writer), (self._read_thread, self._reader)):
+            if connection is not None:
+                await asyncio.get_running_loop().run_in_executor(thread, connection.close)
+            thread.shutdown()
+
+
+class _SqliteSubscription:
+    def __init__(self, bus: SqliteBus, wakeup: asyncio.Event, group: str, topics: tuple[str, ...]) -> None:
+        self._bus, self._wakeup, self._group = bus, wakeup, group
+        self._positions = {topic: bus._committed.get((group, topic), 0) for topic in topics}
+        self._sizes: Counter[str] = Counter()
+
+    async def fetch(self, limit: int, wait: float) -> Sequence[Record]:
+        self._wakeup.clear()
+        if not self._behind():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wakeup.wait(), wait)
+            if not self._behind():
+                return ()
+        rows = await self._bus._read(self._bus._select, self._positions, limit)
+        for id_, record in rows:
+            self._positions[record.topic] = id_
+            self._sizes[record.topic] += len(record.value)
+        return [record for _, record in rows]
+
+    def _behind(self) -> bool:
+        return any(self._bus._ends[topic] > last for topic, last in self._positions.items())
+
+    async def commit(self) -> None:
+        for topic, last in self._positions.items():
+            if self._bus._committed.get((self._group, topic)) != last:
+                self._bus._committed[self._group, topic] = last
+                self._bus._unwritten[self._group, topic] = last
+            self._bus._pending[self._group, topic] -= self._sizes.pop(topic, 0)
+
+    async def rewind(self) -> None:
+        for topic in self._positions:
+            self._positions[topic] = self._bus._committed.get((self._group, topic), 0)
+        self._sizes.clear()

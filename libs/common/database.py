@@ -1,0 +1,269 @@
+"""One database per service; one transaction per request, event batch or job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Identity,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    event,
+    insert,
+    text,
+)
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from libs.common import sqlite
+from libs.common.errors import Unavailable
+from libs.common.event import Event, Message, encode, event_id
+from libs.common.telemetry import current_traceparent
+
+Clock = Callable[[], datetime]
+
+NAMES = {
+    "ix": "%(table_name)s_%(column_0_N_name)s_ix",
+    "uq": "%(table_name)s_%(column_0_N_name)s_uq",
+    "ck": "%(table_name)s_%(constraint_name)s_ck",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fk",
+    "pk": "%(table_name)s_pk",
+}
+
+# Text that is sorted or paged by: PostgreSQL compares it byte by byte, as SQLite does.
+Ordered = String().with_variant(String(collation="C"), "postgresql")
+# SQLite numbers rows by itself only where the key is a plain INTEGER.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant. Refuses naive values; SQLite would silently drop the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"naive datetime {value!r}")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+TYPES = {datetime: UtcDateTime}
+
+
+class CommonTable(DeclarativeBase):
+    """The tables every service has, whatever it does."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = TYPES
+
+
+class OutboxRow(CommonTable):
+    """An event waiting to be published; deleted once the bus has it."""
+
+    __tablename__ = "outbox"
+    position: Mapped[int] = mapped_column(RowId, Identity(), primary_key=True)
+    topic: Mapped[str]
+    key: Mapped[str]
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class InboxRow(CommonTable):
+    """An event this service has already handled."""
+
+    __tablename__ = "inbox"
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    handled_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class LeaseRow(CommonTable):
+    """Who runs a piece of background work; `token` grows with each new holder. Times are the database's own."""
+
+    __tablename__ = "lease"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str]
+    token: Mapped[int] = mapped_column(BigInteger)
+    until: Mapped[float]
+
+
+class AnswerRow(CommonTable):
+    """What was answered to a POST with an Idempotency-Key; no answer yet: the work was done, the answer not kept."""
+
+    __tablename__ = "answer"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    person: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int | None]
+    headers: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Transaction:
+    """What a command may touch: its rows, its outgoing events, the time.
+
+    `school` and `cause` are those of the event being handled; a request sets them itself. The id of an outgoing event
+    derives from its cause, so that handling the cause again publishes nothing new.
+    """
+
+    def __init__(self, session: AsyncSession, database: Database) -> None:
+        self.session = session
+        self.database = database
+        self.now = database.now()
+        self.school = ""
+        self.cause = f"urn:uuid:{uuid4()}"
+        self.traceparent = current_traceparent()
+        self.outgoing: list[dict[str, Any]] = []
+        self.when_committed: list[Callable[[], None]] = []
+        self._counts: Counter[tuple[str, str, str, str]] = Counter()
+
+    def publish(self, fact: Event, *, cause: str | None = None, school: str | None = None) -> UUID:
+        """Send the event when the transaction commits, and only then. Returns the event's id."""
+        cause, school = cause or self.cause, school or self.school
+        about = str(getattr(fact, fact.about_field))
+        n = self._counts[school, cause, fact.event_type, about]
+        self._counts[school, cause, fact.event_type, about] += 1
+        id_ = event_id(f"{school}|{cause}", fact, n)
+        message = Message(id_, self.now, school, fact, causationid=cause, traceparent=self.traceparent)
+        self.outgoing.append({"topic": fact.producer(), "key": school, "payload": encode(message)})
+        return id_
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database.engine.dialect.name == "sqlite"
+
+    async def driver(self, work: Callable[[Any], Any]) -> Any:
+        """Run `work` with the driver's own connection, inside this transaction: for the intake's few bulk statements.
+
+        SQLite: `work` gets the `pysqlite3` connection and runs in its thread; PostgreSQL: the `psycopg` async
+        connection, and `work` returns an awaitable.
+        """
+        connection = await self.session.connection()
+        raw = (await connection.get_raw_connection()).driver_connection
+        assert raw is not None
+        if self.is_sqlite:
+            return await raw._execute(work, raw._conn)
+        return await work(raw)
+
+
+class Database:
+    """The rows of one service. `clock` is the only clock that business code sees."""
+
+    def __init__(self, url: str, clock: Clock = lambda: datetime.now(UTC)) -> None:
+        self.url = url
+        self.now = clock
+        self.outbox_filled = asyncio.Event()
+        self.memory: dict[str, Any] = {}
+        if url.startswith("sqlite"):
+            sqlite.check_version()
+            self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8)
+            _use_sqlite_properly(self.engine)
+        else:
+            self.engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+        self._writing = asyncio.Lock() if url.startswith("sqlite") else None
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._readers = async_sessionmaker(self.engine.execution_options(read_only=True), expire_on_commit=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Commit when the block ends, roll back when it raises. Nobody else commits.
+
+        On SQLite one lock orders the writers of the process, first come first served: its own busy wait is not fair.
+        Raises Unavailable when the database cannot be reached.
+        """
+        if self._writing is None:
+            async with self._transaction() as tx:
+                yield tx
+        else:
+            async with self._writing, self._transaction() as tx:
+                yield tx
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Transaction]:
+        try:
+            async with self._sessions.begin() as session:
+                tx = Transaction(session, self)
+                yield tx
+                if tx.outgoing:
+                    await session.flush()
+                    await session.execute(insert(OutboxRow), tx.outgoing)
+        except OperationalError as error:
+            raise Unavailable(f"the database cannot be used now: {error.orig}", headers={"Retry-After": "5"}) from error
+        if tx.outgoing:
+            self.outbox_filled.set()
+        for callback in tx.when_committed:
+            callback()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A consistent snapshot; never waits for a writer and never writes."""
+        try:
+            async with self._readers() as session:
+                yield session
+        except OperationalError as error:
+            raise Unavailable(f"the database cannot be used now: {error.orig}", headers={"Retry-After": "5"}) from error
+
+    async def seconds(self, session: AsyncSession) -> float:
+        """The database's own clock, in seconds: leases are compared with it, never with a worker's."""
+        sql = (
+            "SELECT unixepoch('subsec')" if self.engine.dialect.name == "sqlite" else "SELECT extract(epoch FROM clock_timestamp())"
+        )
+        return float(await session.scalar(text(sql)) or 0)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def _use_sqlite_properly(engine: AsyncEngine) -> None:
+    """Sync at each commit, and take the write lock at BEGIN, so a transaction never fails half-way for want of it."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "busy_timeout = 5000",
+            "cache_size = -8192",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("read_only", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def days_ago(now: datetime, days: int) -> datetime:
+    return now - timedelta(days=days)
+
+
+def in_batches(rows: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """Split rows into pieces of at most `size`."""
+    return [rows[i : i + size] for i in range(0, len(rows), size)]

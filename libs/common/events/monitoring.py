@@ -1,0 +1,95 @@
+"""Facts published by monitoring."""
+
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from libs.common.event import Event
+
+
+class MetricDefined(Event, type="monitoring.metric_defined", about="code"):
+    """A row of a school's catalogue of metrics; `grain` are the references that an observation must name."""
+
+    code: str
+    name: str
+    grain: list[str]
+    kind: str
+    unit: str | None = None
+    direction: str
+
+
+class WarningRaised(Event, type="monitoring.warning_raised", about="warning"):
+    """A subject passed a warning line: a new episode of (indicator, subject).
+
+    `start` is the first day of the deciding window. `value`, `numerator`, `denominator` and `line` are exact decimals in
+    the metric's unit; `clear` is the value at which the episode ends. `places` say where the subject belongs
+    (`school:…`, `unit:…`, `course:…`, `class:…`, `student:…`, `teacher:…`, `level:…`): who may see it follows from them.
+    `observed_at` is when the request that caused it was taken in, None where no single one did.
+    """
+
+    warning: UUID
+    indicator: str
+    indicator_name: str
+    version: int
+    metric: str
+    level: str
+    subject: str
+    subject_name: str | None = None
+    window: str
+    start: date
+    severity: str
+    comparison: str
+    value: Decimal
+    numerator: Decimal
+    denominator: Decimal
+    line: Decimal
+    clear: Decimal
+    raised_at: AwareDatetime
+    observed_at: AwareDatetime | None = None
+    places: list[str]
+
+
+class WarningEscalated(Event, type="monitoring.warning_escalated", about="warning"):
+    """An uncleared warning passed a worse line; severity rises, never falls."""
+
+    warning: UUID
+    severity: str
+    window: str
+    start: date
+    value: Decimal
+    numerator: Decimal
+    denominator: Decimal
+    line: Decimal
+
+
+class WarningCleared(Event, type="monitoring.warning_cleared", about="warning"):
+    """The deciding window is back over the clear line of the mildest warning line: the episode is over."""
+
+    warning: UUID
+    start: date
+    value: Decimal
+    numerator: Decimal
+    denominator: Decimal
+
+
+class WarningAcknowledged(Event, type="monitoring.warning_acknowledged", about="warning"):
+    """A person has seen it."""
+
+    warning: UUID
+    by: str
+
+
+class WarningImproving(Event, type="monitoring.warning_improving", about="warning"):
+    """The warning's improvement was started."""
+
+    warning: UUID
+
+
+class WarningDismissed(Event, type="monitoring.warning_dismissed", about="warning"):
+    """A person judged the warning unfounded, with a reason."""
+
+    warning: UUID
+    by: str
+    reason: str

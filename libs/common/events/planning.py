@@ -1,0 +1,94 @@
+"""Facts published by planning."""
+
+from datetime import date
+from uuid import UUID
+
+from libs.common.event import Event
+
+
+class ImprovementOpened(Event, type="planning.improvement_opened", about="improvement"):
+    """A warning opened its one improvement task.
+
+    `owner` is the person by post, None where every post up to the quality office is vacant; `vacant` names the posts that
+    were passed over on the way up. `places` are the warning's.
+    """
+
+    improvement: UUID
+    warning: UUID
+    indicator: str
+    level: str
+    subject: str
+    title: str
+    severity: str
+    owner: str | None
+    owner_post: str
+    verifier: str | None
+    verifier_post: str
+    vacant: list[str]
+    plan_due_on: date
+    due_on: date
+    places: list[str]
+
+
+class ImprovementStarted(Event, type="planning.improvement_started", about="improvement"):
+    """The owner accepted the plan: measures, goal and deadline."""
+
+    improvement: UUID
+    warning: UUID
+    by: str
+    measures: list[str]
+    goal: str
+    deadline: date
+
+
+class ImprovementSubmitted(Event, type="planning.improvement_submitted", about="improvement"):
+    """The owner says what was done, with evidence."""
+
+    improvement: UUID
+    warning: UUID
+    by: str
+    done: str
+    evidence: list[str]
+
+
+class ImprovementReturned(Event, type="planning.improvement_returned", about="improvement"):
+    """The verifier wants more, with a reason."""
+
+    improvement: UUID
+    warning: UUID
+    by: str
+    reason: str
+
+
+class ImprovementVerified(Event, type="planning.improvement_verified", about="improvement"):
+    """Somebody other than the submitter confirmed it; `reason` is there where the warning was not yet cleared."""
+
+    improvement: UUID
+    warning: UUID
+    by: str
+    reason: str | None = None
+
+
+class ImprovementClosed(Event, type="planning.improvement_closed", about="improvement"):
+    """The task is over: `verified`, or `dismissed` or `withdrawn` with its warning."""
+
+    improvement: UUID
+    warning: UUID
+    reason: str
+
+
+class ImprovementDueChanged(Event, type="planning.improvement_due_changed", about="improvement"):
+    """A rising severity moved the due date forward."""
+
+    improvement: UUID
+    warning: UUID
+    severity: str
+    due_on: date
+
+
+class ImprovementOverdue(Event, type="planning.improvement_overdue", about="improvement"):
+    """The due date passed without the task being submitted."""
+
+    improvement: UUID
+    warning: UUID
+    due_on: date

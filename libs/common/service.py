@@ -1,0 +1,60 @@
+"""What a service is: one value that says everything the runtime must know."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter
+from sqlalchemy import MetaData
+
+from libs.common.bus import Record
+from libs.common.database import Transaction
+from libs.common.event import Event
+
+Handler = Callable[[Any, Transaction], Awaitable[None]]
+BatchHandler = Callable[[Sequence[Record], Transaction], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Work started by the clock, in one transaction, by one process at a time."""
+
+    name: str
+    every: timedelta
+    run: Callable[[Transaction], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A service: its endpoints, its tables, what it does when something happens, and what it does by the clock.
+
+    `handlers` get one event each; `intake` gets whole batches of a topic's records as they stand on the bus.
+    """
+
+    name: str
+    router: APIRouter
+    tables: MetaData
+    handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
+    intake: Mapping[str, BatchHandler] = field(default_factory=dict)
+    jobs: Sequence[Job] = ()
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The types of the events that `handlers` take."""
+        return frozenset(cls.event_type for cls in self.handlers)
+
+    @property
+    def groups(self) -> Mapping[str, Sequence[str]]:
+        """Consumer groups of this service and the topics each reads."""
+        groups: dict[str, Sequence[str]] = {f"{self.name}.{topic}": (topic,) for topic in self.intake}
+        if self.handlers:
+            groups[self.name] = tuple(sorted({cls.producer() for cls in self.handlers}))
+        return groups
+
+    @property
+    def migrations(self) -> Path:
+        return Path(__file__).parents[2] / "services" / self.name / "migrations"

@@ -1,0 +1,7 @@
+"""Standards says what good means: indicators, warning lines, their versions."""
+
+from libs.common.service import Service
+from services.standards.api import router
+from services.standards.tables import Table
+
+service = Service(name="standards", router=router, tables=Table.metadata)
