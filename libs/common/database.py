@@ -165,7 +165,7 @@ class Transaction:
         raw = (await connection.get_raw_connection()).driver_connection
         assert raw is not None
         if self.is_sqlite:
-            return await raw._execute(work, raw._conn)
+            return await raw._execute(work, raw._conn)  # noqa: SLF001 - aiosqlite's one way into its thread
         return await work(raw)
 
 

@@ -17,7 +17,7 @@ from fastapi import Depends, FastAPI, Query, Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -27,7 +27,7 @@ from starlette.types import Scope as AsgiScope
 from libs.common import auth
 from libs.common.auth import Principal, Scope
 from libs.common.bus import Bus
-from libs.common.database import AnswerRow, Database, Transaction
+from libs.common.database import AnswerRow, Database, OutboxRow, Transaction
 from libs.common.errors import PROBLEM, Conflict, Fault, Invalid, Malformed, ServiceError
 from libs.common.service import Service
 from libs.common.telemetry import HTTP_SECONDS, bind_trace
@@ -326,11 +326,20 @@ class Observed:
             seconds.observe(time.perf_counter() - start)
 
 
+async def _outbox(request: Request, caller: Caller, session: Read) -> dict[str, int | None]:
+    """What of the caller's school is committed here and not yet on the bus: the lowest and the highest outbox position."""
+    del request
+    sql = select(func.min(OutboxRow.position), func.max(OutboxRow.position)).where(OutboxRow.key == caller.school)
+    oldest, newest = (await session.execute(sql)).one()
+    return {"oldest": oldest, "newest": newest}
+
+
 def service_app(service: Service, database: Database, bus: Bus, secret: bytes) -> FastAPI:
     """Return the ASGI app of one service; its endpoints believe only principals signed with `secret`."""
     app = FastAPI(title=service.name, openapi_url=None, dependencies=[Depends(_refuse_unknown_parameters)])
     app.state.service, app.state.database, app.state.bus, app.state.secret = service.name, database, bus, secret
     app.include_router(service.router)
+    app.add_api_route("/internal/outbox", _outbox, include_in_schema=False)
     app.add_exception_handler(ServiceError, _render)
     app.add_exception_handler(HTTPException, _render_http)
     app.add_exception_handler(RequestValidationError, _render_validation)
