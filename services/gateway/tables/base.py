@@ -1,5 +1,3 @@
-"""Rows that gateway owns."""
-
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 

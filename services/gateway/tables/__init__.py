@@ -1,0 +1,5 @@
+"""Rows that the gateway owns."""
+
+from services.gateway.tables.base import Table
+
+__all__ = ["Table"]
