@@ -1,4 +1,4 @@
-"""Rows that monitoring owns."""
+"""Base of this service's tables."""
 
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase

@@ -1,0 +1,333 @@
+"""What a campus system says happened: the one event that comes from outside.
+
+The same few functions read it at the gateway, which answers the sender, and in monitoring, which also meets events that a
+trusted system put on the bus itself: so what the gateway accepts, monitoring can count.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from libs.common.errors import Fault, Invalid, Malformed
+
+TYPE = "cn.zhengai.observation.v1"
+LATER = {
+    "cn.zhengai.observation.corrected.v1": "corrections come in a later release",
+    "cn.zhengai.observation.retracted.v1": "retractions come in a later release",
+}
+REFERENCES = ("student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "activity")
+MILLION = 1_000_000
+LIMIT = 1_000_000_000 * MILLION  # |numerator|, |denominator| stay below, in millionths
+OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(hours=24)
+DEEPEST = 32
+MOST_EXTENSIONS = 16
+
+_NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*$"
+Reference = Annotated[str, Meta(min_length=1, max_length=128, pattern=_NO_CONTROL)]
+SourceUri = Annotated[str, Meta(min_length=1, max_length=256, pattern=_NO_CONTROL)]
+Code = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
+
+
+class Data(Struct, forbid_unknown_fields=True):
+    """What was observed: a numerator over a denominator of one metric, and of whom."""
+
+    metric: Code
+    numerator: int | Decimal
+    denominator: int | Decimal
+    student: Reference | UnsetType = UNSET
+    teacher: Reference | UnsetType = UNSET
+    class_: Reference | UnsetType = msgspec.field(default=UNSET, name="class")
+    homeroom: Reference | UnsetType = UNSET
+    course: Reference | UnsetType = UNSET
+    programme: Reference | UnsetType = UNSET
+    department: Reference | UnsetType = UNSET
+    lesson: Reference | UnsetType = UNSET
+    activity: Reference | UnsetType = UNSET
+    phase: Literal["before", "during", "after"] | UnsetType = UNSET
+
+
+class CloudEvent(Struct):
+    """The attributes of CloudEvents 1.0 that an observation has; others are extensions."""
+
+    specversion: Literal["1.0"]
+    id: Reference
+    source: SourceUri
+    type: str
+    time: Annotated[datetime, Meta(tz=True)]
+    data: Data
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    subject: str | None = None
+    school: str | None = None
+    traceparent: str | None = None
+    recordedtime: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """An observation that is right in itself; whether its metric exists is another question (`check`).
+
+    `numerator` and `denominator` are millionths, exact. `references` maps each named kind of reference to its id.
+    """
+
+    source: str
+    id: str
+    time: datetime
+    metric: str
+    numerator: int
+    denominator: int
+    references: Mapping[str, str]
+    phase: str | None
+    school: str | None
+    traceparent: str | None
+    recorded_at: datetime | None
+
+    def content_hash(self) -> bytes:
+        """8 bytes that differ when type or data differ, however the numbers were written."""
+        parts = [self.metric, str(self.numerator), str(self.denominator), self.phase or ""]
+        parts += [self.references.get(kind, "") for kind in REFERENCES]
+        return blake2b("\0".join(parts).encode(), digest_size=8).digest()
+
+    def id_hash(self, key: bytes) -> bytes:
+        """16 bytes for (source, id), keyed per installation."""
+        return blake2b(f"{self.source}\0{self.id}".encode(), digest_size=16, key=key).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRule:
+    """What a metric of the school's catalogue asks of its observations."""
+
+    grain: frozenset[str]
+    kind: str
+
+
+_any = msgspec.json.Decoder(float_hook=Decimal)
+_KEY_END = re.compile(rb'"[ \t\r\n]*:')
+_EXTENSION = re.compile(r"[a-z0-9]{1,20}")
+_NAMED = re.compile(r"(?:required|unknown) field `(?P<name>[^`]*)`")
+_KNOWN = frozenset(CloudEvent.__struct_encode_fields__)
+_REQUIRED = ("specversion", "id", "source", "type")
+
+
+def read_json(raw: bytes) -> Any:
+    """Decode strictly: numbers exact. Raises Malformed for what is not JSON, duplicate keys and deep nesting included."""
+    if raw.count(b"{") + raw.count(b"[") > DEEPEST and _depth(raw) > DEEPEST:
+        raise Malformed(f"nested more than {DEEPEST} levels deep")
+    try:
+        value = _any.decode(raw)
+    except RecursionError as error:
+        raise Malformed(f"nested more than {DEEPEST} levels deep") from error
+    except UnicodeDecodeError as error:
+        raise Malformed("not UTF-8") from error
+    except (msgspec.DecodeError, ArithmeticError, ValueError) as error:
+        reason = "a lone surrogate, or the text ends too early" if "truncated" in str(error) else str(error)
+        raise Malformed(f"not JSON: {reason}") from error
+    _refuse_duplicate_keys(raw, value)
+    return value
+
+
+def _depth(raw: bytes) -> int:
+    deepest = depth = 0
+    in_string = escaped = False
+    for byte in raw:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"}]":
+            depth -= 1
+    return deepest
+
+
+def _refuse_duplicate_keys(raw: bytes, value: Any) -> None:
+    """JSON parsers keep the last of two equal keys without a word.
+
+    Each key is followed by `":`, with or without white space; so as many of these as keys were read means that none was
+    dropped. Text that holds `":` itself makes the count larger, and only then each key is looked at.
+    """
+    if b'" ' in raw or b'"\t' in raw or b'"\n' in raw or b'"\r' in raw:
+        colons = len(_KEY_END.findall(raw))
+    else:
+        colons = raw.count(b'":')
+    if colons != _count_keys(value):
+        json.loads(raw, object_pairs_hook=_unique)
+
+
+def _count_keys(value: Any) -> int:
+    if type(value) is dict:
+        n = len(value)
+        for each in value.values():
+            if type(each) is dict or type(each) is list:
+                n += _count_keys(each)
+        return n
+    return sum(map(_count_keys, value)) if type(value) is list else 0
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = dict(pairs)
+    if len(keys) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Malformed(f"the key {twice!r} stands twice in one object")
+    return keys
+
+
+def parse(value: Any) -> Observation:
+    """Make an observation of decoded JSON.
+
+    Raises Malformed where it is no CloudEvent 1.0 at all, Invalid (one fault, with its JSON pointer) where it is one that
+    can never be counted.
+    """
+    if type(value) is not dict:
+        raise Malformed("an event is a JSON object")
+    for name in _REQUIRED:
+        if name not in value:
+            raise Malformed(f"not a CloudEvent: {name!r} is missing")
+    if value["specversion"] != "1.0":
+        raise Malformed("not a CloudEvent 1.0: specversion is not '1.0'")
+    _check_type(value)
+    if len(value) > len(_REQUIRED) + 2:
+        _check_extensions(value)
+    data = value.get("data")
+    if type(data) is dict and (type(data.get("numerator")) is str or type(data.get("denominator")) is str):
+        name = "numerator" if type(data.get("numerator")) is str else "denominator"
+        raise _invalid(f"/data/{name}", "is a JSON number, not a string")
+    try:
+        event = msgspec.convert(value, CloudEvent)
+    except msgspec.ValidationError as error:
+        raise _invalid(*_where(str(error))) from error
+    return Observation(
+        source=event.source,
+        id=event.id,
+        time=_time(event.time),
+        metric=event.data.metric,
+        numerator=_millionths("/data/numerator", event.data.numerator),
+        denominator=_millionths("/data/denominator", event.data.denominator),
+        references={kind: data[kind] for kind in REFERENCES if kind in data},
+        phase=data.get("phase"),
+        school=event.school,
+        traceparent=event.traceparent,
+        recorded_at=event.recordedtime,
+    )
+
+
+def check(observation: Observation, metrics: Mapping[str, MetricRule], latest: datetime) -> Fault | None:
+    """Say what makes it wrong for this school, if anything. `latest`: the last instant that is not too far ahead."""
+    if (metric := metrics.get(observation.metric)) is None:
+        return Fault(pointer="/data/metric", detail=f"no metric of this school is called {observation.metric!r}")
+    named = observation.references
+    for kind in sorted(metric.grain):
+        if kind not in named:
+            return Fault(pointer=f"/data/{kind}", detail=f"{observation.metric!r} is observed per {', '.join(sorted(metric.grain))}: name it")
+    if "student" in named and "student" not in metric.grain:
+        return Fault(pointer="/data/student", detail=f"{observation.metric!r} is not observed per student: leave it out")
+    if observation.denominator <= 0:
+        return Fault(pointer="/data/denominator", detail="must be greater than 0")
+    if metric.kind == "ratio" and observation.numerator < 0:
+        return Fault(pointer="/data/numerator", detail="must not be negative for a ratio")
+    if observation.time > latest:
+        return Fault(pointer="/time", detail="lies more than 24 hours ahead")
+    return None
+
+
+def _check_type(value: Mapping[str, Any]) -> None:
+    if value["type"] == TYPE:
+        return
+    if (reason := LATER.get(value["type"]) if type(value["type"]) is str else None) is not None:
+        raise _invalid("/type", reason)
+    raise _invalid("/type", f"unknown type: {TYPE!r} is known")
+
+
+def _check_extensions(value: Mapping[str, Any]) -> None:
+    extensions = [name for name in value if name not in _KNOWN]
+    if len(extensions) > MOST_EXTENSIONS:
+        raise _invalid("", f"more than {MOST_EXTENSIONS} extension attributes")
+    for name in extensions:
+        if _EXTENSION.fullmatch(name) is None:
+            raise _invalid(f"/{name.replace('~', '~0').replace('/', '~1')}", "extension attributes are called [a-z0-9]{1,20}")
+        if type(value[name]) in {dict, list} or value[name] is None:
+            raise _invalid(f"/{name}", "an extension attribute is a string, a number or a boolean")
+
+
+def _time(time: datetime) -> datetime:
+    try:
+        instant = time.astimezone(UTC)
+    except OverflowError as error:
+        raise _invalid("/time", "lies outside the calendar") from error
+    if instant < OLDEST:
+        raise _invalid("/time", "lies before 2000-01-01")
+    return instant
+
+
+def _millionths(pointer: str, number: int | Decimal) -> int:
+    """The number times a million, exact. Raises Invalid for more than 6 decimals or 9 digits before the point."""
+    if type(number) is int:
+        scaled = number * MILLION
+    else:
+        assert isinstance(number, Decimal)
+        scaled = _scale(pointer, number)
+    if not -LIMIT < scaled < LIMIT:
+        raise _invalid(pointer, "its absolute value must be below 1,000,000,000")
+    return scaled
+
+
+def _scale(pointer: str, number: Decimal) -> int:
+    if number == 0:
+        return 0
+    if not number.is_finite() or number.adjusted() > 9:
+        raise _invalid(pointer, "its absolute value must be below 1,000,000,000")
+    sign, digits, exponent = number.as_tuple()
+    text = "".join(map(str, digits)).rstrip("0")
+    power = int(exponent) + len(digits) - len(text) + 6
+    if power < 0:
+        raise _invalid(pointer, "must be a multiple of 0.000001")
+    scaled = int(text) * 10**power
+    return -scaled if sign else scaled
+
+
+def _where(message: str) -> tuple[str, str]:
+    """Split the decoder's message into a JSON pointer and a reason."""
+    reason, _, path = message.partition(" - at `$")
+    if "int | decimal" in reason:
+        reason = "must be a JSON number"
+    pointer = path.rstrip("`").replace(".", "/")
+    if (match := _NAMED.search(reason)) is not None:
+        pointer += "/" + match["name"].replace("~", "~0").replace("/", "~1")
+        reason = "unknown field" if "unknown" in reason else "is missing"
+    elif "RFC3339" in reason or "timezone" in reason:
+        reason = "must be an RFC 3339 date and time with a zone"
+    elif "regex" in reason:
+        reason = "holds characters that are not allowed" if pointer != "/data/metric" else "a code is [a-z0-9][a-z0-9_-]{0,63}"
+    elif "length" in reason:
+        most = 256 if pointer == "/source" else 128
+        reason = "must not be empty" if ">=" in reason else f"longer than {most} characters"
+    return pointer, reason[:1].lower() + reason[1:]
+
+
+def _invalid(pointer: str, reason: str) -> Invalid:
+    return Invalid(f"{pointer or '/'}: {reason}", [Fault(pointer=pointer, detail=reason)])
+
+
+def refused(faults: Iterable[Fault]) -> Invalid:
+    """The refusal of a whole request, with one fault for each invalid event."""
+    faults = list(faults)
+    return Invalid(f"{len(faults)} of the events cannot be accepted, and none was", faults)

@@ -1,0 +1,53 @@
+"""What is measured and judged: schools, their metrics, and the indicators that standards has activated."""
+
+from sqlalchemy import JSON, BigInteger, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from libs.common.database import Ordered
+from services.monitoring.tables.base import Table
+
+
+class SchoolRow(Table):
+    """A school, and how far it has counted.
+
+    Whoever counts holds this row locked, so that one worker at a time counts a school; `position` is the place of the
+    newest observation in the school's order of counting; `version` grows with every change of metrics, indicators or
+    roster, so that a worker knows when its copy in memory is old.
+    """
+
+    __tablename__ = "school"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(unique=True)
+    timezone: Mapped[str]
+    year_start: Mapped[str]
+    position: Mapped[int] = mapped_column(BigInteger, default=0)
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class MetricRow(Table):
+    """A row of a school's catalogue. Its grain and kind never change: sums of two grains cannot be told apart."""
+
+    __tablename__ = "metric"
+    __table_args__ = (UniqueConstraint("school_id", "code"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    school_id: Mapped[int]
+    code: Mapped[str] = mapped_column(Ordered)
+    name: Mapped[str]
+    grain: Mapped[list[str]] = mapped_column(JSON)
+    kind: Mapped[str]
+    unit: Mapped[str | None]
+    direction: Mapped[str]
+
+
+class IndicatorRow(Table):
+    """One activated version of an indicator, as standards published it.
+
+    `judged_through` is the first day of the newest closed window that has been judged (`window_close` only).
+    """
+
+    __tablename__ = "indicator"
+    school_id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    definition: Mapped[dict[str, object]] = mapped_column(JSON)
+    judged_through: Mapped[int | None]

@@ -1,0 +1,130 @@
+"""The observation log, the ids that were counted, and the sums.
+
+Subjects are integers here; the words for them stand in `word`. The log is the evidence behind every number and the source of
+a rebuild. Numbers are millionths, times are microseconds and days are counted from 1970-01-01, all in plain integers: these
+tables are written by the intake's bulk statements.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import JSON, BigInteger, Identity, Index, LargeBinary, SmallInteger, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from libs.common.database import Ordered, RowId
+from services.monitoring.tables.base import Table
+
+
+class InstallationRow(Table):
+    """The key of this installation's id hashes."""
+
+    __tablename__ = "installation"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class WordRow(Table):
+    """The text for an integer in log and sums: a reference of some kind, or a source."""
+
+    __tablename__ = "word"
+    __table_args__ = (UniqueConstraint("school_id", "kind", "code"),)
+    id: Mapped[int] = mapped_column(RowId, Identity(), primary_key=True)
+    school_id: Mapped[int]
+    kind: Mapped[str]
+    code: Mapped[str] = mapped_column(Ordered)
+
+
+class IdRow(Table):
+    """An id that was counted: BLAKE2b of (source, id), 8 bytes of the content's hash, and where it stands in the log."""
+
+    __tablename__ = "counted_id"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own form
+    school_id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    position: Mapped[int] = mapped_column(BigInteger)
+
+
+class ObservationRow(Table):
+    """One counted observation, in the school's order of counting.
+
+    References are words; None where the observation did not name one. `event` is the campus system's own id, by which a
+    person finds and corrects it there.
+    """
+
+    __tablename__ = "observation"
+    __table_args__ = (
+        Index("observation_metric_day_ix", "school_id", "metric_id", "day"),
+        {"sqlite_with_rowid": False},
+    )
+    school_id: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    metric_id: Mapped[int]
+    time: Mapped[int] = mapped_column(BigInteger)
+    day: Mapped[int]
+    numerator: Mapped[int] = mapped_column(BigInteger)
+    denominator: Mapped[int] = mapped_column(BigInteger)
+    source: Mapped[int] = mapped_column(BigInteger)
+    event: Mapped[str]
+    phase: Mapped[int | None] = mapped_column(SmallInteger)
+    counted_at: Mapped[int] = mapped_column(BigInteger)
+    student: Mapped[int | None] = mapped_column(BigInteger)
+    teacher: Mapped[int | None] = mapped_column(BigInteger)
+    class_: Mapped[int | None] = mapped_column("class", BigInteger)
+    homeroom: Mapped[int | None] = mapped_column(BigInteger)
+    course: Mapped[int | None] = mapped_column(BigInteger)
+    programme: Mapped[int | None] = mapped_column(BigInteger)
+    department: Mapped[int | None] = mapped_column(BigInteger)
+    lesson: Mapped[int | None] = mapped_column(BigInteger)
+    activity: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class SeriesRow(Table):
+    """One metric of one subject at one level: the integer that sums are keyed by."""
+
+    __tablename__ = "series"
+    __table_args__ = (UniqueConstraint("metric_id", "level", "subject"),)
+    id: Mapped[int] = mapped_column(RowId, Identity(), primary_key=True)
+    metric_id: Mapped[int]
+    level: Mapped[int] = mapped_column(SmallInteger)
+    subject: Mapped[int] = mapped_column(BigInteger)
+
+
+class TotalRow(Table):
+    """What was observed of a series in one window; days for every series, longer windows where an indicator watches.
+
+    `revision` counts the observations that changed it.
+    """
+
+    __tablename__ = "total"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own form
+    series: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    window: Mapped[int] = mapped_column("span", SmallInteger, primary_key=True)
+    start: Mapped[int] = mapped_column(primary_key=True)
+    numerator: Mapped[int] = mapped_column(BigInteger)
+    denominator: Mapped[int] = mapped_column(BigInteger)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    measured_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class UnplacedRow(Table):
+    """An observation that named an id which the roster did not know: looked at again when the roster brings it."""
+
+    __tablename__ = "unplaced"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own form
+    word: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+
+
+class ConflictRow(Table):
+    """An id that came again with other content: the first stands, the other is listed, once."""
+
+    __tablename__ = "conflict"
+    __table_args__ = (UniqueConstraint("school_id", "source", "event", "content"),)
+    id: Mapped[int] = mapped_column(RowId, Identity(), primary_key=True)
+    school_id: Mapped[int]
+    source: Mapped[str]
+    event: Mapped[str]
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    position: Mapped[int] = mapped_column(BigInteger)
+    refused: Mapped[dict[str, object]] = mapped_column(JSON)
+    found_at: Mapped[datetime]
