@@ -153,6 +153,12 @@ class Process:
                 await asyncio.sleep(1)
         await self._start(stack)
 
+    def stop_taking_requests(self) -> None:
+        """Say so in `/readyz`, and let open streams end with a hint when to come back."""
+        self.health.failed("process", "shutting down")
+        for database in self.databases.values():
+            database.closing = True
+
     async def _healthz(self) -> Response:
         return JSONResponse({"status": "alive"})
 
@@ -169,7 +175,15 @@ class Process:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, saying in one line when requests are served."""
+    """uvicorn, saying in one line when requests are served, and ending streams before it waits for requests."""
+
+    def __init__(self, config: uvicorn.Config, process: Process) -> None:
+        super().__init__(config)
+        self._process = process
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._process.stop_taking_requests()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -194,7 +208,7 @@ def serve(settings: Settings) -> None:
             timeout_keep_alive=75,
             server_header=False,
         )
-        server = _Server(config)
+        server = _Server(config, process)
         server.run(sockets=[listener])
         if process.failure is not None:
             raise process.failure

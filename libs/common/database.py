@@ -33,6 +33,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from libs.common import sqlite
 from libs.common.errors import Unavailable
 from libs.common.event import Event, Message, encode, event_id
+from libs.common.settings import Settings
 from libs.common.telemetry import current_traceparent
 
 Clock = Callable[[], datetime]
@@ -177,6 +178,8 @@ class Database:
         self.now = clock
         self.outbox_filled = asyncio.Event()
         self.memory: dict[str, Any] = {}
+        self.settings: Settings = Settings.model_construct()  # the process's own, once its background work runs
+        self.closing = False  # set when the process stops: who holds a stream open ends it
         if url.startswith("sqlite"):
             sqlite.check_version()
             self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8)

@@ -342,6 +342,7 @@ async def keep_running(name: str, work: Callable[[], Awaitable[None]], health: H
 @asynccontextmanager
 async def background(service: Service, database: Database, bus: Bus, settings: Settings, health: Health) -> AsyncIterator[None]:
     """Run everything of a service that is not a request, until the block ends."""
+    database.settings = settings
 
     def lease(name: str) -> Lease:
         return Lease(database, name, alone=settings.embedded)
