@@ -49,6 +49,30 @@ def upgrade() -> None:
     sa.Column('payload', sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint('position', name=op.f('outbox_pk'))
     )
+    op.create_table('indicator',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('newest', sa.Integer(), nullable=False),
+    sa.Column('active', sa.Integer(), nullable=True),
+    sa.PrimaryKeyConstraint('school', 'code', name=op.f('indicator_pk'))
+    )
+    op.create_table('metric',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'code', name=op.f('metric_pk'))
+    )
+    op.create_table('version',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('definition', sa.JSON(), nullable=False),
+    sa.Column('created_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('created_by', sa.String(), nullable=False),
+    sa.Column('activated_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('activated_by', sa.String(), nullable=True),
+    sa.ForeignKeyConstraint(['school', 'code'], ['indicator.school', 'indicator.code'], name=op.f('version_school_code_fk')),
+    sa.PrimaryKeyConstraint('school', 'code', 'version', name=op.f('version_pk'))
+    )
     # ### end Alembic commands ###
 
 

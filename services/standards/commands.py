@@ -1,0 +1,89 @@
+"""Everything that changes what standards knows."""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import IntegrityError
+
+from libs.common.auth import Scope
+from libs.common.database import Transaction
+from libs.common.errors import Conflict, Fault, Forbidden, Invalid
+from services.standards.domain import Definition, faults_of
+from services.standards.queries import find_indicator, get_indicator, get_version, knows_metric
+from services.standards.tables import IndicatorRow, MetricRow, VersionRow
+
+
+async def keep_metric(tx: Transaction, code: str) -> None:
+    """Remember that the school has this metric."""
+    if not await knows_metric(tx.session, tx.school, code):
+        tx.session.add(MetricRow(school=tx.school, code=code))
+
+
+async def define_indicator(
+    tx: Transaction, scope: Scope, by: str, code: str, definition: Definition
+) -> tuple[VersionRow, IndicatorRow, bool]:
+    """Write the indicator's next version as a draft; the content of its newest version again gives that version.
+
+    Returns the version, its indicator and whether it is new. Raises Invalid for lines that contradict themselves or an
+    unknown metric, Forbidden where the caller's posts do not reach the level.
+    """
+    _check_level(scope, definition)
+    faults = faults_of(definition)
+    if not await knows_metric(tx.session, scope.school, definition.metric):
+        faults.append(Fault(pointer="/metric", detail=f"the school has no metric {definition.metric!r}"))
+    if faults:
+        raise Invalid("the indicator cannot stand like this", faults)
+    definition = definition.mildest_first()
+    indicator = await find_indicator(tx.session, scope, code)
+    if indicator is None:
+        indicator = await _first(tx, scope, code)
+    else:
+        newest = await get_version(tx.session, scope, code, indicator.newest)
+        if Definition.model_validate(newest.definition) == definition:
+            return newest, indicator, False
+        indicator.newest += 1
+    version = VersionRow(
+        school=scope.school,
+        code=code,
+        version=indicator.newest,
+        definition=definition.model_dump(mode="json"),
+        created_at=tx.now,
+        created_by=by,
+        activated_at=None,
+        activated_by=None,
+    )
+    tx.session.add(version)
+    return version, indicator, True
+
+
+async def _first(tx: Transaction, scope: Scope, code: str) -> IndicatorRow:
+    indicator = IndicatorRow(school=scope.school, code=code, newest=1, active=None)
+    tx.session.add(indicator)
+    try:
+        await tx.session.flush()
+    except IntegrityError as error:  # only where databases have several writers
+        raise Conflict(f"somebody else made the indicator {code!r} at this moment: send it again") from error
+    return indicator
+
+
+async def activate_version(tx: Transaction, scope: Scope, by: str, code: str, version: int) -> tuple[VersionRow, IndicatorRow]:
+    """Put a version in force from its `effective_from`; the active one again changes nothing.
+
+    Raises NotFound, Conflict where a newer version is active already, Forbidden as `define_indicator`.
+    """
+    indicator = await get_indicator(tx.session, scope, code)
+    row = await get_version(tx.session, scope, code, version)
+    definition = Definition.model_validate(row.definition)
+    _check_level(scope, definition)
+    if indicator.active == version:
+        return row, indicator
+    if indicator.active is not None and indicator.active > version:
+        raise Conflict(f"version {indicator.active} is active: an older one cannot replace it; define it again as the next version")
+    indicator.active = version
+    row.activated_at, row.activated_by = tx.now, by
+    tx.publish(definition.activated(code, version))
+    return row, indicator
+
+
+def _check_level(scope: Scope, definition: Definition) -> None:
+    if not scope.covers([f"level:{definition.level}"]):
+        raise Forbidden(f"your posts do not reach indicators of level {definition.level!r}")

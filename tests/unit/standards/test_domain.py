@@ -1,0 +1,86 @@
+"""Which warning lines can stand, and which version counts."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.common.events.standards import WarningLine
+from services.standards.domain import SEVERITIES, Definition, Status, faults_of, status_of
+
+
+def definition(comparison: str, *lines: tuple[str, str, str], **other: Any) -> Definition:
+    said: dict[str, Any] = {
+        "name": "班级周作业完成率",
+        "metric": "assignment_completion",
+        "level": "class",
+        "window": "week",
+        "comparison": comparison,
+        "min_denominator": Decimal(50),
+        "evaluate": "on_update",
+        "effective_from": date(2026, 2, 24),
+        "warning_lines": tuple(WarningLine(severity=s, enter=Decimal(enter), clear=Decimal(clear)) for s, enter, clear in lines),
+    }
+    return Definition(**{**said, **other})
+
+
+def pointers(value: Definition) -> list[str]:
+    return [fault["pointer"] for fault in faults_of(value)]
+
+
+@pytest.mark.parametrize(
+    ("comparison", "lines", "wrong"),
+    [
+        ("below", [("orange", "0.8", "0.85")], []),
+        ("below", [("orange", "0.8", "0.8")], []),  # clearing on the very line is allowed
+        ("below", [("orange", "0.8", "0.79")], ["/warning_lines/0/clear"]),
+        ("above", [("orange", "3", "2")], []),
+        ("above", [("orange", "3", "3")], []),
+        ("above", [("orange", "3", "4")], ["/warning_lines/0/clear"]),
+        ("below", [("yellow", "0.8", "0.9"), ("red", "0.6", "0.7")], []),
+        ("below", [("red", "0.6", "0.7"), ("yellow", "0.8", "0.9")], []),  # in any order
+        ("below", [("yellow", "0.6", "0.9"), ("red", "0.8", "0.9")], ["/warning_lines/1/enter"]),
+        ("below", [("yellow", "0.8", "0.9"), ("red", "0.8", "0.9")], ["/warning_lines/1/enter"]),
+        ("above", [("blue", "3", "2"), ("yellow", "2", "1")], ["/warning_lines/1/enter"]),
+        ("below", [("red", "0.8", "0.9"), ("red", "0.7", "0.9")], ["/warning_lines/1/severity"]),
+    ],
+)
+def test_lines_stand_only_where_worse_is_further_and_clearing_is_on_the_good_side(
+    comparison: str, lines: list[tuple[str, str, str]], wrong: list[str]
+) -> None:
+    assert pointers(definition(comparison, *lines)) == wrong
+
+
+@given(st.lists(st.sampled_from(SEVERITIES), unique=True, min_size=1), st.sampled_from(["below", "above"]), st.randoms())
+def test_any_set_of_severities_with_lines_in_their_order_stands(severities: list[str], comparison: str, random: Any) -> None:
+    step = -1 if comparison == "below" else 1
+    lines = [(s, str(10 + step * SEVERITIES.index(s)), "10") for s in severities]
+    random.shuffle(lines)
+
+    assert faults_of(definition(comparison, *lines)) == []
+    assert [line.severity for line in definition(comparison, *lines).mildest_first().warning_lines] == sorted(
+        severities, key=SEVERITIES.index
+    )
+
+
+def test_definitions_are_equal_however_their_numbers_are_written() -> None:
+    assert definition("below", ("red", "0.8", "0.90")) == definition("below", ("red", "0.80", "0.9"))
+    assert definition("below", ("red", "0.8", "0.9")) != definition("below", ("red", "0.8", "0.91"))
+
+
+@pytest.mark.parametrize(
+    ("version", "active", "expected"),
+    [
+        (1, None, Status.DRAFT),
+        (1, 1, Status.ACTIVE),
+        (1, 2, Status.SUPERSEDED),
+        (3, 2, Status.DRAFT),
+    ],
+)
+def test_a_version_is_draft_until_activated_and_superseded_after_the_next(
+    version: int, active: int | None, expected: Status
+) -> None:
+    assert status_of(version, active) == expected
