@@ -1,0 +1,317 @@
+"""What can be said to `zhengai`, and what it answers."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli import Failure
+from services.cli.client import Client, connect, of
+
+app = typer.Typer(
+    help="Run Zhengai from a shell: schools, campus systems, people, master data, indicators.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+school_commands = typer.Typer(help="Schools.", no_args_is_help=True)
+source_commands = typer.Typer(help="Campus systems that may send events.", no_args_is_help=True)
+user_commands = typer.Typer(help="Accounts of people.", no_args_is_help=True)
+roster_commands = typer.Typer(help="Master data: units, terms, courses, classes, people.", no_args_is_help=True)
+posts_commands = typer.Typer(help="Posts (任职): who answers for what, from when until when.", no_args_is_help=True)
+metric_commands = typer.Typer(help="A school's catalogue of metrics.", no_args_is_help=True)
+indicator_commands = typer.Typer(help="Indicators and their warning lines.", no_args_is_help=True)
+deadletter_commands = typer.Typer(help="What could not be counted, and why.", no_args_is_help=True)
+for name, commands in {
+    "school": school_commands,
+    "source": source_commands,
+    "user": user_commands,
+    "roster": roster_commands,
+    "posts": posts_commands,
+    "metric": metric_commands,
+    "indicator": indicator_commands,
+    "deadletters": deadletter_commands,
+}.items():
+    app.add_typer(commands, name=name)
+
+School = Annotated[str, typer.Option("--school", help="Code of the school.", metavar="CODE")]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What the options before or after the subcommand say."""
+
+    url: str | None
+    token: str | None
+    json: bool
+
+    def client(self) -> Client:
+        return connect(self.url, self.token)
+
+    def say(self, text: str, **facts: Any) -> None:
+        """Print what was done: a sentence for a person, the facts for a machine."""
+        typer.echo(json.dumps(facts, ensure_ascii=False) if self.json else text)
+
+
+class Context(typer.Context):
+    """The parser's context, with what the options said."""
+
+    obj: Installation
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    url: Annotated[str | None, typer.Option(help="The installation; default: this machine's.")] = None,
+    token: Annotated[str | None, typer.Option(help="The operator's token; default: operator.token in ZHENGAI_HOME.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Run Zhengai from a shell. --url, --token and --json may stand before or after the subcommand."""
+    context.obj = Installation(url, token, json_)
+
+
+@school_commands.command("add")
+def add_school(
+    context: typer.Context,
+    code: str,
+    name: Annotated[str, typer.Option(help="What people call it.")],
+    template: Annotated[str | None, typer.Option(help="Metrics, indicators and plans to start with.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA name; fixed once there are observations.")] = None,
+) -> None:
+    """Add a school."""
+    here: Installation = context.obj
+    body = _given(code=code, name=name, template=template, timezone=timezone)
+    answer = here.client().change("POST", "/api/v1/schools", None, code, json=body)
+    here.say(f"School {code} is there.", **answer)
+
+
+@source_commands.command("add")
+def add_source(
+    context: typer.Context,
+    name: str,
+    school: School,
+    uri: Annotated[list[str] | None, typer.Option(help="A `source` that it may send; default: urn:campus:SCHOOL:NAME.")] = None,
+) -> None:
+    """Let a campus system send events. Prints its key, which is shown this once only."""
+    here: Installation = context.obj
+    body = _given(name=name, uris=uri or None)
+    answer = here.client().change("POST", "/api/v1/sources", school, school, json=body)
+    here.say(answer["key"], **answer)
+
+
+@user_commands.command("add")
+def add_user(
+    context: typer.Context,
+    username: str,
+    person: Annotated[str, typer.Option(help="Their sourcedId in the roster: their posts say what they may do.")],
+    school: School,
+    password: Annotated[str | None, typer.Option(help="Default: asked for, or read from standard input.")] = None,
+) -> None:
+    """Give somebody of the roster an account."""
+    here: Installation = context.obj
+    if password is None:
+        password = (
+            typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True) if _on_terminal() else _first_line()
+        )
+    body = {"username": username, "person": person, "password": password}
+    answer = here.client().change("POST", "/api/v1/users", school, school, json=body)
+    here.say(f"{username} may sign in.", **answer)
+
+
+@roster_commands.command("import")
+def import_roster(context: typer.Context, source: Annotated[Path, typer.Argument(metavar="DIR|ZIP")], school: School) -> None:
+    """Take in a OneRoster 1.2 CSV export, bulk: rows that it lacks become inactive."""
+    here: Installation = context.obj
+    content = _zipped(source) if source.is_dir() else _content(source)
+    headers = {"Content-Type": "application/zip"}
+    answer = here.client().change("PUT", "/api/v1/roster", school, school, content=content, headers=headers)
+    here.say(f"The roster of {school} is in: {_counts(answer)}.", **answer)
+
+
+@posts_commands.command("import")
+def import_posts(context: typer.Context, file: Path, school: School) -> None:
+    """Take in posts from CSV with the columns person,post,object,from,to."""
+    here: Installation = context.obj
+    headers = {"Content-Type": "text/csv"}
+    answer = here.client().change("PUT", "/api/v1/posts", school, school, content=_content(file), headers=headers)
+    here.say(f"The posts of {school} are in: {_counts(answer)}.", **answer)
+
+
+@metric_commands.command("apply")
+def apply_metrics(context: typer.Context, file: Path, school: School) -> None:
+    """Add metrics to the school's catalogue: a JSON file with one or a list."""
+    here: Installation = context.obj
+    client, applied, position = here.client(), [], None
+    for metric in _objects(file):
+        answer = _send(client, "/api/v1/monitoring/metrics", school, metric)
+        position = answer.headers.get("zhengai-position", position)
+        applied.append(answer.json())
+    client.settle(school, position)
+    here.say(f"{len(applied)} metrics are in force at {school}.", applied=applied)
+
+
+@indicator_commands.command("apply")
+def apply_indicators(context: typer.Context, file: Path, school: School) -> None:
+    """Create indicators and put them in force: a JSON file with one or a list. What is already so stays as it is."""
+    here: Installation = context.obj
+    client, applied, position = here.client(), [], None
+    for indicator in _objects(file):
+        draft = _send(client, "/api/v1/standards/indicators", school, indicator).json()
+        path = f"/api/v1/standards/indicators/{draft['code']}/versions/{draft['version']}/activate"
+        answer = client.call("POST", path, params=of(school))
+        position = answer.headers.get("zhengai-position", position)
+        applied.append(answer.json())
+    client.settle(school, position)
+    versions = ", ".join(f"{each['code']} version {each['version']}" for each in applied)
+    here.say(f"In force at {school}: {versions or 'nothing new'}.", applied=applied)
+
+
+@app.command("replay")
+def replay_file(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE.ndjson", help="One CloudEvent in JSON a line.")],
+    key: Annotated[str, typer.Option(help="The key of the campus system whose events they are.")],
+    rate: Annotated[float | None, typer.Option(help="Most events a second; default: as fast as they are taken.", min=0.001)] = None,
+) -> None:
+    """Post events from a file, in order; sends again until they are taken, and names the refused ones."""
+    from services.cli.replay import Outcome, replay  # noqa: PLC0415 - only this command needs it
+
+    here: Installation = context.obj
+    if not file.is_file():
+        raise Failure(f"{file} is not a file")
+    client = connect(here.url, key)
+    with _progress(file.stat().st_size, quiet=here.json) as advance:
+
+        def watch(dealt_with: int, so_far: Outcome) -> None:
+            advance(dealt_with, f"{so_far.accepted:,} accepted, {so_far.left_out:,} left out")
+
+        outcome = replay(client, file, rate, watch)
+    a_second = outcome.accepted / outcome.seconds if outcome.seconds else 0.0
+    here.say(
+        f"{outcome.accepted:,} events accepted in {outcome.seconds:.1f} s ({a_second:,.0f} a second).",
+        accepted=outcome.accepted,
+        left_out=outcome.left_out,
+        seconds=round(outcome.seconds, 3),
+    )
+    if outcome.left_out:
+        raise Failure(f"{outcome.left_out:,} events were left out, each named above")
+
+
+@app.command("wait")
+def wait(
+    context: typer.Context,
+    school: School,
+    timeout: Annotated[float | None, typer.Option(help="Most seconds to wait; default: no limit.")] = None,
+) -> None:
+    """Return when every service has taken in all that was accepted before this call."""
+    here: Installation = context.obj
+    here.client().settle(school, seconds=timeout)
+    here.say(f"Everything accepted at {school} has been taken in.", school=school)
+
+
+@deadletter_commands.command("list")
+def list_dead_letters(context: typer.Context, school: School) -> None:
+    """List what could not be counted, and why."""
+    here: Installation = context.obj
+    found = list(here.client().pages("/api/v1/deadletters", school))
+    lines = [f"{each['id']}  {each['service']}  {each['topic']}  {each['detail']}" for each in found]
+    here.say("\n".join(lines) or f"{school} has no dead letters.", items=found)
+
+
+@deadletter_commands.command("replay")
+def replay_dead_letters(context: typer.Context, ids: Annotated[list[str], typer.Argument(metavar="ID...")], school: School) -> None:
+    """Hand dead letters in again, once their cause is mended."""
+    here: Installation = context.obj
+    client, position = here.client(), None
+    for letter in ids:
+        answer = client.call("POST", f"/api/v1/deadletters/{letter}/replay", params=of(school))
+        position = answer.headers.get("zhengai-position", position)
+    client.settle(school, position)
+    here.say(f"{len(ids)} dead letters were handed in again.", replayed=ids)
+
+
+@app.command("migrate")
+def migrate(context: typer.Context) -> None:
+    """Bring the databases of ZHENGAI_SERVICES up to date; run it before the services of a new release start."""
+    from services.cli.migrate import migrate as run  # noqa: PLC0415 - loads the services, which no other command needs
+
+    here: Installation = context.obj
+    services = run()
+    here.say(f"The databases of {', '.join(services)} are up to date.", services=services)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _counts(answer: dict[str, Any]) -> str:
+    """`12 orgs, 3 courses` from `{"orgs": 12, "courses": 3}`."""
+    return ", ".join(f"{count} {name}" for name, count in answer.items() if isinstance(count, int)) or "nothing new"
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {(error.strerror or '').lower()}") from error
+
+
+def _zipped(folder: Path) -> bytes:
+    """The folder's CSV files as one zip."""
+    files = sorted(folder.glob("*.csv"))
+    if not files:
+        raise Failure(f"{folder} holds no CSV file")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.writestr(file.name, _content(file))
+    return packed.getvalue()
+
+
+def _objects(file: Path) -> list[bytes]:
+    """The file's objects, each as it is written: a number sent on through a float would not be the one that was meant."""
+    import msgspec  # noqa: PLC0415 - two commands need it
+
+    content = _content(file).removeprefix(b"\xef\xbb\xbf").strip()
+    try:
+        if content.startswith(b"["):
+            return [bytes(each) for each in msgspec.json.decode(content, type=list[msgspec.Raw])]
+        return [bytes(msgspec.json.decode(content, type=msgspec.Raw))]
+    except msgspec.DecodeError as error:
+        raise Failure(f"{file} is not JSON: {error}") from error
+
+
+def _send(client: Client, path: str, school: str, body: bytes) -> Any:
+    headers = {"Content-Type": "application/json"}
+    return client.call("POST", path, params=of(school), content=body, headers=headers)
+
+
+def _on_terminal() -> bool:
+    import sys  # noqa: PLC0415 - one command needs it
+
+    return sys.stdin.isatty()
+
+
+def _first_line() -> str:
+    return typer.get_text_stream("stdin").readline().rstrip("\r\n")
+
+
+@contextmanager
+def _progress(size: int, *, quiet: bool) -> Iterator[Any]:
+    """A bar on standard error while the block runs, where a person watches; yields what moves it."""
+    from rich.console import Console  # noqa: PLC0415 - one command needs it
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - as above
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), DownloadColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
+        task = progress.add_task("", total=size)
+        yield lambda completed, words: progress.update(task, completed=completed, description=words)
