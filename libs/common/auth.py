@@ -16,9 +16,10 @@ from sqlalchemy import ColumnElement, exists, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from libs.common.errors import Forbidden, Unauthorized
+from libs.common.grant import EVERYWHERE, Grant
 
+__all__ = ["EVERYWHERE", "HEADER", "LIFETIME_S", "Grant", "Principal", "Scope", "sign", "verify"]
 HEADER = "zhengai-principal"
-EVERYWHERE = "*"
 LIFETIME_S = 60
 
 
@@ -38,14 +39,6 @@ class Scope:
         if self.places is None:
             return true()
         return exists().where(*same_row, place.in_(sorted(self.places)))
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Permissions and the places they hold over (`*`: the whole school)."""
-
-    may: frozenset[str]
-    over: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,43 @@
-"""The one door: signs who is asking and hands the request to the service that owns the path."""
+"""The one door: decides who is asking, signs it for the service that owns the path, and hands the request on.
 
+Streams pass through as they come; while one is open, who is asking is looked up again every 30 seconds, and the stream
+ends where the answer changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qsl
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from libs.common import auth
+from libs.common.auth import Principal
+from libs.common.database import Database
+from libs.common.errors import Fault, Invalid, NotFound, ServiceError, Unauthorized
+from libs.common.http import POSITION, Headers, problem
 from libs.common.settings import Settings
+from services.gateway.domain.credentials import bearer
+from services.gateway.queries.accounts import principal_of
+from services.gateway.queries.progress import Progress, new_position
+
+API = "/api/v1/"
+EVENTS = "/api/v1/events"
+SIGN_IN = ("POST", "/api/v1/auth/token")
+# The operator asks these of the installation; every other path is about one school.
+WITHOUT_SCHOOL = re.compile(r"/api/v1/(schools|me|auth/token|deadletters)(/.*)?")
+# Their answers hold secrets shown once: they are not kept for a repeated request.
+SECRET_ANSWERS = re.compile(r"/api/v1/(sources|users)(/.*)?")
+CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+RECHECK_S = 30.0
+_CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
+# A path is matched as it stands, so one that a later server could read otherwise is no path of ours.
+_ODD_PATH = re.compile(r"[\x00-\x1f\x7f%\\?#]|//|/\.\.?(/|$)")
 
 
 class Front:
@@ -14,7 +46,138 @@ class Front:
     def __init__(
         self, gateway: FastAPI, upstreams: Mapping[str, ASGIApp], topology: Sequence[tuple[str, str]], settings: Settings
     ) -> None:
-        self.gateway, self.upstreams, self.topology, self.settings = gateway, upstreams, topology, settings
+        self.gateway, self.upstreams = gateway, upstreams
+        self.database: Database = gateway.state.database
+        self.secret: bytes = gateway.state.secret
+        self.database.settings = settings
+        self.recheck_s = RECHECK_S
+        gateway.state.progress = Progress({"gateway": gateway, **upstreams}, topology, gateway.state.bus, self.secret)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.gateway(scope, receive, send)
+        if scope["type"] != "http":
+            raise NotImplementedError("the gateway speaks HTTP only")
+        changes = scope["method"] in _CHANGING and scope["path"].startswith(API)
+        send = _Answer(send, self.database, position=changes).send
+        try:
+            await self._dispatch(scope, receive, send)
+        except ServiceError as error:
+            await problem(error)(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        if _ODD_PATH.search(path):
+            raise NotFound("no such path")
+        headers = Headers(scope)
+        scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name.lower() != auth.HEADER.encode()]}
+        if not path.startswith(API):
+            if path == "/internal" or path.startswith("/internal/"):
+                raise NotFound("no such path")
+            await self.gateway(scope, receive, send)
+        elif path == EVENTS or (method, path) == SIGN_IN:
+            await self.gateway(scope, receive, send)  # each looks at who is asking itself
+        else:
+            await self._for_somebody(_Request(headers, scope), receive, send)
+
+    async def _for_somebody(self, request: _Request, receive: Receive, send: Send) -> None:
+        principal = await self._authenticate(request)
+        scope = request.scope
+        path: str = scope["path"]
+        if not principal.school and not WITHOUT_SCHOOL.fullmatch(path):
+            raise Invalid("name the school: ?school=CODE", [Fault(pointer="/school", detail="required of the operator")])
+        service, _, rest = path.removeprefix(API).partition("/")
+        kept = list(scope["headers"])
+        if service in self.upstreams:
+            if rest.split("/")[0] == "internal":
+                raise NotFound("no such path")
+            app: ASGIApp = self.upstreams[service]
+            path = f"/{rest}"
+            kept = [(name, value) for name, value in kept if name.lower() != b"authorization"]
+        else:
+            app, service = self.gateway, "gateway"
+            if SECRET_ANSWERS.fullmatch(path):
+                kept = [(name, value) for name, value in kept if name.lower() != b"idempotency-key"]
+        kept.append((auth.HEADER.encode(), auth.sign(principal, service, self.secret).encode()))
+        scope = {**scope, "path": path, "raw_path": path.encode(), "root_path": "", "headers": kept}
+        await self._while_allowed(app, scope, receive, send, request, principal)
+
+    async def _authenticate(self, request: _Request) -> Principal:
+        if (token := bearer(request.headers.get("authorization"))) is None:
+            raise Unauthorized(
+                "send a bearer token: Authorization: Bearer …", headers={"WWW-Authenticate": 'Bearer realm="zhengai"'}
+            )
+        async with self.database.reading() as session:
+            return await principal_of(session, token, request.school(), self.database.now())
+
+    async def _while_allowed(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, request: _Request, principal: Principal
+    ) -> None:
+        """Run the request; an event stream ends soon after the caller's rights are no longer the same."""
+        limit = asyncio.timeout(None)
+        watcher: asyncio.Task[None] | None = None
+
+        async def watched(message: Message) -> None:
+            nonlocal watcher
+            if message["type"] == "http.response.start" and _is_stream(message):
+                watcher = asyncio.create_task(self._watch(request, principal, limit), name="gateway.stream")
+            await send(message)
+
+        try:
+            async with limit:
+                await app(scope, receive, watched)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            with suppress(OSError):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            if watcher is not None:
+                watcher.cancel()
+
+    async def _watch(self, request: _Request, principal: Principal, limit: asyncio.Timeout) -> None:
+        while True:
+            await asyncio.sleep(self.recheck_s)
+            try:
+                now = await self._authenticate(request)
+            except ServiceError as error:
+                if error.status >= 500:
+                    continue
+                now = None
+            if now != principal:
+                limit.reschedule(asyncio.get_running_loop().time())
+                return
+
+
+class _Request:
+    """What of a request says who is asking."""
+
+    def __init__(self, headers: Mapping[str, str], scope: Scope) -> None:
+        self.headers, self.scope = headers, scope
+
+    def school(self) -> str | None:
+        """The school that the request names. Raises Invalid for several, NotFound for one that can be no school."""
+        query = self.scope["query_string"].decode("latin-1")
+        named = [value for name, value in parse_qsl(query, keep_blank_values=True) if name == "school"]
+        if len(named) > 1:
+            raise Invalid("a request names one school", [Fault(pointer="/school", detail="given more than once")])
+        if named and not CODE.fullmatch(named[0]):
+            raise NotFound("no such school")
+        return named[0] if named else None
+
+
+class _Answer:
+    """Adds to an answer what every answer of the gateway carries."""
+
+    def __init__(self, send: Send, database: Database, *, position: bool) -> None:
+        self._send, self._database, self._position = send, database, position
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            extra: list[tuple[bytes, bytes]] = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
+            if self._position and 200 <= message["status"] < 300:
+                extra.append((POSITION.encode(), new_position(self._database.now).encode()))
+            message = {**message, "headers": [*message.get("headers", ()), *extra]}
+        await self._send(message)
+
+
+def _is_stream(message: Mapping[str, Any]) -> bool:
+    return any(name.lower() == b"content-type" and value.startswith(b"text/event-stream") for name, value in message["headers"])

@@ -2,4 +2,13 @@
 
 from fastapi import APIRouter
 
+from services.gateway.api import auth, deadletters, progress, roster, schools, sources, users
+
 router = APIRouter()
+router.include_router(auth.router)
+router.include_router(schools.router)
+router.include_router(sources.router)
+router.include_router(users.router)
+router.include_router(deadletters.router)
+router.include_router(progress.router)
+router.include_router(roster.router)

@@ -1,0 +1,1 @@
+"""Every change of the gateway's state."""

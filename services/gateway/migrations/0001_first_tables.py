@@ -49,6 +49,231 @@ def upgrade() -> None:
     sa.Column('payload', sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint('position', name=op.f('outbox_pk'))
     )
+    op.create_table('academic_session',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=False),
+    sa.Column('end', sa.Date(), nullable=False),
+    sa.Column('active', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('academic_session_pk'))
+    )
+    op.create_table('access_token',
+    sa.Column('digest', sa.LargeBinary(), nullable=False),
+    sa.Column('username', sa.String(), nullable=False),
+    sa.Column('expires_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('digest', name=op.f('access_token_pk'))
+    )
+    with op.batch_alter_table('access_token', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('access_token_expires_at_ix'), ['expires_at'], unique=False)
+        batch_op.create_index(batch_op.f('access_token_username_ix'), ['username'], unique=False)
+
+    op.create_table('account',
+    sa.Column('username', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('person', sa.String(), nullable=False),
+    sa.Column('password', sa.Text(), nullable=False),
+    sa.Column('disabled', sa.Boolean(), nullable=False),
+    sa.Column('added_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('username', name=op.f('account_pk'))
+    )
+    with op.batch_alter_table('account', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('account_school_ix'), ['school'], unique=False)
+
+    op.create_table('attempt',
+    sa.Column('username', sa.String(), nullable=False),
+    sa.Column('count', sa.Integer(), nullable=False),
+    sa.Column('since', database.UtcDateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('username', name=op.f('attempt_pk'))
+    )
+    with op.batch_alter_table('attempt', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('attempt_since_ix'), ['since'], unique=False)
+
+    op.create_table('class',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('course', sa.String(), nullable=True),
+    sa.Column('org', sa.String(), nullable=True),
+    sa.Column('active', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('class_pk'))
+    )
+    op.create_table('course',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.Column('org', sa.String(), nullable=True),
+    sa.Column('active', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('course_pk'))
+    )
+    op.create_table('dead_letter',
+    sa.Column('id', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('event', sa.Uuid(), nullable=False),
+    sa.Column('service', sa.String(), nullable=False),
+    sa.Column('topic', sa.String(), nullable=False),
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.Column('payload', sa.LargeBinary(), nullable=False),
+    sa.Column('problem', sa.String(), nullable=False),
+    sa.Column('detail', sa.Text(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('replayed_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('dead_letter_pk'))
+    )
+    with op.batch_alter_table('dead_letter', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('dead_letter_at_ix'), ['at'], unique=False)
+        batch_op.create_index(batch_op.f('dead_letter_school_ix'), ['school'], unique=False)
+
+    op.create_table('delegation',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('post', sa.String(), nullable=False),
+    sa.Column('object', sa.String(), nullable=True),
+    sa.Column('from_person', sa.String(), nullable=False),
+    sa.Column('to_person', sa.String(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=False),
+    sa.Column('until', sa.Date(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('delegation_pk'))
+    )
+    with op.batch_alter_table('delegation', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('delegation_school_id_ix'), ['school', 'id'], unique=False)
+
+    op.create_table('enrollment',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('n', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('class_id', sa.String(), nullable=False),
+    sa.Column('person', sa.String(), nullable=False),
+    sa.Column('role', sa.String(), nullable=False),
+    sa.Column('primary', sa.Boolean(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=True),
+    sa.Column('end', sa.Date(), nullable=True),
+    sa.Column('after', sa.Date(), nullable=True),
+    sa.Column('left', sa.Boolean(), nullable=False),
+    sa.Column('latest', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', 'n', name=op.f('enrollment_pk'))
+    )
+    with op.batch_alter_table('enrollment', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('enrollment_school_class_id_ix'), ['school', 'class_id'], unique=False)
+        batch_op.create_index(batch_op.f('enrollment_school_person_ix'), ['school', 'person'], unique=False)
+
+    op.create_table('metric',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('grain', sa.JSON(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'code', name=op.f('metric_pk'))
+    )
+    op.create_table('operator_token',
+    sa.Column('id', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('digest', sa.LargeBinary(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('operator_token_pk'))
+    )
+    op.create_table('org',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('parent', sa.String(), nullable=True),
+    sa.Column('active', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('org_pk'))
+    )
+    op.create_table('parent',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('person', sa.String(), nullable=False),
+    sa.Column('student', sa.String(), nullable=False),
+    sa.Column('active', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'person', 'student', name=op.f('parent_pk'))
+    )
+    op.create_table('person',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('enabled', sa.Boolean(), nullable=False),
+    sa.Column('roles', sa.JSON(), nullable=False),
+    sa.Column('orgs', sa.JSON(), nullable=False),
+    sa.Column('active', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('person_pk'))
+    )
+    op.create_table('post',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('person', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('post', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('object', sa.String(), nullable=True),
+    sa.Column('place', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('given', sa.Date(), nullable=True),
+    sa.Column('n', sa.Integer(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=True),
+    sa.Column('end', sa.Date(), nullable=True),
+    sa.Column('after', sa.Date(), nullable=True),
+    sa.Column('left', sa.Boolean(), nullable=False),
+    sa.Column('latest', sa.Boolean(), nullable=False),
+    sa.Column('delegation', sa.Integer(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('post_pk'))
+    )
+    with op.batch_alter_table('post', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('post_school_person_ix'), ['school', 'person'], unique=False)
+        batch_op.create_index(batch_op.f('post_school_post_place_ix'), ['school', 'post', 'place'], unique=False)
+
+    op.create_table('role',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('person', sa.String(), nullable=False),
+    sa.Column('role', sa.String(), nullable=False),
+    sa.Column('org', sa.String(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=True),
+    sa.Column('end', sa.Date(), nullable=True),
+    sa.Column('active', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('role_pk'))
+    )
+    with op.batch_alter_table('role', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('role_school_person_ix'), ['school', 'person'], unique=False)
+
+    op.create_table('roster_import',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('files', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('roster_import_pk'))
+    )
+    with op.batch_alter_table('roster_import', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('roster_import_school_id_ix'), ['school', 'id'], unique=False)
+
+    op.create_table('school',
+    sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('timezone', sa.String(), nullable=False),
+    sa.Column('year_start', sa.String(), nullable=False),
+    sa.Column('template', sa.String(), nullable=True),
+    sa.Column('added_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('code', name=op.f('school_pk'))
+    )
+    op.create_table('source',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('name', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('uris', sa.JSON(), nullable=False),
+    sa.Column('added_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'name', name=op.f('source_pk'))
+    )
+    op.create_table('source_key',
+    sa.Column('id', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('source', sa.String(), nullable=False),
+    sa.Column('digest', sa.LargeBinary(), nullable=False),
+    sa.Column('added_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('revoked_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['school', 'source'], ['source.school', 'source.name'], name=op.f('source_key_school_source_fk')),
+    sa.PrimaryKeyConstraint('id', name=op.f('source_key_pk')),
+    sa.UniqueConstraint('digest', name=op.f('source_key_digest_uq'))
+    )
+    with op.batch_alter_table('source_key', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('source_key_school_source_ix'), ['school', 'source'], unique=False)
+
     # ### end Alembic commands ###
 
 

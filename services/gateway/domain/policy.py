@@ -1,0 +1,146 @@
+"""What each post may do, and over what: the one table that decides it.
+
+A right follows from a post held today or from what the roster says today, and ends with it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum, auto
+
+from libs.common.grant import EVERYWHERE, Grant
+from services.gateway.domain.relations import Post, Relations
+
+PLACES = ("school", "unit", "course", "class", "student", "teacher", "level")
+LEVELS = ("student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school")
+# Roster roles that give a post by themselves; any other role outside a family makes its holder staff.
+_ROLES = {"student": "student", "teacher": "teacher"}
+_FAMILY = frozenset({"parent", "guardian", "relative"})
+
+
+class Over(Enum):
+    """What a post's object is, and so the places that it covers."""
+
+    SCHOOL = auto()
+    LEVEL = auto()
+    UNIT = auto()
+    COURSE = auto()
+    HOMEROOM = auto()
+    TAUGHT = auto()
+    SELF_TEACHER = auto()
+    SELF_STUDENT = auto()
+    CHILDREN = auto()
+    NAMED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a post may do, and over what."""
+
+    over: Over
+    may: frozenset[str]
+
+
+_LOOK = frozenset(
+    {
+        "school.read",
+        "metric.read",
+        "indicator.read",
+        "measurement.read",
+        "warning.read",
+        "improvement.read",
+        "report.read",
+        "progress.read",
+    }
+)
+_KNOW = _LOOK | {"roster.read"}
+_FILL_IN = _KNOW | {"warning.handle", "improvement.work"}
+_LEAD = _FILL_IN | {"improvement.verify", "post.delegate"}
+_GOVERN = _LEAD | {
+    "post.write",
+    "metric.write",
+    "indicator.write",
+    "settings.write",
+    "conflict.read",
+    "deadletter.read",
+    "deadletter.replay",
+}
+_INSTALL = frozenset({"school.write", "source.write", "user.write", "roster.write"})
+
+EVERYTHING = _GOVERN | _INSTALL
+"""Every permission there is: the operator's."""
+
+POSTS: Mapping[str, Rule] = {
+    "school_leader": Rule(Over.SCHOOL, _GOVERN),
+    "quality_office": Rule(Over.SCHOOL, _GOVERN),
+    "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "post.delegate"}),
+    "department_head": Rule(Over.UNIT, _LEAD),
+    "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate"}),
+    "office_head": Rule(Over.UNIT, _LEAD),
+    "programme_leader": Rule(Over.UNIT, _LEAD),
+    "course_leader": Rule(Over.COURSE, _LEAD),
+    "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"post.delegate"}),
+    "teacher": Rule(Over.TAUGHT, _FILL_IN),
+    "staff": Rule(Over.SELF_TEACHER, _LOOK),
+    "student": Rule(Over.SELF_STUDENT, _LOOK),
+    "parent": Rule(Over.CHILDREN, _LOOK),
+    "outside_expert": Rule(Over.NAMED, _LOOK),
+}
+"""Post (任职) → what it may do. A quality officer fills in and the head verifies; students and parents only look."""
+
+
+def grants(relations: Relations, person: str, today: date) -> tuple[Grant, ...]:
+    """What a person may do today, and over which places; the same rights over several places are one grant."""
+    over: dict[frozenset[str], set[str]] = {}
+    for post in posts_today(relations, today):
+        rule = POSTS[post.post]
+        over.setdefault(rule.may, set()).update(_places(rule.over, post, relations, person))
+    return tuple(Grant(may, frozenset(places)) for may, places in sorted(over.items(), key=lambda item: sorted(item[0])))
+
+
+def posts_today(relations: Relations, today: date) -> tuple[Post, ...]:
+    """The posts held today, with those that follow from the roster alone; a post that the table lacks gives nothing."""
+    held = [post for post in relations.posts if post.post in POSTS and post.holds_on(today)]
+    implied = {_ROLES.get(role, "staff") for role in relations.roles if role not in _FAMILY}
+    if relations.teaches:
+        implied.add("teacher")
+    if relations.children:
+        implied.add("parent")
+    held += [Post("class_teacher", homeroom) for homeroom in relations.homerooms_led]
+    held += [Post(name) for name in sorted(implied)]
+    return tuple(dict.fromkeys(held))
+
+
+def _places(over: Over, post: Post, relations: Relations, person: str) -> set[str]:
+    match over:
+        case Over.SCHOOL:
+            return {EVERYWHERE}
+        case Over.TAUGHT:
+            return {f"teacher:{person}", *(f"class:{id_}" for id_ in relations.teaches)}
+        case Over.SELF_TEACHER:
+            return {f"teacher:{person}"}
+        case Over.SELF_STUDENT:
+            return {f"student:{person}"}
+        case Over.CHILDREN:
+            return {f"student:{child}" for child in relations.children}
+    if post.object is None:
+        return set()
+    match over:
+        case Over.LEVEL:
+            return {f"level:{post.object}"}
+        case Over.UNIT:
+            return {f"unit:{post.object}"}
+        case Over.COURSE:
+            return {f"course:{post.object}"}
+        case Over.HOMEROOM:
+            return {f"class:{post.object}"}
+        case Over.NAMED:
+            return _named(post.object)
+
+
+def _named(object_: str) -> set[str]:
+    """The place that an outside expert was given: `kind:id`, or an id alone of a unit, course, class or person."""
+    kind, _, rest = object_.partition(":")
+    if kind in PLACES and rest:
+        return {object_}
+    return {f"{kind}:{object_}" for kind in ("unit", "course", "class", "student", "teacher")}
