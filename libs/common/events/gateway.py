@@ -8,7 +8,7 @@ from libs.common.event import Event
 
 
 class Org(BaseModel):
-    """A unit of the school. `kind` is `school`, `department` or `programme`; `parent` is None for the root."""
+    """A unit of the school. `kind` is `school`, `department`, `programme` or `office` (教研室); `parent` is None for the root."""
 
     id: str
     name: str
@@ -59,7 +59,11 @@ class Person(BaseModel):
 
 
 class Enrollment(BaseModel):
-    """Somebody in a class, as `student` or `teacher`, from `start` (inclusive) to `end` (exclusive); None is open."""
+    """Somebody in a class, as `student` or `teacher`, from `start` (inclusive) to `end` (exclusive); None is open.
+
+    `id` names the span: a row of the roster that was gone and came back, or moved to another class, has a further span with
+    an id of its own, and the earlier one stays.
+    """
 
     id: str
     class_id: str
@@ -75,6 +79,7 @@ class Relation(BaseModel):
 
     person: str
     student: str
+    active: bool = True
 
 
 class SchoolAdded(Event, type="gateway.school_added", about="code"):
