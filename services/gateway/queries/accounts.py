@@ -12,7 +12,7 @@ from libs.common.errors import NotFound, Unauthorized
 from services.gateway.domain.credentials import digest
 from services.gateway.domain.policy import EVERYTHING, grants, posts_today
 from services.gateway.domain.relations import Post
-from services.gateway.queries.roster import relations_of
+from services.gateway.queries.roster import find_person, relations_of
 from services.gateway.queries.schools import get_school, today_in
 from services.gateway.queries.sources import find_source_of_key
 from services.gateway.tables import AccessTokenRow, AccountRow, AttemptRow, OperatorTokenRow
@@ -117,4 +117,5 @@ async def describe(session: AsyncSession, caller: Principal, token: str | None, 
     bearer = await find_bearer(session, token, now)
     today = today_in(await get_school(session, caller.school), now)
     relations = await relations_of(session, caller.school, caller.id, today)
-    return Description(bearer.username if bearer else None, None, posts_today(relations, today))
+    person = await find_person(session, caller.school, caller.id)
+    return Description(bearer.username if bearer else None, person.name if person else None, posts_today(relations, today))
