@@ -1,9 +1,13 @@
-"""Rows that planning owns."""
+"""Rows that planning owns, and its copies of what owner lookup needs."""
 
-from sqlalchemy import MetaData
-from sqlalchemy.orm import DeclarativeBase
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
 
-from libs.common.database import NAMES, TYPES
+from sqlalchemy import JSON, ForeignKey, Identity, Index, MetaData, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from libs.common.database import NAMES, TYPES, Ordered, RowId
 
 
 class Table(DeclarativeBase):
@@ -11,3 +15,157 @@ class Table(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map = TYPES
+
+
+class ImprovementRow(Table):
+    """One improvement task; its id derives from school and warning, so a warning has at most one.
+
+    `goal_proposed` and `curve` are written when it is opened; `measures`, `goal`, `deadline` by `start`; `done` and
+    `evidence` by the last `submit`. `cleared`: the data has cleared the warning.
+    """
+
+    __tablename__ = "improvement"
+    __table_args__ = (
+        Index(None, "school", "warning", unique=True),
+        Index(None, "school", "opened_at", "id"),
+        Index(None, "status", "due_on"),
+    )
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    school: Mapped[str]
+    warning: Mapped[UUID]
+    indicator: Mapped[str]
+    level: Mapped[str]
+    subject: Mapped[str]
+    subject_name: Mapped[str | None]
+    title: Mapped[str] = mapped_column(Text)
+    goal_proposed: Mapped[str] = mapped_column(Text)
+    curve: Mapped[str] = mapped_column(Text)
+    severity: Mapped[str]
+    status: Mapped[str]
+    cleared: Mapped[bool] = mapped_column(default=False)
+    owner: Mapped[str | None]
+    owner_post: Mapped[str]
+    verifier: Mapped[str | None]
+    verifier_post: Mapped[str]
+    vacant: Mapped[list[str]] = mapped_column(JSON)
+    opened_at: Mapped[datetime]
+    plan_due_on: Mapped[date]
+    due_on: Mapped[date]
+    overdue_at: Mapped[datetime | None]
+    measures: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    goal: Mapped[str | None] = mapped_column(Text)
+    deadline: Mapped[date | None]
+    done: Mapped[str | None] = mapped_column(Text)
+    evidence: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    submitted_by: Mapped[str | None]
+    verified_by: Mapped[str | None]
+    closed_at: Mapped[datetime | None]
+    close_reason: Mapped[str | None]
+
+
+class PlaceRow(Table):
+    """Where an improvement lies (`kind:id`): who may see it follows from these."""
+
+    __tablename__ = "improvement_place"
+    improvement: Mapped[UUID] = mapped_column(ForeignKey("improvement.id"), primary_key=True)
+    place: Mapped[str] = mapped_column(primary_key=True)
+
+
+class HistoryRow(Table):
+    """What happened to an improvement, in order: who (None: the system), when, what."""
+
+    __tablename__ = "improvement_history"
+    position: Mapped[int] = mapped_column(RowId, Identity(), primary_key=True)
+    improvement: Mapped[UUID] = mapped_column(ForeignKey("improvement.id"), index=True)
+    step: Mapped[str]
+    at: Mapped[datetime]
+    by: Mapped[str | None]
+    what: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class SettingsRow(Table):
+    """A school's own settings for improvements, whole; without a row the defaults hold."""
+
+    __tablename__ = "settings"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    changed_at: Mapped[datetime]
+    changed_by: Mapped[str]
+
+
+# --- copies from other services -----------------------------------------------------------------------------------------
+
+
+class SchoolRow(Table):
+    """A school and its zone."""
+
+    __tablename__ = "school"
+    code: Mapped[str] = mapped_column(primary_key=True)
+    timezone: Mapped[str]
+
+
+class MetricRow(Table):
+    """How the numbers of a metric read."""
+
+    __tablename__ = "metric"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    unit: Mapped[str | None]
+
+
+class OrgRow(Table):
+    """A unit and the one above it."""
+
+    __tablename__ = "org"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    parent: Mapped[str | None]
+
+
+class HomeroomRow(Table):
+    """A class that is a homeroom; classes of courses are known by their enrollments alone."""
+
+    __tablename__ = "homeroom"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    active: Mapped[bool]
+
+
+class PersonRow(Table):
+    """Somebody of the school's staff: no student and no parent ever owns a task."""
+
+    __tablename__ = "person"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(Ordered, primary_key=True)
+    name: Mapped[str]
+    active: Mapped[bool]
+
+
+class EnrollmentRow(Table):
+    """Somebody in a class, from `start` (inclusive) to `end` (exclusive); None is open."""
+
+    __tablename__ = "enrollment"
+    __table_args__ = (Index(None, "school", "class_id", "role"), Index(None, "school", "person", "role"))
+    school: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    class_id: Mapped[str]
+    person: Mapped[str]
+    role: Mapped[str]
+    primary: Mapped[bool]
+    start: Mapped[date | None]
+    end: Mapped[date | None]
+
+
+class PostRow(Table):
+    """A post of a person; `key` is (person, post, object, start) as JSON. Dates as in `EnrollmentRow`."""
+
+    __tablename__ = "post"
+    __table_args__ = (Index(None, "school", "post", "object"),)
+    school: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    person: Mapped[str]
+    post: Mapped[str]
+    object: Mapped[str | None]
+    start: Mapped[date | None]
+    end: Mapped[date | None]

@@ -49,6 +49,130 @@ def upgrade() -> None:
     sa.Column('payload', sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint('position', name=op.f('outbox_pk'))
     )
+    op.create_table('enrollment',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('class_id', sa.String(), nullable=False),
+    sa.Column('person', sa.String(), nullable=False),
+    sa.Column('role', sa.String(), nullable=False),
+    sa.Column('primary', sa.Boolean(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=True),
+    sa.Column('end', sa.Date(), nullable=True),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('enrollment_pk'))
+    )
+    with op.batch_alter_table('enrollment', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('enrollment_school_class_id_role_ix'), ['school', 'class_id', 'role'], unique=False)
+        batch_op.create_index(batch_op.f('enrollment_school_person_role_ix'), ['school', 'person', 'role'], unique=False)
+
+    op.create_table('homeroom',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('active', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('homeroom_pk'))
+    )
+    op.create_table('improvement',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('warning', sa.Uuid(), nullable=False),
+    sa.Column('indicator', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('subject_name', sa.String(), nullable=True),
+    sa.Column('title', sa.Text(), nullable=False),
+    sa.Column('goal_proposed', sa.Text(), nullable=False),
+    sa.Column('curve', sa.Text(), nullable=False),
+    sa.Column('severity', sa.String(), nullable=False),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('cleared', sa.Boolean(), nullable=False),
+    sa.Column('owner', sa.String(), nullable=True),
+    sa.Column('owner_post', sa.String(), nullable=False),
+    sa.Column('verifier', sa.String(), nullable=True),
+    sa.Column('verifier_post', sa.String(), nullable=False),
+    sa.Column('vacant', sa.JSON(), nullable=False),
+    sa.Column('opened_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('plan_due_on', sa.Date(), nullable=False),
+    sa.Column('due_on', sa.Date(), nullable=False),
+    sa.Column('overdue_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('measures', sa.JSON(none_as_null=True), nullable=True),
+    sa.Column('goal', sa.Text(), nullable=True),
+    sa.Column('deadline', sa.Date(), nullable=True),
+    sa.Column('done', sa.Text(), nullable=True),
+    sa.Column('evidence', sa.JSON(none_as_null=True), nullable=True),
+    sa.Column('submitted_by', sa.String(), nullable=True),
+    sa.Column('verified_by', sa.String(), nullable=True),
+    sa.Column('closed_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('close_reason', sa.String(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('improvement_pk'))
+    )
+    with op.batch_alter_table('improvement', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('improvement_school_opened_at_id_ix'), ['school', 'opened_at', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('improvement_school_warning_ix'), ['school', 'warning'], unique=True)
+        batch_op.create_index(batch_op.f('improvement_status_due_on_ix'), ['status', 'due_on'], unique=False)
+
+    op.create_table('metric',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.PrimaryKeyConstraint('school', 'code', name=op.f('metric_pk'))
+    )
+    op.create_table('org',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('parent', sa.String(), nullable=True),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('org_pk'))
+    )
+    op.create_table('person',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('active', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('person_pk'))
+    )
+    op.create_table('post',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('key', sa.String(), nullable=False),
+    sa.Column('person', sa.String(), nullable=False),
+    sa.Column('post', sa.String(), nullable=False),
+    sa.Column('object', sa.String(), nullable=True),
+    sa.Column('start', sa.Date(), nullable=True),
+    sa.Column('end', sa.Date(), nullable=True),
+    sa.PrimaryKeyConstraint('school', 'key', name=op.f('post_pk'))
+    )
+    with op.batch_alter_table('post', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('post_school_post_object_ix'), ['school', 'post', 'object'], unique=False)
+
+    op.create_table('school',
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('timezone', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('code', name=op.f('school_pk'))
+    )
+    op.create_table('settings',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('document', sa.JSON(), nullable=False),
+    sa.Column('changed_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('changed_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', name=op.f('settings_pk'))
+    )
+    op.create_table('improvement_history',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('improvement', sa.Uuid(), nullable=False),
+    sa.Column('step', sa.String(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=True),
+    sa.Column('what', sa.JSON(), nullable=False),
+    sa.ForeignKeyConstraint(['improvement'], ['improvement.id'], name=op.f('improvement_history_improvement_fk')),
+    sa.PrimaryKeyConstraint('position', name=op.f('improvement_history_pk'))
+    )
+    with op.batch_alter_table('improvement_history', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('improvement_history_improvement_ix'), ['improvement'], unique=False)
+
+    op.create_table('improvement_place',
+    sa.Column('improvement', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['improvement'], ['improvement.id'], name=op.f('improvement_place_improvement_fk')),
+    sa.PrimaryKeyConstraint('improvement', 'place', name=op.f('improvement_place_pk'))
+    )
     # ### end Alembic commands ###
 
 

@@ -1,0 +1,64 @@
+"""Keep planning's copies of schools, metrics, roster and posts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, insert
+
+from libs.common.database import Transaction
+from libs.common.events.gateway import Post, RosterImported, SchoolAdded
+from libs.common.events.monitoring import MetricDefined
+from services.planning.queries import forget
+from services.planning.tables import EnrollmentRow, HomeroomRow, MetricRow, OrgRow, PersonRow, PostRow, SchoolRow, Table
+
+_NEVER_OWNERS = frozenset({"student", "parent", "guardian", "relative"})
+
+
+async def keep_school(tx: Transaction, school: SchoolAdded) -> None:
+    """Remember the school's zone."""
+    await tx.session.merge(SchoolRow(code=school.code, timezone=school.timezone))
+    forget(tx.session)
+
+
+async def keep_metric(tx: Transaction, metric: MetricDefined) -> None:
+    """Remember how a metric's numbers read."""
+    await tx.session.merge(MetricRow(school=tx.school, code=metric.code, kind=metric.kind, unit=metric.unit))
+    forget(tx.session)
+
+
+async def keep_roster(tx: Transaction, roster: RosterImported) -> None:
+    """Take in a part of a roster: units, homerooms, staff, and who is in which class."""
+    staff = [person for person in roster.people if not _NEVER_OWNERS.issuperset(person.roles) or not person.roles]
+    await _replace(tx, OrgRow, [{"id": org.id, "parent": org.parent} for org in roster.orgs])
+    homerooms = [each for each in roster.classes if each.kind == "homeroom"]
+    await _replace(tx, HomeroomRow, [{"id": each.id, "active": each.active} for each in homerooms])
+    await _replace(tx, PersonRow, [{"id": each.id, "name": each.name, "active": each.active} for each in staff])
+    await _replace(tx, EnrollmentRow, [each.model_dump() for each in roster.enrollments])
+    forget(tx.session)
+
+
+async def keep_posts(tx: Transaction, posts: Sequence[Post]) -> None:
+    """Take in posts that are new or changed."""
+    rows = {_key(post): post.model_dump() for post in posts}
+    if rows:
+        await tx.session.execute(delete(PostRow).where(PostRow.school == tx.school, PostRow.key.in_(rows)))
+        await tx.session.execute(insert(PostRow), [{**row, "school": tx.school, "key": key} for key, row in rows.items()])
+    forget(tx.session)
+
+
+def _key(post: Post) -> str:
+    start = post.start and post.start.isoformat()
+    return json.dumps([post.person, post.post, post.object, start], ensure_ascii=False)
+
+
+async def _replace(tx: Transaction, table: type[Table], rows: Sequence[dict[str, Any]]) -> None:
+    """Put rows (a part has at most 1,000) in the place of those with the same id: one way for both databases."""
+    if not rows:
+        return
+    columns = table.__table__.c
+    unique = {row["id"]: {**row, "school": tx.school} for row in rows}
+    await tx.session.execute(delete(table).where(columns.school == tx.school, columns.id.in_(unique)))
+    await tx.session.execute(insert(table), list(unique.values()))

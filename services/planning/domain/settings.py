@@ -1,0 +1,107 @@
+"""What a school may set for its improvements, and our defaults.
+
+No founding document of a school states these numbers: the defaults are this product's own, meant to be changed.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Severity = Literal["blue", "yellow", "orange", "red"]
+Level = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school"]
+Post = Literal[
+    "teacher",
+    "class_teacher",
+    "course_leader",
+    "programme_leader",
+    "office_head",
+    "department_quality_officer",
+    "department_head",
+    "level_group",
+    "quality_office",
+    "school_leader",
+]
+Days = Annotated[int, Field(ge=0, le=365)]
+Ladder = Annotated[list[Post], Field(min_length=1, max_length=10)]
+Measure = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+SEVERITIES: tuple[Severity, ...] = ("blue", "yellow", "orange", "red")
+PLAN_DAYS: dict[Severity, int] = {"blue": 7, "yellow": 5, "orange": 3, "red": 1}
+DUE_DAYS: dict[Severity, int] = {"blue": 30, "yellow": 21, "orange": 14, "red": 7}
+OWNERS: dict[Level, list[Post]] = {
+    "student": ["class_teacher", "department_head", "quality_office"],
+    "class": ["teacher", "course_leader", "department_head", "quality_office"],
+    "lesson": ["teacher", "course_leader", "department_head", "quality_office"],
+    "homeroom": ["class_teacher", "department_head", "quality_office"],
+    "course": ["course_leader", "programme_leader", "department_head", "quality_office"],
+    "teacher": ["teacher", "department_head", "quality_office"],
+    "programme": ["programme_leader", "department_head", "quality_office"],
+    "department": ["department_head", "quality_office"],
+    "school": ["quality_office"],
+}
+VERIFIERS: dict[Level, list[Post]] = {
+    "student": ["department_head", "quality_office", "school_leader"],
+    "class": ["course_leader", "department_head", "quality_office", "school_leader"],
+    "lesson": ["course_leader", "department_head", "quality_office", "school_leader"],
+    "homeroom": ["department_head", "quality_office", "school_leader"],
+    "course": ["department_head", "quality_office", "school_leader"],
+    "teacher": ["department_head", "quality_office", "school_leader"],
+    "programme": ["department_head", "quality_office", "school_leader"],
+    "department": ["quality_office", "school_leader"],
+    "school": ["school_leader", "quality_office"],
+}
+MEASURES: dict[Level, list[str]] = {
+    "student": ["谈话", "联系家长", "补交"],
+    "class": ["谈话", "补交", "听课帮扶"],
+    "lesson": ["听课帮扶"],
+    "homeroom": ["谈话", "联系家长", "补交"],
+    "course": ["听课帮扶", "集体备课"],
+    "teacher": ["谈话", "听课帮扶"],
+    "programme": ["专题研讨", "听课帮扶"],
+    "department": ["专题研讨", "听课帮扶"],
+    "school": ["专题研讨"],
+}
+
+
+class SchoolSettings(BaseModel):
+    """A school's settings for improvements; what a document leaves out, also a single level or severity, keeps the default.
+
+    `plan_days` and `due_days`: days from the warning to the plan and to the end of the work. `measures`: what `start`
+    proposes. `owners`, `verifiers`: posts from the nearest upwards; the first one held is it, a verifier never the owner.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    plan_days: dict[Severity, Days] = PLAN_DAYS
+    due_days: dict[Severity, Days] = DUE_DAYS
+    measures: dict[Level, Annotated[list[Measure], Field(min_length=1, max_length=20)]] = MEASURES
+    owners: dict[Level, Ladder] = OWNERS
+    verifiers: dict[Level, Ladder] = VERIFIERS
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        defaults = {name: field.default for name, field in cls.model_fields.items()}
+        return {
+            **given,
+            **{
+                name: {**default, **given[name]} if isinstance(given.get(name), dict) else given.get(name, default)
+                for name, default in defaults.items()
+            },
+        }
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for mild, worse in pairwise(SEVERITIES):
+            for name, days in (("plan_days", self.plan_days), ("due_days", self.due_days)):
+                if days[worse] > days[mild]:
+                    raise ValueError(f"{name}: {worse} cannot have more days than {mild}")
+        for severity in SEVERITIES:
+            if self.plan_days[severity] > self.due_days[severity]:
+                raise ValueError(f"plan_days: the plan of {severity} cannot be due after its work")
+        return self

@@ -1,0 +1,68 @@
+"""Plain Chinese for what a task is about: titles, goals, numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from urllib.parse import urlencode
+
+LEVELS = {
+    "student": "学生",
+    "teacher": "教师",
+    "class": "班级",
+    "homeroom": "行政班",
+    "course": "课程",
+    "programme": "专业",
+    "department": "部门",
+    "lesson": "课次",
+    "school": "学校",
+}
+SEVERITIES = {"blue": "蓝色", "yellow": "黄色", "orange": "橙色", "red": "红色"}
+MOST_PLACES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """How the numbers of a metric are written: a ratio in percent, everything else as it is."""
+
+    percent: bool
+
+    def text(self, value: Decimal, apart_from: Decimal | None = None) -> str:
+        """Write a value rounded to 2 decimals in percent, 4 otherwise; more where it would look equal to `apart_from`."""
+        scale = Decimal(100) if self.percent else Decimal(1)
+        places = 2 if self.percent else 4
+        written = _trim(value * scale, places)
+        while (
+            apart_from is not None and value != apart_from and places < MOST_PLACES and written == _trim(apart_from * scale, places)
+        ):
+            places += 1
+            written = _trim(value * scale, places)
+        return f"{written}%" if self.percent else written
+
+
+def title(*, level: str, subject: str, indicator: str, comparison: str, severity: str, value: str, line: str) -> str:
+    """Return for example 班级「数控2301班」周作业完成率 75.31% 低于橙色警戒线 80%."""
+    word = LEVELS[level]
+    side = "低于" if comparison == "below" else "高于"
+    return f"{word}「{subject}」{_without(indicator, word)} {value} {side}{SEVERITIES[severity]}警戒线 {line}"
+
+
+def goal(*, level: str, indicator: str, comparison: str, clear: str) -> str:
+    """Return the clear line in words: 周作业完成率不低于 85%."""
+    side = "不低于" if comparison == "below" else "不高于"
+    return f"{_without(indicator, LEVELS[level])}{side} {clear}"
+
+
+def curve(*, metric: str, level: str, window: str, subject: str) -> str:
+    """Return where the indicator's curve of the subject is read: the evidence that the system attaches."""
+    return "/api/v1/monitoring/measurements?" + urlencode({"metric": metric, "level": level, "window": window, "subject": subject})
+
+
+def _without(indicator: str, word: str) -> str:
+    return indicator.removeprefix(word).strip() or indicator
+
+
+def _trim(value: Decimal, places: int) -> str:
+    rounded = value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    text = f"{rounded:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
