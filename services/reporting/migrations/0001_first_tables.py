@@ -49,6 +49,104 @@ def upgrade() -> None:
     sa.Column('payload', sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint('position', name=op.f('outbox_pk'))
     )
+    op.create_table('feed',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('position', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('object', sa.Uuid(), nullable=False),
+    sa.Column('what', sa.String(), nullable=False),
+    sa.Column('by', sa.String(), nullable=True),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('indicator', sa.String(), nullable=False),
+    sa.Column('text', sa.Text(), nullable=False),
+    sa.Column('detail', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'position', name=op.f('feed_pk'))
+    )
+    with op.batch_alter_table('feed', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('feed_at_ix'), ['at'], unique=False)
+        batch_op.create_index(batch_op.f('feed_object_ix'), ['object'], unique=False)
+
+    op.create_table('feed_end',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('school', name=op.f('feed_end_pk'))
+    )
+    op.create_table('improvement',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('warning', sa.Uuid(), nullable=False),
+    sa.Column('indicator', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.Column('severity', sa.String(), nullable=False),
+    sa.Column('owner', sa.String(), nullable=True),
+    sa.Column('verifier', sa.String(), nullable=True),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('plan_due_on', sa.Date(), nullable=False),
+    sa.Column('due_on', sa.Date(), nullable=False),
+    sa.Column('late', sa.Boolean(), nullable=False),
+    sa.Column('opened_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('improvement_pk'))
+    )
+    with op.batch_alter_table('improvement', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('improvement_school_status_ix'), ['school', 'status'], unique=False)
+        batch_op.create_index(batch_op.f('improvement_warning_ix'), ['warning'], unique=False)
+
+    op.create_table('metric',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.PrimaryKeyConstraint('school', 'code', name=op.f('metric_pk'))
+    )
+    op.create_table('org',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('org_pk'))
+    )
+    op.create_table('place',
+    sa.Column('object', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.PrimaryKeyConstraint('object', 'place', name=op.f('place_pk'))
+    )
+    with op.batch_alter_table('place', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('place_place_ix'), ['place'], unique=False)
+
+    op.create_table('school',
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('code', name=op.f('school_pk'))
+    )
+    op.create_table('warning',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('indicator', sa.String(), nullable=False),
+    sa.Column('indicator_name', sa.String(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('metric', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('subject_name', sa.String(), nullable=True),
+    sa.Column('window', sa.String(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=False),
+    sa.Column('severity', sa.String(), nullable=False),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('comparison', sa.String(), nullable=False),
+    sa.Column('value', sa.String(), nullable=False),
+    sa.Column('numerator', sa.String(), nullable=False),
+    sa.Column('denominator', sa.String(), nullable=False),
+    sa.Column('line', sa.String(), nullable=False),
+    sa.Column('raised_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('warning_pk'))
+    )
+    with op.batch_alter_table('warning', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('warning_school_status_ix'), ['school', 'status'], unique=False)
+
     # ### end Alembic commands ###
 
 

@@ -1,0 +1,135 @@
+"""What reporting says in words, and which states count as open."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import msgspec
+
+SEVERITIES = ("blue", "yellow", "orange", "red")
+UNCLEARED = ("open", "acknowledged", "improving", "stale")
+IMPROVEMENT_STATES = ("proposed", "running", "submitted", "returned", "verified", "closed")
+_UNSUBMITTED = ("proposed", "running", "returned")
+
+_COLOURS = {"blue": "蓝色", "yellow": "黄色", "orange": "橙色", "red": "红色"}
+_PAST = {"below": "低于", "above": "高于"}
+_CLOSED = {"verified": "验收通过", "dismissed": "预警不成立", "withdrawn": "预警已撤回"}
+_JSON = msgspec.json.Encoder(decimal_format="number")
+
+
+def is_overdue(status: str, late: bool) -> bool:
+    """Whether a task whose due date passed (`late`) still waits for its submission."""
+    return late and status in _UNSUBMITTED
+
+
+def to_json(value: Any) -> str:
+    """Return compact JSON; decimals as the exact numbers that they are."""
+    return _JSON.encode(value).decode()
+
+
+def plain(value: Decimal) -> str:
+    """Print a number without exponent and without trailing zeros."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How a metric's values are printed: a ratio as a percentage, anything else with its unit."""
+
+    kind: str | None
+    unit: str | None = None
+
+    def show(self, value: Decimal) -> str:
+        if self.kind != "ratio":
+            return plain(value) + (self.unit or "")
+        return plain((value * 100).quantize(Decimal("0.01"), ROUND_HALF_UP)) + "%"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Which warning a sentence is about."""
+
+    subject: str
+    subject_name: str | None
+    indicator_name: str
+
+    def __str__(self) -> str:
+        return f"{self.subject_name or self.subject}“{self.indicator_name}”"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The number that was judged."""
+
+    value: Decimal
+    numerator: Decimal
+    denominator: Decimal
+
+    def show(self, measure: Measure) -> str:
+        return f"{measure.show(self.value)}({plain(self.numerator)}/{plain(self.denominator)})"
+
+
+def colour(severity: str) -> str:
+    return _COLOURS.get(severity, severity)
+
+
+def raised(about: About, severity: str, comparison: str, reading: Reading, line: Decimal, measure: Measure) -> str:
+    past = _PAST.get(comparison, "越过")
+    return f"{about}为{reading.show(measure)},{past}预警线{measure.show(line)}:{colour(severity)}预警"
+
+
+def escalated(about: About, severity: str, reading: Reading, line: Decimal, measure: Measure) -> str:
+    return f"{about}为{reading.show(measure)},越过{measure.show(line)}:升为{colour(severity)}预警"
+
+
+def cleared(about: About, reading: Reading, measure: Measure) -> str:
+    return f"{about}回到{reading.show(measure)}:预警解除"
+
+
+def acknowledged(about: About, by: str) -> str:
+    return f"{by}已知悉{about}的预警"
+
+
+def improving(about: About) -> str:
+    return f"{about}的整改已开始"
+
+
+def dismissed(about: About, by: str, reason: str) -> str:
+    return f"{by}判定{about}的预警不成立:{reason}"
+
+
+def opened(title: str, owner: str | None, vacant: Sequence[str], due_on: date) -> str:
+    who = f"责任人{owner}" if owner else "责任岗位空缺"
+    passed = f"({'、'.join(vacant)}空缺)" if vacant else ""
+    return f"整改任务“{title}”已下达:{who}{passed},{due_on.isoformat()}前完成"
+
+
+def started(title: str, by: str, measures: Sequence[str], deadline: date) -> str:
+    return f"{by}开始“{title}”:{'、'.join(measures) or '未列措施'},{deadline.isoformat()}前达成"
+
+
+def submitted(title: str, by: str, done: str) -> str:
+    return f"{by}提交“{title}”:{done}"
+
+
+def returned(title: str, by: str, reason: str) -> str:
+    return f"{by}退回“{title}”:{reason}"
+
+
+def verified(title: str, by: str, reason: str | None) -> str:
+    return f"{by}验收“{title}”" + (f":{reason}" if reason else "")
+
+
+def closed(title: str, reason: str) -> str:
+    return f"“{title}”已关闭:{_CLOSED.get(reason, reason)}"
+
+
+def due_changed(title: str, severity: str, due_on: date) -> str:
+    return f"预警升为{colour(severity)},“{title}”的期限提前到{due_on.isoformat()}"
+
+
+def overdue(title: str, due_on: date) -> str:
+    return f"“{title}”已逾期:应于{due_on.isoformat()}前提交"
