@@ -92,11 +92,11 @@ class Client:
             time.sleep(wait)
             delay = min(delay * 2, 5.0)
 
-    def pages(self, path: str, school: str) -> Iterator[dict[str, Any]]:
+    def pages(self, path: str, school: str | None) -> Iterator[dict[str, Any]]:
         """Every item of a list, page after page."""
         cursor: str | None = None
         while True:
-            params = {"school": school, "limit": "500"} | ({"cursor": cursor} if cursor else {})
+            params = of(school) | {"limit": "500"} | ({"cursor": cursor} if cursor else {})
             body = self.call("GET", path, params=params).json()
             yield from body["items"]
             if (cursor := body["next"]) is None:

@@ -133,7 +133,7 @@ def import_roster(context: typer.Context, source: Annotated[Path, typer.Argument
     content = _zipped(source) if source.is_dir() else _content(source)
     headers = {"Content-Type": "application/zip"}
     answer = here.client().change("PUT", "/api/v1/roster", school, school, content=content, headers=headers)
-    here.say(f"The roster of {school} is in: {_counts(answer)}.", **answer)
+    here.say("\n".join(f"{name:<18} {_counts(counts)}" for name, counts in answer.items()), **answer)
 
 
 @posts_commands.command("import")
@@ -142,7 +142,7 @@ def import_posts(context: typer.Context, file: Path, school: School) -> None:
     here: Installation = context.obj
     headers = {"Content-Type": "text/csv"}
     answer = here.client().change("PUT", "/api/v1/posts", school, school, content=_content(file), headers=headers)
-    here.say(f"The posts of {school} are in: {_counts(answer)}.", **answer)
+    here.say(f"{'posts':<18} {_counts(answer)}", **answer)
 
 
 @metric_commands.command("apply")
@@ -218,12 +218,17 @@ def wait(
 
 
 @deadletter_commands.command("list")
-def list_dead_letters(context: typer.Context, school: School) -> None:
-    """List what could not be counted, and why."""
+def list_dead_letters(
+    context: typer.Context,
+    school: Annotated[str | None, typer.Option(help="Code of the school; default: every school.", metavar="CODE")] = None,
+) -> None:
+    """List what could not be counted, and why, newest first."""
     here: Installation = context.obj
     found = list(here.client().pages("/api/v1/deadletters", school))
-    lines = [f"{each['id']}  {each['service']}  {each['topic']}  {each['detail']}" for each in found]
-    here.say("\n".join(lines) or f"{school} has no dead letters.", items=found)
+    lines = [
+        f"{each['id']}  {each['at']}  {each['school']}  {each['service']}  {each['topic']}  {each['detail']}" for each in found
+    ]
+    here.say("\n".join(lines) or "There are no dead letters.", items=found)
 
 
 @deadletter_commands.command("replay")
@@ -252,9 +257,9 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _counts(answer: dict[str, Any]) -> str:
-    """`12 orgs, 3 courses` from `{"orgs": 12, "courses": 3}`."""
-    return ", ".join(f"{count} {name}" for name, count in answer.items() if isinstance(count, int)) or "nothing new"
+def _counts(file: dict[str, int]) -> str:
+    """What one file of an import brought, as its answer counts it."""
+    return f"{file['rows']} rows: {file['new']} new, {file['changed']} changed, {file['inactive']} now inactive"
 
 
 def _content(file: Path) -> bytes:
@@ -294,14 +299,11 @@ def _send(client: Client, path: str, school: str, body: bytes) -> Any:
     return client.call("POST", path, params=of(school), content=body, headers=headers)
 
 
-def _on_terminal() -> bool:
-    import sys  # noqa: PLC0415 - one command needs it
-
-    return sys.stdin.isatty()
-
-
-def _first_line() -> str:
-    return typer.get_text_stream("stdin").readline().rstrip("\r\n")
+def _password() -> str:
+    typed = typer.get_text_stream("stdin")
+    if typed.isatty():
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    return typed.readline().rstrip("\r\n")
 
 
 @contextmanager

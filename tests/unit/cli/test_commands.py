@@ -12,6 +12,7 @@ from tests.unit.cli.conftest import DROPPED, TOKEN, Answer, Installation, Zhenga
 
 POSITION = {"Zhengai-Position": "1772400000000-0a1b2c3d"}
 SCHOOL = ("--school", "demo")
+COUNTS = {"rows": 3, "new": 2, "changed": 1, "inactive": 0}
 
 
 def test_school_add_creates_the_school_with_what_was_given(zhengai: Zhengai, installation: Installation) -> None:
@@ -62,7 +63,7 @@ def test_user_add_takes_the_password_from_standard_input(
     installation.on("POST", "/api/v1/users", Answer(201, {"username": "wang"}, POSITION))
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("口令 with spaces\n".encode()), "utf-8"))
 
-    ending = zhengai("user", "add", "wang", "--person", "T0042", *SCHOOL)
+    ending = zhengai("user", "add", "wang", "--person", "T0042", *SCHOOL, "--ask-password")
 
     assert ending.status == 0, ending.err
     (request,) = installation.sent("POST", "/api/v1/users")
@@ -70,15 +71,24 @@ def test_user_add_takes_the_password_from_standard_input(
     assert "口令" not in ending.out
 
 
+def test_user_add_prints_the_password_that_was_made(zhengai: Zhengai, installation: Installation) -> None:
+    installation.on("POST", "/api/v1/users", Answer(201, {"username": "wang", "password": "made-up"}, POSITION))
+
+    ending = zhengai("user", "add", "wang", "--person", "T0042", *SCHOOL)
+
+    assert (ending.status, ending.out) == (0, "made-up\n"), ending.err
+    assert installation.sent("POST", "/api/v1/users")[0].json == {"username": "wang", "person": "T0042"}
+
+
 def test_roster_import_sends_a_folder_as_one_zip(zhengai: Zhengai, installation: Installation, tmp_path: Path) -> None:
-    installation.on("PUT", "/api/v1/roster", Answer(200, {"orgs": 1, "courses": 2}, POSITION))
+    installation.on("PUT", "/api/v1/roster", Answer(200, {"orgs": COUNTS, "courses": COUNTS}, POSITION))
     (tmp_path / "orgs.csv").write_text("sourcedId,name\nhbpt,某学院\n", encoding="utf-8")
     (tmp_path / "notes.txt").write_text("not part of it")
 
     ending = zhengai("roster", "import", tmp_path, *SCHOOL)
 
     assert ending.status == 0, ending.err
-    assert "1 orgs, 2 courses" in ending.out
+    assert "courses            3 rows: 2 new, 1 changed, 0 now inactive" in ending.out
     (request,) = installation.sent("PUT", "/api/v1/roster")
     assert request.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(request.body)) as archive:
@@ -95,7 +105,7 @@ def test_roster_import_sends_a_zip_as_it_is(zhengai: Zhengai, installation: Inst
 
 
 def test_posts_import_sends_the_csv(zhengai: Zhengai, installation: Installation, tmp_path: Path) -> None:
-    installation.on("PUT", "/api/v1/posts", Answer(200, {"posts": 1}, POSITION))
+    installation.on("PUT", "/api/v1/posts", Answer(200, COUNTS, POSITION))
     table = "person,post,object,from,to\nT1,department_head,stem,2026-02-01,\n"
     (tmp_path / "posts.csv").write_text(table)
 
@@ -133,7 +143,8 @@ def test_indicator_apply_creates_and_activates(zhengai: Zhengai, installation: I
 
 def test_deadletters_list_follows_every_page(zhengai: Zhengai, installation: Installation) -> None:
     def letter(name: str) -> dict[str, str]:
-        return {"id": name, "service": "monitoring", "topic": "observations", "detail": "no such metric"}
+        known = {"at": "2026-03-02T08:05:00Z", "school": "demo", "service": "monitoring", "topic": "observations"}
+        return {"id": name, "detail": "no such metric"} | known
 
     first, second = Answer(200, {"items": [letter("aa")], "next": "c"}), Answer(200, {"items": [letter("bb")], "next": None})
     installation.on("GET", "/api/v1/deadletters", first, second)
