@@ -82,9 +82,10 @@ class CommonTable(DeclarativeBase):
 
 
 class OutboxRow(CommonTable):
-    """An event waiting to be published; deleted once the bus has it."""
+    """An event waiting to be published; deleted once the bus has it. A position is never used twice: progress compares them."""
 
     __tablename__ = "outbox"
+    __table_args__ = {"sqlite_autoincrement": True}
     position: Mapped[int] = mapped_column(RowId, Identity(), primary_key=True)
     topic: Mapped[str]
     key: Mapped[str]

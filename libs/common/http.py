@@ -9,14 +9,16 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
 
+import msgspec
 import structlog
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
@@ -57,6 +59,15 @@ class Page(BaseModel, Generic[ItemT]):
 
     items: list[ItemT]
     next: str | None = None
+
+
+Exact = Annotated[Decimal, WithJsonSchema({"type": "number"})]
+_exact = msgspec.json.Encoder(decimal_format="number")
+
+
+def exact(body: BaseModel, status: int = 200) -> Response:
+    """Answer with decimals as JSON numbers, every digit as it is: the usual road would make them floats or strings."""
+    return Response(_exact.encode(body.model_dump(mode="python")), status, media_type="application/json")
 
 
 def problem(error: ServiceError) -> Response:
@@ -119,12 +130,18 @@ async def _reading(request: Request) -> AsyncIterator[AsyncSession]:
         yield session
 
 
+def _now(request: Request) -> datetime:
+    database: Database = request.app.state.database
+    return database.now()
+
+
 def _bus(request: Request) -> Bus:
     bus: Bus = request.app.state.bus
     return bus
 
 
 # scope="function": commit before the response leaves, so a 201 is never a lie.
+Now = Annotated[datetime, Depends(_now)]
 Tx = Annotated[Transaction, Depends(_transaction, scope="function")]
 Read = Annotated[AsyncSession, Depends(_reading, scope="function")]
 BusDep = Annotated[Bus, Depends(_bus)]

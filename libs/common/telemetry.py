@@ -40,7 +40,7 @@ WARNINGS_OPEN = Gauge("zhengai_warnings_open", "Uncleared warnings.", ["severity
 ROWS_KEPT = Gauge("zhengai_rows_kept", "Rows kept, by service and table.", ["service", "table"])
 BYTES_KEPT = Gauge("zhengai_database_bytes", "Bytes that a service's database takes.", ["service"])
 LEASES = Gauge("zhengai_lease_held", "1 where this process holds the lease.", ["service", "lease"])
-JOB_FAILURES = Counter("zhengai_job_failures", "Runs of a job that failed.", ["service", "job"])
+JOB_FAILURES = Counter("zhengai_job_failures", "Runs of a job that failed.", ["service", "name"])
 
 
 def log_to_stderr(level: str) -> None:

@@ -1,7 +1,35 @@
-"""Monitoring says what is: observations, sums per subject and window, warnings."""
+"""Monitoring says what is: observations, sums per subject and window, warnings.
 
+It owns each school's metrics, observation log, sums and warnings, and keeps copies of the roster and of activated indicators.
+"""
+
+from libs.common.events.gateway import RosterImported, SchoolAdded
+from libs.common.events.planning import ImprovementOpened, ImprovementStarted
+from libs.common.events.standards import IndicatorActivated
 from libs.common.service import Service
 from services.monitoring.api import router
+from services.monitoring.handlers import (
+    activate_indicator,
+    add_school,
+    link_improvement,
+    mark_improving,
+    take_observations,
+    take_roster,
+)
+from services.monitoring.jobs import JOBS
 from services.monitoring.tables import Table
 
-service = Service(name="monitoring", router=router, tables=Table.metadata)
+service = Service(
+    name="monitoring",
+    router=router,
+    tables=Table.metadata,
+    handlers={
+        SchoolAdded: add_school,
+        RosterImported: take_roster,
+        IndicatorActivated: activate_indicator,
+        ImprovementOpened: link_improvement,
+        ImprovementStarted: mark_improving,
+    },
+    intake={"observations": take_observations},
+    jobs=JOBS,
+)

@@ -164,10 +164,8 @@ def _refuse_duplicate_keys(raw: bytes, value: Any) -> None:
     Each key is followed by `":`, with or without white space; so as many of these as keys were read means that none was
     dropped. Text that holds `":` itself makes the count larger, and only then each key is looked at.
     """
-    if b'" ' in raw or b'"\t' in raw or b'"\n' in raw or b'"\r' in raw:
-        colons = len(_KEY_END.findall(raw))
-    else:
-        colons = raw.count(b'":')
+    spaced = b'" ' in raw or b'"\t' in raw or b'"\n' in raw or b'"\r' in raw
+    colons = len(_KEY_END.findall(raw)) if spaced else raw.count(b'":')
     if colons != _count_keys(value):
         json.loads(raw, object_pairs_hook=_unique)
 
@@ -207,7 +205,7 @@ def parse(value: Any) -> Observation:
     _check_type(value)
     if len(value) > len(_REQUIRED) + 2:
         _check_extensions(value)
-    data = value.get("data")
+    data: Any = value.get("data")
     if type(data) is dict and (type(data.get("numerator")) is str or type(data.get("denominator")) is str):
         name = "numerator" if type(data.get("numerator")) is str else "denominator"
         raise _invalid(f"/data/{name}", "is a JSON number, not a string")
@@ -237,7 +235,9 @@ def check(observation: Observation, metrics: Mapping[str, MetricRule], latest: d
     named = observation.references
     for kind in sorted(metric.grain):
         if kind not in named:
-            return Fault(pointer=f"/data/{kind}", detail=f"{observation.metric!r} is observed per {', '.join(sorted(metric.grain))}: name it")
+            return Fault(
+                pointer=f"/data/{kind}", detail=f"{observation.metric!r} is observed per {', '.join(sorted(metric.grain))}: name it"
+            )
     if "student" in named and "student" not in metric.grain:
         return Fault(pointer="/data/student", detail=f"{observation.metric!r} is not observed per student: leave it out")
     if observation.denominator <= 0:
@@ -300,7 +300,7 @@ def _scale(pointer: str, number: Decimal) -> int:
     power = int(exponent) + len(digits) - len(text) + 6
     if power < 0:
         raise _invalid(pointer, "must be a multiple of 0.000001")
-    scaled = int(text) * 10**power
+    scaled: int = int(text) * 10**power
     return -scaled if sign else scaled
 
 

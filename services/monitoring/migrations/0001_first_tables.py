@@ -49,6 +49,227 @@ def upgrade() -> None:
     sa.Column('payload', sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint('position', name=op.f('outbox_pk'))
     )
+    op.create_table('class',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('course', sa.String(), nullable=True),
+    sa.Column('org', sa.String(), nullable=True),
+    sa.PrimaryKeyConstraint('school_id', 'id', name=op.f('class_pk'))
+    )
+    op.create_table('conflict',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('source', sa.String(), nullable=False),
+    sa.Column('event', sa.String(), nullable=False),
+    sa.Column('content', sa.LargeBinary(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('refused', sa.JSON(), nullable=False),
+    sa.Column('found_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('conflict_pk')),
+    sa.UniqueConstraint('school_id', 'source', 'event', 'content', name=op.f('conflict_school_id_source_event_content_uq'))
+    )
+    op.create_table('counted_id',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('id', sa.LargeBinary(), nullable=False),
+    sa.Column('content', sa.LargeBinary(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('school_id', 'id', name=op.f('counted_id_pk')),
+    sqlite_with_rowid=False
+    )
+    op.create_table('course',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.Column('org', sa.String(), nullable=True),
+    sa.PrimaryKeyConstraint('school_id', 'id', name=op.f('course_pk'))
+    )
+    op.create_table('enrollment',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('class', sa.String(), nullable=False),
+    sa.Column('person', sa.String(), nullable=False),
+    sa.Column('role', sa.String(), nullable=False),
+    sa.Column('starts', sa.Date(), nullable=True),
+    sa.Column('ends', sa.Date(), nullable=True),
+    sa.PrimaryKeyConstraint('school_id', 'id', name=op.f('enrollment_pk'))
+    )
+    with op.batch_alter_table('enrollment', schema=None) as batch_op:
+        batch_op.create_index('enrollment_class_ix', ['school_id', 'class'], unique=False)
+        batch_op.create_index('enrollment_person_ix', ['school_id', 'person'], unique=False)
+
+    op.create_table('indicator',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('definition', sa.JSON(), nullable=False),
+    sa.Column('judged_through', sa.Integer(), nullable=True),
+    sa.PrimaryKeyConstraint('school_id', 'code', 'version', name=op.f('indicator_pk'))
+    )
+    op.create_table('installation',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('key', sa.LargeBinary(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('installation_pk'))
+    )
+    op.create_table('metric',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('grain', sa.JSON(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('direction', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('metric_pk')),
+    sa.UniqueConstraint('school_id', 'code', name=op.f('metric_school_id_code_uq'))
+    )
+    op.create_table('observation',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('metric_id', sa.Integer(), nullable=False),
+    sa.Column('time', sa.BigInteger(), nullable=False),
+    sa.Column('day', sa.Integer(), nullable=False),
+    sa.Column('numerator', sa.BigInteger(), nullable=False),
+    sa.Column('denominator', sa.BigInteger(), nullable=False),
+    sa.Column('source', sa.BigInteger(), nullable=False),
+    sa.Column('event', sa.String(), nullable=False),
+    sa.Column('phase', sa.SmallInteger(), nullable=True),
+    sa.Column('counted_at', sa.BigInteger(), nullable=False),
+    sa.Column('student', sa.BigInteger(), nullable=True),
+    sa.Column('teacher', sa.BigInteger(), nullable=True),
+    sa.Column('class', sa.BigInteger(), nullable=True),
+    sa.Column('homeroom', sa.BigInteger(), nullable=True),
+    sa.Column('course', sa.BigInteger(), nullable=True),
+    sa.Column('programme', sa.BigInteger(), nullable=True),
+    sa.Column('department', sa.BigInteger(), nullable=True),
+    sa.Column('lesson', sa.BigInteger(), nullable=True),
+    sa.Column('activity', sa.BigInteger(), nullable=True),
+    sa.PrimaryKeyConstraint('school_id', 'position', name=op.f('observation_pk')),
+    sqlite_with_rowid=False
+    )
+    with op.batch_alter_table('observation', schema=None) as batch_op:
+        batch_op.create_index('observation_metric_day_ix', ['school_id', 'metric_id', 'day'], unique=False)
+
+    op.create_table('org',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('parent', sa.String(), nullable=True),
+    sa.PrimaryKeyConstraint('school_id', 'id', name=op.f('org_pk'))
+    )
+    op.create_table('person',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('orgs', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('school_id', 'id', name=op.f('person_pk'))
+    )
+    op.create_table('roster_part',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('part', sa.String(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('school_id', 'part', name=op.f('roster_part_pk'))
+    )
+    op.create_table('school',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('timezone', sa.String(), nullable=False),
+    sa.Column('year_start', sa.String(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('school_pk')),
+    sa.UniqueConstraint('code', name=op.f('school_code_uq'))
+    )
+    op.create_table('series',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('metric_id', sa.Integer(), nullable=False),
+    sa.Column('level', sa.SmallInteger(), nullable=False),
+    sa.Column('subject', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('series_pk')),
+    sa.UniqueConstraint('metric_id', 'level', 'subject', name=op.f('series_metric_id_level_subject_uq'))
+    )
+    op.create_table('term',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('starts', sa.Date(), nullable=False),
+    sa.Column('ends', sa.Date(), nullable=False),
+    sa.PrimaryKeyConstraint('school_id', 'id', name=op.f('term_pk'))
+    )
+    op.create_table('total',
+    sa.Column('series', sa.BigInteger(), nullable=False),
+    sa.Column('span', sa.SmallInteger(), nullable=False),
+    sa.Column('start', sa.Integer(), nullable=False),
+    sa.Column('numerator', sa.BigInteger(), nullable=False),
+    sa.Column('denominator', sa.BigInteger(), nullable=False),
+    sa.Column('revision', sa.BigInteger(), nullable=False),
+    sa.Column('measured_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('series', 'span', 'start', name=op.f('total_pk')),
+    sqlite_with_rowid=False
+    )
+    op.create_table('unplaced',
+    sa.Column('word', sa.BigInteger(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('word', 'position', name=op.f('unplaced_pk')),
+    sqlite_with_rowid=False
+    )
+    op.create_table('warning',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('indicator', sa.String(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('metric', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('subject', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('subject_word', sa.BigInteger(), nullable=False),
+    sa.Column('subject_name', sa.String(), nullable=True),
+    sa.Column('span', sa.String(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=False),
+    sa.Column('severity', sa.String(), nullable=False),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('episode_open', sa.Boolean(), nullable=False),
+    sa.Column('numerator', sa.BigInteger(), nullable=False),
+    sa.Column('denominator', sa.BigInteger(), nullable=False),
+    sa.Column('line', sa.BigInteger(), nullable=False),
+    sa.Column('raised_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('improvement', sa.Uuid(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('warning_pk'))
+    )
+    with op.batch_alter_table('warning', schema=None) as batch_op:
+        batch_op.create_index('warning_list_ix', ['school_id', 'raised_at', 'id'], unique=False)
+        batch_op.create_index('warning_one_open_uq', ['school_id', 'indicator', 'subject_word'], unique=True, sqlite_where=sa.text('episode_open'), postgresql_where=sa.text('episode_open'))
+
+    op.create_table('word',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('word_pk')),
+    sa.UniqueConstraint('school_id', 'kind', 'code', name=op.f('word_school_id_kind_code_uq'))
+    )
+    op.create_table('warning_place',
+    sa.Column('warning', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['warning'], ['warning.id'], name=op.f('warning_place_warning_fk')),
+    sa.PrimaryKeyConstraint('warning', 'place', name=op.f('warning_place_pk'))
+    )
+    with op.batch_alter_table('warning_place', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('warning_place_place_ix'), ['place'], unique=False)
+
+    op.create_table('warning_step',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('warning', sa.Uuid(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('step', sa.String(), nullable=False),
+    sa.Column('by', sa.String(), nullable=True),
+    sa.Column('detail', sa.JSON(), nullable=False),
+    sa.ForeignKeyConstraint(['warning'], ['warning.id'], name=op.f('warning_step_warning_fk')),
+    sa.PrimaryKeyConstraint('id', name=op.f('warning_step_pk'))
+    )
+    with op.batch_alter_table('warning_step', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('warning_step_warning_ix'), ['warning'], unique=False)
+
     # ### end Alembic commands ###
 
 

@@ -37,7 +37,7 @@ class IdRow(Table):
     """An id that was counted: BLAKE2b of (source, id), 8 bytes of the content's hash, and where it stands in the log."""
 
     __tablename__ = "counted_id"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own form
+    __table_args__ = {"sqlite_with_rowid": False}
     school_id: Mapped[int] = mapped_column(primary_key=True)
     id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     content: Mapped[bytes] = mapped_column(LargeBinary)
@@ -96,7 +96,7 @@ class TotalRow(Table):
     """
 
     __tablename__ = "total"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own form
+    __table_args__ = {"sqlite_with_rowid": False}
     series: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     window: Mapped[int] = mapped_column("span", SmallInteger, primary_key=True)
     start: Mapped[int] = mapped_column(primary_key=True)
@@ -110,7 +110,7 @@ class UnplacedRow(Table):
     """An observation that named an id which the roster did not know: looked at again when the roster brings it."""
 
     __tablename__ = "unplaced"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own form
+    __table_args__ = {"sqlite_with_rowid": False}
     word: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     position: Mapped[int] = mapped_column(BigInteger, primary_key=True)
 

@@ -1,0 +1,1 @@
+"""Everything that changes monitoring's state, whoever asked."""

@@ -1,0 +1,67 @@
+"""Schools, metrics and indicators, as monitoring needs them."""
+
+from __future__ import annotations
+
+import secrets
+
+from libs.common.database import Transaction
+from libs.common.errors import Conflict
+from libs.common.events.gateway import SchoolAdded
+from libs.common.events.monitoring import MetricDefined
+from libs.common.events.standards import IndicatorActivated
+from services.monitoring.commands.judging import judge_all, refill
+from services.monitoring.domain.episodes import Indicator
+from services.monitoring.domain.metrics import STARTING
+from services.monitoring.queries.catalogue import find_indicator, find_metric
+from services.monitoring.queries.schools import changed, find_school_locked, get_school
+from services.monitoring.tables import IndicatorRow, InstallationRow, MetricRow, SchoolRow
+
+
+async def add_school(tx: Transaction, event: SchoolAdded) -> None:
+    """Begin to count for a school, with the metrics that every school starts with."""
+    if await tx.session.get(InstallationRow, 1) is None:
+        tx.session.add(InstallationRow(id=1, key=secrets.token_bytes(32)))
+    row = SchoolRow(code=event.code, timezone=event.timezone, year_start=event.year_start, position=0, version=1)
+    tx.session.add(row)
+    await tx.session.flush()
+    for metric in STARTING:
+        await define_metric(tx, metric)
+
+
+async def define_metric(tx: Transaction, metric: MetricDefined) -> tuple[MetricRow, bool]:
+    """Add a metric, or change its name, unit or direction; return it and whether it is new.
+
+    Raises Conflict for another grain or kind: sums of two grains cannot be told apart.
+    """
+    school = await get_school(tx.session, tx.school, lock=True)
+    row = await find_metric(tx.session, school.id, metric.code)
+    new = row is None
+    if row is None:
+        row = MetricRow(school_id=school.id, **metric.model_dump())
+        tx.session.add(row)
+    elif sorted(row.grain) != sorted(metric.grain) or row.kind != metric.kind:
+        raise Conflict(f"the grain and kind of {metric.code!r} are fixed: give the other metric another code")
+    elif (row.name, row.unit, row.direction) == (metric.name, metric.unit, metric.direction):
+        return row, False
+    else:
+        row.name, row.unit, row.direction = metric.name, metric.unit, metric.direction
+    changed(school)
+    tx.publish(metric)
+    await tx.session.flush()
+    return row, new
+
+
+async def activate_indicator(tx: Transaction, event: IndicatorActivated) -> None:
+    """Watch by this version from now on; each subject's deciding window is judged at once over the data already there."""
+    school = await get_school(tx.session, tx.school, lock=True)
+    if await find_indicator(tx.session, school.id, event.code, event.version) is not None:
+        return
+    definition = event.model_dump(mode="json")
+    tx.session.add(IndicatorRow(school_id=school.id, code=event.code, version=event.version, definition=definition))
+    changed(school)
+    await tx.session.flush()
+    found = await find_school_locked(tx, tx.school)
+    assert found is not None
+    indicator = Indicator.of(definition)
+    await refill(tx, found[1], {(indicator.metric, indicator.level, indicator.window)})
+    await judge_all(tx, found[1], indicator.metric, indicator.level, {indicator.code}, f"activated|{event.code}|{event.version}")

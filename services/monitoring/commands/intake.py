@@ -1,0 +1,206 @@
+"""Take observations in: drop what was counted before, log the new ones, add them up, judge.
+
+A crash anywhere redelivers, and the ids make that harmless: they are written in the transaction that counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+
+from libs.common.bus import Record
+from libs.common.database import Transaction
+from libs.common.errors import Fault, Invalid, Malformed
+from libs.common.events.observations import AHEAD, REFERENCES, Observation, check, parse, read_json
+from libs.common.runtime import put_aside
+from libs.common.telemetry import OBSERVATIONS_COUNTED
+from services.monitoring.commands.counting import Entry, count
+from services.monitoring.queries import bulk
+from services.monitoring.queries.conflicts import conflict_listed
+from services.monitoring.queries.schools import School, find_school_locked, installation_key
+from services.monitoring.tables import ConflictRow, SchoolRow
+
+TOPIC = "observations"
+SMALL = 16_384  # bytes decoded at once without a thread of their own
+PHASES = {"before": 0, "during": 1, "after": 2}
+# The gateway allows AHEAD by its clock; ours may be a little behind, and what was accepted must be counted.
+TOLERANCE = AHEAD + timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """An observation as it stood on the bus."""
+
+    raw: bytes
+    observation: Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What could not be read, and why."""
+
+    record: Record
+    raw: bytes
+    error: Invalid
+
+
+async def take(records: Sequence[Record], tx: Transaction) -> None:
+    """Count the records' observations, school by school; one bad event goes to the dead letters alone."""
+    if sum(len(record.value) for record in records) < SMALL:
+        arrived, unreadable = _read(records)
+    else:
+        arrived, unreadable = await asyncio.to_thread(_read, records)
+    for each in unreadable:
+        _refuse(tx, each.record.key, each.raw, each.error)
+    for code, events in arrived.items():
+        found = await find_school_locked(tx, code)
+        if found is None:
+            for event in events:
+                _refuse(tx, code, event.raw, Invalid(f"no school is called {code!r}"))
+            continue
+        await _count_school(tx, *found, _checked(tx, found[1], events))
+
+
+def _read(records: Sequence[Record]) -> tuple[dict[str, list[Arrived]], list[Unreadable]]:
+    arrived: dict[str, list[Arrived]] = defaultdict(list)
+    unreadable = []
+    for record in records:
+        try:
+            raws = _split(record.value)
+        except (Malformed, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            unreadable.append(Unreadable(record, record.value, Invalid(f"not readable: {error}")))
+            continue
+        for raw in raws:
+            try:
+                observation = parse(read_json(raw))
+                _refuse_other_school(observation, record)
+            except (Malformed, Invalid) as error:
+                unreadable.append(Unreadable(record, raw, error if isinstance(error, Invalid) else Invalid(error.detail)))
+            else:
+                arrived[record.key].append(Arrived(raw, observation))
+    return arrived, unreadable
+
+
+def _refuse_other_school(observation: Observation, record: Record) -> None:
+    if (observation.school or record.key) != record.key:
+        fault = Fault(pointer="/school", detail="is not the record's key")
+        raise Invalid(f"the event is of school {observation.school!r}, the record's key is {record.key!r}", [fault])
+
+
+_raws = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _split(value: bytes) -> list[bytes]:
+    """A record is one event or an array of events."""
+    if value.lstrip()[:1] == b"[":
+        return [bytes(raw) for raw in _raws.decode(value)]
+    return [value]
+
+
+def _checked(tx: Transaction, school: School, events: Sequence[Arrived]) -> list[Arrived]:
+    right = []
+    latest = tx.now + TOLERANCE
+    for event in events:
+        if (fault := check(event.observation, school.rules, latest)) is None:
+            right.append(event)
+        else:
+            _refuse(tx, school.code, event.raw, Invalid(f"{fault['pointer']}: {fault['detail']}", [fault]))
+    return right
+
+
+def _refuse(tx: Transaction, school: str, raw: bytes, error: Invalid) -> None:
+    tx.school = school
+    put_aside(tx, "monitoring", TOPIC, school, raw, error)
+    tx.when_committed.append(lambda: OBSERVATIONS_COUNTED.labels("refused").inc())
+
+
+async def _count_school(tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived]) -> None:
+    new = await _not_counted_before(tx, row, school, events)
+    if not new:
+        return
+    tx.school = school.code
+    words = await school.words_of(tx, _words(new))
+    counted_at = int(tx.now.timestamp() * 1_000_000)
+    log, entries, unplaced = [], [], []
+    for place, (_, o) in enumerate(new, start=row.position + 1):
+        day = school.calendar.day_of(o.time)
+        named = o.references
+        log.append(
+            (
+                row.id,
+                place,
+                school.metric_ids[o.metric],
+                int(o.time.timestamp() * 1_000_000),
+                day,
+                o.numerator,
+                o.denominator,
+                words["source", o.source],
+                o.id,
+                PHASES[o.phase] if o.phase else None,
+                counted_at,
+                *[words[kind, named[kind]] if kind in named else None for kind in REFERENCES],
+            )
+        )
+        subjects = school.roster.subjects(named, day)
+        cause = f"{o.source}|{o.id}"
+        entries.append(Entry(o.metric, day, o.numerator, o.denominator, subjects, cause, o.traceparent, o.recorded_at))
+        unplaced += [(words[missing], place) for missing in school.roster.unknown(named)]
+    await bulk.add_observations(tx, log)
+    await bulk.add_unplaced(tx, unplaced)
+    row.position += len(new)
+    await count(tx, school, entries)
+    tx.when_committed.append(lambda: OBSERVATIONS_COUNTED.labels("counted").inc(len(new)))
+
+
+def _words(new: Sequence[tuple[bytes, Observation]]) -> set[tuple[str, str]]:
+    words = {("source", o.source) for _, o in new}
+    for _, o in new:
+        words.update(o.references.items())
+    return words
+
+
+async def _not_counted_before(
+    tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived]
+) -> list[tuple[bytes, Observation]]:
+    """Keep what is new, in order; note ids that came again with other content. The first stands."""
+    key = await installation_key(tx)
+    hashed = [(event.observation.id_hash(key), event) for event in events]
+    counted = await bulk.find_counted(tx, school.id, {id_ for id_, _ in hashed})
+    new: list[tuple[bytes, Observation]] = []
+    ids = []
+    for id_, event in hashed:
+        content = event.observation.content_hash()
+        if (first := counted.get(id_)) is None:
+            position = row.position + len(new) + 1
+            counted[id_] = (content, position)
+            ids.append((school.id, id_, content, position))
+            new.append((id_, event.observation))
+        elif first[0] != content:
+            await _note_conflict(tx, school, event, content, first[1])
+        else:
+            tx.when_committed.append(OBSERVATIONS_COUNTED.labels("duplicate").inc)
+    await bulk.add_ids(tx, ids)
+    return new
+
+
+async def _note_conflict(tx: Transaction, school: School, event: Arrived, content: bytes, position: int) -> None:
+    o = event.observation
+    if not await conflict_listed(tx.session, school.id, o.source, o.id, content):
+        tx.session.add(
+            ConflictRow(
+                school_id=school.id,
+                source=o.source,
+                event=o.id,
+                content=content,
+                position=position,
+                refused=msgspec.json.decode(event.raw),
+                found_at=tx.now,
+            )
+        )
+        await tx.session.flush()
+    tx.when_committed.append(OBSERVATIONS_COUNTED.labels("conflict").inc)

@@ -1,0 +1,134 @@
+"""Judge what is already there: when an indicator is activated, when a window closes, when terms arrive."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+from libs.common.database import Transaction
+from services.monitoring.commands.warnings import Judged, Ledger
+from services.monitoring.domain.attribution import LEVEL_CODE
+from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
+from services.monitoring.domain.windows import Window
+from services.monitoring.queries import bulk
+from services.monitoring.queries.schools import School
+from services.monitoring.queries.totals import (
+    delete_totals,
+    latest_closed,
+    list_days,
+    list_series,
+    list_starts,
+)
+from services.monitoring.tables import IndicatorRow
+
+LATE = "window_close"
+
+
+async def refill(tx: Transaction, school: School, watched: Iterable[tuple[str, str, Window]]) -> None:
+    """Fill longer windows anew from the days: an indicator watches them from now on, or their bounds have moved."""
+    for metric, level, window in watched:
+        if window is Window.DAY:
+            continue
+        series = [key for key, _, _ in await list_series(tx.session, school.metric_ids[metric], LEVEL_CODE[level])]
+        await delete_totals(tx.session, series, window)
+        cells: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        for key, day, numerator, denominator, revision, measured_at in await list_days(tx.session, series):
+            if (start := school.calendar.start(window, day)) is not None:
+                cell = cells[key, start]
+                cell[0] += numerator
+                cell[1] += denominator
+                cell[2] += revision
+                cell[3] = max(cell[3], measured_at)
+        await bulk.add_totals(tx, [(key, window, start, n, d, r, at) for (key, start), (n, d, r, at) in cells.items()])
+
+
+async def judge_all(tx: Transaction, school: School, metric: str, level: str, codes: Collection[str], cause: str) -> None:
+    """Judge each subject's deciding window by the version in force at the newest observation in it."""
+    subjects = {
+        key: (word, name) for key, word, name in await list_series(tx.session, school.metric_ids[metric], LEVEL_CODE[level])
+    }
+    school.words.update({(level, name): word for word, name in subjects.values()})
+    ledger = await Ledger.open(tx, school, codes, {word for word, _ in subjects.values()})
+    for code in sorted(codes):
+        versions = school.watch[metric, level][code]
+        left = set(subjects)
+        for version in sorted(versions, key=lambda v: (v.effective_from, v.version), reverse=True):
+            if version.evaluate == LATE:
+                await _start_closing(tx, school, version)
+            found = await _deciding(tx, school, version, versions, sorted(left))
+            left -= found.keys()
+            for key, (start, total) in found.items():
+                await _judge(ledger, version, subjects[key], start, total, cause)
+    await ledger.write()
+
+
+async def _deciding(
+    tx: Transaction, school: School, version: Indicator, versions: list[Indicator], series: list[int]
+) -> dict[int, tuple[int, Sum]]:
+    """Deciding windows, with their sums, of those series whose newest observation there this version judges."""
+    through = school.judged_through.get((version.code, version.version), -1) if version.evaluate == LATE else None
+    starts = await bulk.find_deciding(tx, series, version.window, version.min_denominator, through)
+    spans = [(key, *(school.calendar.span(version.window, start) or (start, start + 1))) for key, start in starts.items()]
+    newest = await bulk.find_newest_days(tx, spans)
+    judged = {key: start for key, start in starts.items() if key in newest and in_force(versions, newest[key]) is version}
+    totals = await bulk.find_totals(tx, [(key, version.window, start) for key, start in judged.items()])
+    return {key: (start, totals[key, version.window, start]) for key, start in judged.items()}
+
+
+async def _judge(ledger: Ledger, version: Indicator, subject: tuple[int, str], start: int, total: Sum, cause: str) -> None:
+    word, name = subject
+    _, step, line = judge(ledger.episode(version.code, word, start), version, start, total)
+    await ledger.take(Judged(version, version.level, name, word, start, total, cause), step, line)
+
+
+async def _start_closing(tx: Transaction, school: School, indicator: Indicator) -> None:
+    """From activation on, windows that close later are judged as they close; those closed before are judged now."""
+    row = await tx.session.get(IndicatorRow, (school.id, indicator.code, indicator.version))
+    assert row is not None
+    if row.judged_through is None:
+        row.judged_through = _newest_closed(school, indicator, tx)
+        school.judged_through[indicator.code, indicator.version] = row.judged_through
+
+
+def _newest_closed(school: School, indicator: Indicator, tx: Transaction) -> int:
+    """Start of the newest window that has ended; -1 where none has."""
+    today = school.calendar.day_of(tx.now)
+    if (span := school.calendar.span(indicator.window, today)) is not None:
+        before = school.calendar.span(indicator.window, span[0] - 1)
+    else:  # between terms: the latest that ended
+        ended = [term for term in school.calendar.terms if term.end <= today]
+        before = max(((term.start, term.end) for term in ended), default=None)
+    return -1 if before is None else before[0]
+
+
+async def close_windows(tx: Transaction, school: School) -> None:
+    """Judge each window of a `window_close` indicator once, after its end, in order, also those missed while stopped."""
+    for (metric, level), by_code in school.watch.items():
+        for versions in by_code.values():
+            for indicator in versions:
+                if indicator.evaluate == LATE:
+                    await _close(tx, school, metric, level, indicator)
+
+
+async def _close(tx: Transaction, school: School, metric: str, level: str, indicator: Indicator) -> None:
+    through = school.judged_through.get((indicator.code, indicator.version), -1)
+    newest = _newest_closed(school, indicator, tx)
+    if newest <= through:
+        return
+    row = await tx.session.get(IndicatorRow, (school.id, indicator.code, indicator.version))
+    assert row is not None
+    metric_id = school.metric_ids[metric]
+    versions = school.watch[metric, level][indicator.code]
+    for start in await list_starts(tx.session, metric_id, LEVEL_CODE[level], indicator.window, through, newest):
+        closed = await latest_closed(tx.session, metric_id, LEVEL_CODE[level], indicator.window, start, indicator.min_denominator)
+        school.words.update({(level, name): word for _, word, name, _ in closed})
+        ledger = await Ledger.open(tx, school, {indicator.code}, {word for _, word, _, _ in closed})
+        span = school.calendar.span(indicator.window, start) or (start, start + 1)
+        newest_days = await bulk.find_newest_days(tx, [(key, *span) for key, *_ in closed])
+        cause = f"closed|{indicator.code}|{indicator.window.name}|{start}"
+        for key, word, name, total in closed:
+            if key in newest_days and in_force(versions, newest_days[key]) is indicator:
+                await _judge(ledger, indicator, (word, name), start, total, cause)
+        await ledger.write()
+    row.judged_through = newest
+    school.judged_through[indicator.code, indicator.version] = newest

@@ -1,0 +1,1 @@
+"""Values and decisions of monitoring: windows, attribution, episodes."""

@@ -1,0 +1,125 @@
+"""Which subjects an observation counts for: the ids it names, and what the roster derives from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+LEVELS = ("student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school")
+LEVEL_CODE = {level: code for code, level in enumerate(LEVELS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Org:
+    """A unit and the one above it. `kind` is `school`, `department`, `programme` or `office`."""
+
+    kind: str
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolClass:
+    """A class of the roster: its course, and the unit it belongs to."""
+
+    kind: str
+    course: str | None
+    org: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A student's time in a homeroom, in days; `start` inclusive, `end` exclusive, None open."""
+
+    homeroom: str
+    start: int | None
+    end: int | None
+
+    def holds(self, day: int) -> bool:
+        return (self.start is None or self.start <= day) and (self.end is None or day < self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a class belongs."""
+
+    course: str | None
+    programme: str | None
+    department: str | None
+
+
+_NOWHERE = Placement(None, None, None)
+
+
+@dataclass
+class Roster:
+    """What attribution needs of a school's roster."""
+
+    school: str
+    orgs: Mapping[str, Org] = field(default_factory=dict)
+    courses: Mapping[str, str | None] = field(default_factory=dict)
+    classes: Mapping[str, SchoolClass] = field(default_factory=dict)
+    students: frozenset[str] = frozenset()
+    stays: Mapping[str, Sequence[Stay]] = field(default_factory=dict)
+    _placements: dict[str, Placement] = field(default_factory=dict)
+
+    def units_above(self, org: str | None) -> list[str]:
+        """The org and those above it, lowest first, the school's own left out."""
+        units: list[str] = []
+        while org is not None and org not in units and (row := self.orgs.get(org)) is not None and row.kind != "school":
+            units.append(org)
+            org = row.parent
+        return units
+
+    def placement(self, class_id: str) -> Placement:
+        """Course, programme and department of a class; nothing where the roster does not know it.
+
+        The programme and department are the class's unit or lie above it, else those of its course's unit (contract, "Levels").
+        """
+        if (known := self._placements.get(class_id)) is not None:
+            return known
+        if (row := self.classes.get(class_id)) is None:
+            return _NOWHERE
+        own, course = self.units_above(row.org), self.units_above(self.courses.get(row.course or ""))
+        placement = Placement(
+            row.course, *(self._first(kind, own) or self._first(kind, course) for kind in ("programme", "department"))
+        )
+        self._placements[class_id] = placement
+        return placement
+
+    def _first(self, kind: str, units: Sequence[str]) -> str | None:
+        return next((unit for unit in units if self.orgs[unit].kind == kind), None)
+
+    def homeroom_of(self, student: str, day: int) -> str | None:
+        """The student's homeroom on a day; of several, the one joined last."""
+        stays = [stay for stay in self.stays.get(student, ()) if stay.holds(day)]
+        return max(stays, key=lambda stay: (stay.start is not None, stay.start or 0, stay.homeroom)).homeroom if stays else None
+
+    def subjects(self, named: Mapping[str, str], day: int) -> dict[str, str]:
+        """Map each level that an observation of `day` counts at to its subject: once a level, named ids as they are named."""
+        found = {level: named[level] for level in LEVELS if level in named}
+        found["school"] = self.school
+        if "student" in named and "homeroom" not in found and (homeroom := self.homeroom_of(named["student"], day)) is not None:
+            found["homeroom"] = homeroom
+        if "class" in named:
+            placement = self.placement(named["class"])
+            derived = {"course": placement.course, "programme": placement.programme, "department": placement.department}
+        elif "homeroom" in found and not {"lesson", "course"} & named.keys():
+            placement = self.placement(found["homeroom"])
+            derived = {"programme": placement.programme, "department": placement.department}
+        else:
+            derived = {}
+        for level, subject in derived.items():
+            if subject is not None:
+                found.setdefault(level, subject)
+        return found
+
+    def unknown(self, named: Mapping[str, str]) -> list[tuple[str, str]]:
+        """The named (kind, id) that would place the observation if the roster knew them."""
+        missing = []
+        if "class" in named and named["class"] not in self.classes:
+            missing.append(("class", named["class"]))
+        if "homeroom" in named and named["homeroom"] not in self.classes:
+            missing.append(("homeroom", named["homeroom"]))
+        if "student" in named and named["student"] not in self.students:
+            missing.append(("student", named["student"]))
+        return missing

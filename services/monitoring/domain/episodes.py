@@ -1,0 +1,167 @@
+"""When a warning begins, worsens and ends: a pure function of the numbers in the order in which they were counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from services.monitoring.domain.windows import WINDOWS, Window, to_day
+
+MILLION = 1_000_000
+SEVERITIES = ("blue", "yellow", "orange", "red")
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What was observed of one series in one window; both in millionths, exact.
+
+    Adding is associative and commutative, so batches, order and replicas cannot change a result.
+    """
+
+    numerator: int = 0
+    denominator: int = 0
+
+    def __add__(self, other: Sum) -> Sum:
+        return Sum(self.numerator + other.numerator, self.denominator + other.denominator)
+
+    def __neg__(self) -> Sum:
+        """What taking an observation back adds."""
+        return Sum(-self.numerator, -self.denominator)
+
+
+def millionths(number: Decimal | str) -> int:
+    """An exact decimal of at most 6 places, in millionths."""
+    return int(Decimal(number).scaleb(6))
+
+
+def decimal(value: int) -> Decimal:
+    """Millionths as a plain decimal without trailing zeros."""
+    whole = Decimal(value) / MILLION
+    return whole.quantize(Decimal(1)) if whole == whole.to_integral() else whole.normalize()
+
+
+def ratio(total: Sum) -> Decimal | None:
+    """Numerator / denominator rounded to 6 decimals (half away from zero); None without denominator: that is not zero."""
+    if total.denominator == 0:
+        return None
+    sign = -1 if total.numerator < 0 else 1
+    return decimal(sign * ((2 * abs(total.numerator) * MILLION + total.denominator) // (2 * total.denominator)))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where a warning of one severity begins (`enter`) and ends (`clear`), in millionths."""
+
+    severity: str
+    enter: int
+    clear: int
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """One activated version of an indicator. Lines are mildest first; a value on a line is not past it."""
+
+    code: str
+    version: int
+    name: str
+    metric: str
+    level: str
+    window: Window
+    below: bool
+    min_denominator: int
+    evaluate: str
+    lines: tuple[Line, ...]
+    effective_from: int
+
+    @classmethod
+    def of(cls, definition: dict[str, Any]) -> Indicator:
+        """Read what standards published (`IndicatorActivated` as JSON)."""
+        return cls(
+            code=definition["code"],
+            version=definition["version"],
+            name=definition["name"],
+            metric=definition["metric"],
+            level=definition["level"],
+            window=WINDOWS[definition["window"]],
+            below=definition["comparison"] == "below",
+            min_denominator=millionths(definition["min_denominator"]),
+            evaluate=definition["evaluate"],
+            lines=tuple(
+                sorted(
+                    (
+                        Line(line["severity"], millionths(line["enter"]), millionths(line["clear"]))
+                        for line in definition["warning_lines"]
+                    ),
+                    key=lambda line: SEVERITIES.index(line.severity),
+                )
+            ),
+            effective_from=to_day(date.fromisoformat(definition["effective_from"])),
+        )
+
+    def past(self, total: Sum, line: int) -> bool:
+        """Whether numerator / denominator is beyond the line; compared exactly. The denominator is greater than 0."""
+        value, limit = total.numerator * MILLION, line * total.denominator
+        return value < limit if self.below else value > limit
+
+    def worst(self, total: Sum) -> Line | None:
+        """The worst line that the value is past."""
+        return next((line for line in reversed(self.lines) if self.past(total, line.enter)), None)
+
+    def recovered(self, total: Sum) -> bool:
+        """Whether the value is not past the clear line of the mildest warning line."""
+        return not self.past(total, self.lines[0].clear)
+
+
+def in_force(versions: Sequence[Indicator], day: int) -> Indicator | None:
+    """The version that judges an observation of `day`: the latest-effective one, of several the newest."""
+    covering = [version for version in versions if version.effective_from <= day]
+    return max(covering, key=lambda version: (version.effective_from, version.version)) if covering else None
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """Where an (indicator, subject) stands: the severity of its uncleared warning, and the start of its deciding window.
+
+    `severity` None: no episode. `quiet`: a person dismissed the warning, and the episode lasts until the data recovers.
+    """
+
+    severity: str | None = None
+    quiet: bool = False
+    deciding: int | None = None
+
+
+class Step(StrEnum):
+    """What judging an observation can lead to."""
+
+    RAISED = "raised"
+    ESCALATED = "escalated"
+    CLEARED = "cleared"
+    ENDED = "ended"  # a dismissed warning's episode is over; its status stays
+
+
+def judge(episode: Episode, indicator: Indicator, start: int, total: Sum) -> tuple[Episode, Step | None, Line | None]:
+    """Decide what the new sum of the window that starts on `start` means.
+
+    Only the deciding window is judged: the latest-starting one whose denominator is at least `min_denominator`. Returns the
+    episode as it is now, the step taken, and the worst line passed (contract, "Warnings").
+    """
+    if total.denominator < indicator.min_denominator or total.denominator <= 0:
+        return episode, None, None
+    if episode.deciding is not None and start < episode.deciding:
+        return episode, None, None
+    episode = replace(episode, deciding=start)
+    line = indicator.worst(total)
+    if episode.severity is None:
+        if line is None:
+            return episode, None, None
+        return replace(episode, severity=line.severity, quiet=False), Step.RAISED, line
+    if line is not None and not episode.quiet and SEVERITIES.index(line.severity) > SEVERITIES.index(episode.severity):
+        return replace(episode, severity=line.severity), Step.ESCALATED, line
+    if line is None and indicator.recovered(total):
+        step = Step.ENDED if episode.quiet else Step.CLEARED
+        return replace(episode, severity=None, quiet=False), step, None
+    return episode, None, line

@@ -1,0 +1,106 @@
+"""Windows of time in a school's own calendar. Days are counted from 1970-01-01."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import IntEnum
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+EPOCH = date(1970, 1, 1)
+
+
+class Window(IntEnum):
+    """A span that observations are added up over; the numbers are stored."""
+
+    DAY = 0
+    WEEK = 1
+    MONTH = 2
+    TERM = 3
+    YEAR = 4
+
+
+WINDOWS = {window.name.lower(): window for window in Window}
+
+
+def to_day(day: date) -> int:
+    return (day - EPOCH).days
+
+
+def from_day(day: int) -> date:
+    return EPOCH + timedelta(days=day)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A term: `start` inclusive, `end` exclusive, as OneRoster has them."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """A school's zone, the day (month, day) its academic year starts on, and its terms.
+
+    Weeks start on Monday. A day in no term has no term window; of several terms that hold a day, the latest-starting.
+    """
+
+    timezone: str
+    year_start: tuple[int, int]
+    terms: tuple[Term, ...] = ()
+
+    @cached_property
+    def _zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @cached_property
+    def _terms(self) -> Sequence[Term]:
+        return sorted(self.terms, key=lambda term: (-term.start, -term.end))
+
+    def day_of(self, instant: datetime) -> int:
+        """The school's day at an instant."""
+        return to_day(instant.astimezone(self._zone).date())
+
+    def midnight(self, day: int) -> datetime:
+        """The instant at which a day begins in the school's zone."""
+        at = from_day(day)
+        return datetime(at.year, at.month, at.day, tzinfo=self._zone).astimezone(UTC)
+
+    def start(self, window: Window, day: int) -> int | None:
+        """First day of the window that holds `day`; None where there is no such window."""
+        span = self.span(window, day)
+        return None if span is None else span[0]
+
+    def span(self, window: Window, day: int) -> tuple[int, int] | None:
+        """First day, and the day after the last, of the window that holds `day`."""
+        if window is Window.DAY:
+            return day, day + 1
+        if window is Window.WEEK:
+            monday = day - (day + 3) % 7  # 1970-01-01 was a Thursday
+            return monday, monday + 7
+        if window is Window.TERM:
+            return next(((t.start, t.end) for t in self._terms if t.start <= day < t.end), None)
+        at = from_day(day)
+        if window is Window.MONTH:
+            return to_day(at.replace(day=1)), to_day(_month_after(at))
+        month, first = self.year_start
+        begin = date(at.year, month, first)
+        if begin > at:
+            begin = date(at.year - 1, month, first)
+        return to_day(begin), to_day(date(begin.year + 1, month, first))
+
+    def is_first_of(self, window: Window, day: int) -> bool:
+        """Whether a window of this kind starts on `day`."""
+        return self.start(window, day) == day
+
+
+def _month_after(at: date) -> date:
+    return date(at.year + at.month // 12, at.month % 12 + 1, 1)
+
+
+def latest(starts: Sequence[int], day: int) -> int | None:
+    """The last of sorted `starts` that is not after `day`."""
+    i = bisect_right(starts, day)
+    return starts[i - 1] if i else None

@@ -1,0 +1,35 @@
+"""What monitoring does when something happens elsewhere, and when observations arrive."""
+
+from collections.abc import Sequence
+
+from libs.common.bus import Record
+from libs.common.database import Transaction
+from libs.common.events.gateway import RosterImported, SchoolAdded
+from libs.common.events.planning import ImprovementOpened, ImprovementStarted
+from libs.common.events.standards import IndicatorActivated
+from services.monitoring.commands import catalogue, intake, roster, warnings
+
+
+async def take_observations(records: Sequence[Record], tx: Transaction) -> None:
+    """Count a batch of observations."""
+    await intake.take(records, tx)
+
+
+async def add_school(event: SchoolAdded, tx: Transaction) -> None:
+    await catalogue.add_school(tx, event)
+
+
+async def take_roster(event: RosterImported, tx: Transaction) -> None:
+    await roster.take_part(tx, event)
+
+
+async def activate_indicator(event: IndicatorActivated, tx: Transaction) -> None:
+    await catalogue.activate_indicator(tx, event)
+
+
+async def link_improvement(event: ImprovementOpened, tx: Transaction) -> None:
+    await warnings.link_improvement(tx, event.warning, event.improvement)
+
+
+async def mark_improving(event: ImprovementStarted, tx: Transaction) -> None:
+    await warnings.mark_improving(tx, event.warning, event.by)

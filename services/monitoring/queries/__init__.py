@@ -1,0 +1,1 @@
+"""Every SELECT of monitoring, and the intake's few bulk statements."""

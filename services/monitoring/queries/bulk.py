@@ -1,0 +1,194 @@
+"""The intake's few statements, on the driver itself: thousands of rows a statement, the same words for both databases.
+
+SQLite gets `executemany` and VALUES lists, PostgreSQL arrays: each is the fast road of its driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from libs.common.database import Transaction, in_batches
+from services.monitoring.domain.episodes import Sum
+
+_PARAMETERS = 30_000  # SQLite takes at most 32,766 in one statement
+Columns = Mapping[str, str]  # name → PostgreSQL type
+
+_IDS = {"school_id": "int", "id": "bytea", "content": "bytea", "position": "bigint"}
+_TOTALS = {
+    "series": "bigint",
+    "span": "smallint",
+    "start": "int",
+    "numerator": "bigint",
+    "denominator": "bigint",
+    "revision": "bigint",
+    "measured_at": "bigint",
+}
+REFERENCE_COLUMNS = ("student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "activity")
+OBSERVATION_COLUMNS = {
+    "school_id": "int",
+    "position": "bigint",
+    "metric_id": "int",
+    "time": "bigint",
+    "day": "int",
+    "numerator": "bigint",
+    "denominator": "bigint",
+    "source": "bigint",
+    "event": "text",
+    "phase": "smallint",
+    "counted_at": "bigint",
+    **dict.fromkeys(REFERENCE_COLUMNS, "bigint"),
+}
+
+
+async def _insert(tx: Transaction, table: str, columns: Columns, rows: Sequence[tuple[Any, ...]], tail: str = "") -> None:
+    if not rows:
+        return
+    names = ", ".join(f'"{name}"' for name in columns)
+    if tx.is_sqlite:
+        sql = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))}) {tail}"
+        await tx.driver(lambda connection: connection.executemany(sql, rows))
+    else:
+        arrays = ", ".join(f"%s::{type_}[]" for type_ in columns.values())
+        sql = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) {tail}"
+        await tx.driver(lambda connection: connection.execute(sql, [list(column) for column in zip(*rows, strict=True)]))
+
+
+async def _lookup(tx: Transaction, keys: Columns, rows: Sequence[tuple[Any, ...]], select: str) -> list[tuple[Any, ...]]:
+    """Run `select`, in which `k` is the table of key rows."""
+    found: list[tuple[Any, ...]] = []
+    names = ", ".join(keys)
+    for part in in_batches(rows, _PARAMETERS // len(keys)):
+        if tx.is_sqlite:
+            marks = ", ".join([f"({', '.join('?' * len(keys))})"] * len(part))
+            sql = f"WITH k({names}) AS (VALUES {marks}) {select}"
+            values = [value for row in part for value in row]
+
+            def read(connection: Any, sql: str = sql, values: list[Any] = values) -> list[tuple[Any, ...]]:
+                rows: list[tuple[Any, ...]] = connection.execute(sql, values).fetchall()
+                return rows
+
+            found += await tx.driver(read)
+        else:
+            arrays = ", ".join(f"%s::{type_}[]" for type_ in keys.values())
+            sql = f"WITH k AS (SELECT * FROM unnest({arrays}) AS k({names})) {select}"
+            columns = [list(column) for column in zip(*part, strict=True)]
+
+            async def fetch(connection: Any, sql: str = sql, columns: list[list[Any]] = columns) -> list[tuple[Any, ...]]:
+                rows: list[tuple[Any, ...]] = await (await connection.execute(sql, columns)).fetchall()
+                return rows
+
+            found += await tx.driver(fetch)
+    return found
+
+
+async def find_counted(tx: Transaction, school_id: int, ids: Iterable[bytes]) -> dict[bytes, tuple[bytes, int]]:
+    """Map the ids that were counted before to their content's hash and their position."""
+    rows = await _lookup(
+        tx,
+        {"school_id": "int", "id": "bytea"},
+        [(school_id, id_) for id_ in ids],
+        "SELECT c.id, c.content, c.position FROM k CROSS JOIN counted_id c WHERE c.school_id = k.school_id AND c.id = k.id",
+    )
+    return {bytes(id_): (bytes(content), position) for id_, content, position in rows}
+
+
+async def add_ids(tx: Transaction, rows: Sequence[tuple[int, bytes, bytes, int]]) -> None:
+    """Remember that these ids were counted: school, id, content, position."""
+    await _insert(tx, "counted_id", _IDS, sorted(rows, key=lambda row: row[1]))
+
+
+async def add_observations(tx: Transaction, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Append to the log; columns as in `OBSERVATION_COLUMNS`."""
+    await _insert(tx, "observation", OBSERVATION_COLUMNS, rows)
+
+
+async def add_unplaced(tx: Transaction, rows: Sequence[tuple[int, int]]) -> None:
+    """Remember observations that named a word which the roster does not know."""
+    await _insert(tx, "unplaced", {"word": "bigint", "position": "bigint"}, rows, "ON CONFLICT DO NOTHING")
+
+
+async def find_words(tx: Transaction, school_id: int, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Map (kind, code) to its integer, for those that have one."""
+    rows = await _lookup(
+        tx,
+        {"school_id": "int", "kind": "text", "code": "text"},
+        [(school_id, kind, code) for kind, code in wanted],
+        "SELECT w.kind, w.code, w.id FROM k CROSS JOIN word w WHERE w.school_id = k.school_id AND w.kind = k.kind AND w.code = k.code",
+    )
+    return {(kind, code): id_ for kind, code, id_ in rows}
+
+
+async def add_words(tx: Transaction, school_id: int, new: Sequence[tuple[str, str]]) -> None:
+    """Give new words an integer."""
+    rows = [(school_id, kind, code) for kind, code in new]
+    await _insert(tx, "word", {"school_id": "int", "kind": "text", "code": "text"}, rows, "ON CONFLICT DO NOTHING")
+
+
+async def find_series(tx: Transaction, wanted: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
+    """Map (metric, level, subject) to its integer, for those that have one."""
+    rows = await _lookup(
+        tx,
+        {"metric_id": "int", "level": "smallint", "subject": "bigint"},
+        wanted,
+        "SELECT s.metric_id, s.level, s.subject, s.id FROM k CROSS JOIN series s "
+        "WHERE s.metric_id = k.metric_id AND s.level = k.level AND s.subject = k.subject",
+    )
+    return {(metric, level, subject): id_ for metric, level, subject, id_ in rows}
+
+
+async def add_series(tx: Transaction, new: Sequence[tuple[int, int, int]]) -> None:
+    """Give new series an integer."""
+    await _insert(tx, "series", {"metric_id": "int", "level": "smallint", "subject": "bigint"}, new, "ON CONFLICT DO NOTHING")
+
+
+async def find_totals(tx: Transaction, keys: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], Sum]:
+    """Map (series, window, start) to its sum, for those that have one."""
+    rows = await _lookup(
+        tx,
+        {"series": "bigint", "span": "smallint", "start": "int"},
+        keys,
+        "SELECT t.series, t.span, t.start, t.numerator, t.denominator FROM k CROSS JOIN total t "
+        "WHERE t.series = k.series AND t.span = k.span AND t.start = k.start",
+    )
+    return {(series, span, start): Sum(numerator, denominator) for series, span, start, numerator, denominator in rows}
+
+
+async def add_totals(tx: Transaction, rows: Sequence[tuple[int, int, int, int, int, int, int]]) -> None:
+    """Add to the sums: series, window, start, numerator, denominator, number of observations, measured at."""
+    await _insert(
+        tx,
+        "total",
+        _TOTALS,
+        sorted(rows),
+        "ON CONFLICT (series, span, start) DO UPDATE SET numerator = total.numerator + excluded.numerator, "
+        "denominator = total.denominator + excluded.denominator, revision = total.revision + excluded.revision, "
+        "measured_at = excluded.measured_at",
+    )
+
+
+async def find_deciding(
+    tx: Transaction, series: Sequence[int], window: int, min_denominator: int, through: int | None = None
+) -> dict[int, int]:
+    """Map each series to the start of its deciding window: the latest one with enough denominator (none after `through`)."""
+    most = "" if through is None else f"AND t.start <= {int(through)}"
+    rows = await _lookup(
+        tx,
+        {"series": "bigint"},
+        [(each,) for each in series],
+        f"SELECT t.series, max(t.start) FROM k CROSS JOIN total t WHERE t.series = k.series AND t.span = {int(window)} "
+        f"AND t.denominator >= {int(min_denominator)} AND t.denominator > 0 {most} GROUP BY t.series",
+    )
+    return {series: day for series, day in rows}  # noqa: C416 - rows are no pairs to dict's type
+
+
+async def find_newest_days(tx: Transaction, spans: Sequence[tuple[int, int, int]]) -> dict[int, int]:
+    """Map each series to its newest day with an observation, from a day (inclusive) to a day (exclusive)."""
+    rows = await _lookup(
+        tx,
+        {"series": "bigint", "since": "int", "before": "int"},
+        spans,
+        "SELECT t.series, max(t.start) FROM k CROSS JOIN total t WHERE t.series = k.series AND t.span = 0 "
+        "AND t.start >= k.since AND t.start < k.before AND t.denominator > 0 GROUP BY t.series",
+    )
+    return {series: day for series, day in rows}  # noqa: C416 - rows are no pairs to dict's type

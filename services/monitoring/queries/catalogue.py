@@ -1,0 +1,30 @@
+"""Metrics and indicators of a school."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common.auth import Scope
+from services.monitoring.tables import IndicatorRow, MetricRow, SchoolRow
+
+
+async def find_metric(session: AsyncSession, school_id: int, code: str) -> MetricRow | None:
+    """The metric of that code, None where there is none."""
+    row: MetricRow | None = await session.scalar(select(MetricRow).filter_by(school_id=school_id, code=code))
+    return row
+
+
+async def list_metrics(session: AsyncSession, scope: Scope, after: str | None, limit: int) -> Sequence[MetricRow]:
+    """Up to `limit` metrics of the school, by code."""
+    sql = select(MetricRow).join(SchoolRow, SchoolRow.id == MetricRow.school_id).where(SchoolRow.code == scope.school)
+    if after is not None:
+        sql = sql.where(MetricRow.code > after)
+    return (await session.scalars(sql.order_by(MetricRow.code).limit(limit))).all()
+
+
+async def find_indicator(session: AsyncSession, school_id: int, code: str, version: int) -> IndicatorRow | None:
+    """An activated version, None where it is not activated."""
+    return await session.get(IndicatorRow, (school_id, code, version))

@@ -1,0 +1,182 @@
+"""What a worker keeps in memory of a school while it counts, read anew when the school's version has moved."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common.database import Transaction
+from libs.common.errors import NotFound
+from libs.common.events.observations import MetricRule
+from services.monitoring.domain.attribution import Org, Roster, SchoolClass, Stay
+from services.monitoring.domain.episodes import Indicator
+from services.monitoring.domain.windows import Calendar, Term, Window, to_day
+from services.monitoring.queries import bulk
+from services.monitoring.tables import (
+    ClassRow,
+    CourseRow,
+    EnrollmentRow,
+    IndicatorRow,
+    InstallationRow,
+    MetricRow,
+    OrgRow,
+    PersonRow,
+    SchoolRow,
+    TermRow,
+)
+
+
+@dataclass
+class School:
+    """A school as counting sees it. `watch` maps (metric, level) to the indicators there, by code, all versions."""
+
+    id: int
+    code: str
+    version: int
+    calendar: Calendar
+    metric_ids: dict[str, int]
+    rules: dict[str, MetricRule]
+    watch: dict[tuple[str, str], dict[str, list[Indicator]]]
+    judged_through: dict[tuple[str, int], int]
+    roster: Roster
+    words: dict[tuple[str, str], int] = field(default_factory=dict)
+    series: dict[tuple[int, int, int], int] = field(default_factory=dict)
+
+    def windows(self, metric: str, level: str) -> set[Window]:
+        """The windows longer than a day that an indicator watches there."""
+        watching = self.watch.get((metric, level))
+        return {i.window for versions in watching.values() for i in versions} - {Window.DAY} if watching else set()
+
+    async def words_of(self, tx: Transaction, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """Integers for these (kind, code); new ones are made."""
+        if missing := [word for word in dict.fromkeys(wanted) if word not in self.words]:
+            found = await bulk.find_words(tx, self.id, missing)
+            if new := [word for word in missing if word not in found]:
+                await bulk.add_words(tx, self.id, new)
+                found |= await bulk.find_words(tx, self.id, new)
+            self.words |= found
+        return self.words
+
+    async def series_of(self, tx: Transaction, wanted: Iterable[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
+        """Integers for these (metric, level, subject); new ones are made."""
+        if missing := [key for key in dict.fromkeys(wanted) if key not in self.series]:
+            found = await bulk.find_series(tx, missing)
+            if new := [key for key in missing if key not in found]:
+                await bulk.add_series(tx, new)
+                found |= await bulk.find_series(tx, new)
+            self.series |= found
+        return self.series
+
+
+async def get_school(session: AsyncSession, code: str, *, lock: bool = False) -> SchoolRow:
+    """The school; `lock`: held for counting. Raises NotFound."""
+    sql = select(SchoolRow).filter_by(code=code)
+    row = await session.scalar(sql.with_for_update() if lock else sql)
+    if row is None:
+        raise NotFound(f"no school {code!r}")
+    return row
+
+
+async def find_school_locked(tx: Transaction, code: str) -> tuple[SchoolRow, School] | None:
+    """The school, locked for counting, and its picture in memory; None where no such school is known.
+
+    The picture may hold words and series that a rolled-back transaction made: so it is dropped when this one fails.
+    """
+    row = await tx.session.scalar(select(SchoolRow).filter_by(code=code).with_for_update())
+    if row is None:
+        return None
+    pictures: dict[str, School] = tx.database.memory.setdefault("schools", {})
+    picture = pictures.pop(code, None)
+    if picture is None or picture.version != row.version:
+        fresh = await load_school(tx.session, row)
+        if picture is not None:
+            fresh.words, fresh.series = picture.words, picture.series
+        picture = fresh
+    kept = picture
+    tx.when_committed.append(lambda: pictures.update({code: kept}))
+    return row, picture
+
+
+def changed(row: SchoolRow) -> None:
+    """Say that metrics, indicators or roster of the school changed in this transaction: pictures of it are old now."""
+    row.version += 1
+
+
+async def installation_key(tx: Transaction) -> bytes:
+    """The key of id hashes, made once an installation."""
+    key: bytes | None = tx.database.memory.get("key")
+    if key is None:
+        key = await tx.session.scalar(select(InstallationRow.key))
+        assert key is not None
+        tx.database.memory["key"] = key
+    return key
+
+
+async def load_school(session: AsyncSession, row: SchoolRow) -> School:
+    """Read everything that counting needs of a school."""
+    metrics = {m.code: m for m in await session.scalars(select(MetricRow).filter_by(school_id=row.id))}
+    watch: dict[tuple[str, str], dict[str, list[Indicator]]] = defaultdict(lambda: defaultdict(list))
+    judged: dict[tuple[str, int], int] = {}
+    for each in await session.scalars(select(IndicatorRow).filter_by(school_id=row.id)):
+        indicator = Indicator.of(each.definition)
+        watch[indicator.metric, indicator.level][indicator.code].append(indicator)
+        if each.judged_through is not None:
+            judged[each.code, each.version] = each.judged_through
+    return School(
+        id=row.id,
+        code=row.code,
+        version=row.version,
+        calendar=await load_calendar(session, row),
+        metric_ids={code: m.id for code, m in metrics.items()},
+        rules={code: MetricRule(frozenset(m.grain), m.kind) for code, m in metrics.items()},
+        watch={key: dict(by_code) for key, by_code in watch.items()},
+        judged_through=judged,
+        roster=await load_roster(session, row),
+    )
+
+
+async def load_calendar(session: AsyncSession, row: SchoolRow) -> Calendar:
+    """Read the school's calendar."""
+    month, day = map(int, row.year_start.split("-"))
+    terms = [Term(to_day(t.starts), to_day(t.ends)) for t in await session.scalars(select(TermRow).filter_by(school_id=row.id))]
+    return Calendar(row.timezone, (month, day), tuple(terms))
+
+
+async def load_roster(session: AsyncSession, row: SchoolRow) -> Roster:
+    """Read the school's roster as attribution sees it."""
+    stays: dict[str, list[Stay]] = defaultdict(list)
+    classes = {
+        c.id: SchoolClass(c.kind, c.course, c.org) for c in await session.scalars(select(ClassRow).filter_by(school_id=row.id))
+    }
+    homerooms = (
+        select(EnrollmentRow.person, EnrollmentRow.class_, EnrollmentRow.starts, EnrollmentRow.ends)
+        .join(ClassRow, (ClassRow.school_id == EnrollmentRow.school_id) & (ClassRow.id == EnrollmentRow.class_))
+        .where(EnrollmentRow.school_id == row.id, EnrollmentRow.role == "student", ClassRow.kind == "homeroom")
+    )
+    for person, homeroom, starts, ends in await session.execute(homerooms):
+        stays[person].append(Stay(homeroom, _day(starts), _day(ends)))
+    orgs = {o.id: Org(o.kind, o.parent) for o in await session.scalars(select(OrgRow).filter_by(school_id=row.id))}
+    courses = await session.execute(select(CourseRow.id, CourseRow.org).filter_by(school_id=row.id))
+    people = await session.scalars(select(PersonRow.id).filter_by(school_id=row.id))
+    return Roster(row.code, orgs, {id_: org for id_, org in courses}, classes, frozenset(people), dict(stays))  # noqa: C416 - rows are no pairs to dict's type
+
+
+def _day(day: date | None) -> int | None:
+    return None if day is None else to_day(day)
+
+
+async def list_closing(session: AsyncSession) -> Sequence[str]:
+    """Schools with an indicator that is judged when its windows close."""
+    sql = (
+        select(SchoolRow.code)
+        .join(IndicatorRow, IndicatorRow.school_id == SchoolRow.id)
+        .where(IndicatorRow.judged_through.is_not(None))
+        .distinct()
+        .order_by(SchoolRow.code)
+    )
+    return (await session.scalars(sql)).all()

@@ -1,0 +1,90 @@
+"""Sums that are kept, read for judging."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from sqlalchemy import Row, delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common.database import in_batches
+from services.monitoring.domain.episodes import Sum
+from services.monitoring.domain.windows import Window
+from services.monitoring.tables import SeriesRow, TotalRow, WordRow
+
+_PART = 10_000
+
+
+async def list_series(session: AsyncSession, metric_id: int, level: int) -> Sequence[tuple[int, int, str]]:
+    """Series, word and code of every subject with data of a metric at a level, in order of code."""
+    sql = (
+        select(SeriesRow.id, WordRow.id, WordRow.code)
+        .join(WordRow, WordRow.id == SeriesRow.subject)
+        .where(SeriesRow.metric_id == metric_id, SeriesRow.level == level)
+        .order_by(WordRow.code)
+    )
+    return [(key, word, code) for key, word, code in await session.execute(sql)]
+
+
+async def list_days(session: AsyncSession, series: Sequence[int]) -> list[Row[int, int, int, int, int, int]]:
+    """Series, day, numerator, denominator, revision, measured_at of all days of the series."""
+    rows: list[Row[int, int, int, int, int, int]] = []
+    for part in in_batches(series, _PART):
+        rows += (
+            await session.execute(
+                select(
+                    TotalRow.series,
+                    TotalRow.start,
+                    TotalRow.numerator,
+                    TotalRow.denominator,
+                    TotalRow.revision,
+                    TotalRow.measured_at,
+                ).where(TotalRow.series.in_(part), TotalRow.window == Window.DAY)
+            )
+        ).all()
+    return rows
+
+
+async def delete_totals(session: AsyncSession, series: Sequence[int], window: Window) -> None:
+    """Forget a longer window of these series: it is about to be filled anew from the days."""
+    for part in in_batches(series, _PART):
+        await session.execute(delete(TotalRow).where(TotalRow.series.in_(part), TotalRow.window == window))
+
+
+async def list_starts(session: AsyncSession, metric_id: int, level: int, window: Window, after: int, through: int) -> list[int]:
+    """Starts of the windows with data after `after` and through `through`, in order."""
+    sql = (
+        select(TotalRow.start)
+        .join(SeriesRow, SeriesRow.id == TotalRow.series)
+        .where(
+            SeriesRow.metric_id == metric_id,
+            SeriesRow.level == level,
+            TotalRow.window == window,
+            TotalRow.start > after,
+            TotalRow.start <= through,
+        )
+        .distinct()
+        .order_by(TotalRow.start)
+    )
+    return list(await session.scalars(sql))
+
+
+async def latest_closed(
+    session: AsyncSession, metric_id: int, level: int, window: Window, start: int, min_denominator: int
+) -> list[tuple[int, int, str, Sum]]:
+    """Series, word, code and sum of each subject with enough data in the window that starts on `start`."""
+    sql = (
+        select(SeriesRow.id, WordRow.id, WordRow.code, TotalRow.numerator, TotalRow.denominator)
+        .join(TotalRow, TotalRow.series == SeriesRow.id)
+        .join(WordRow, WordRow.id == SeriesRow.subject)
+        .where(
+            SeriesRow.metric_id == metric_id,
+            SeriesRow.level == level,
+            TotalRow.window == window,
+            TotalRow.start == start,
+            TotalRow.denominator >= min_denominator,
+            TotalRow.denominator > 0,
+        )
+        .order_by(WordRow.code)
+    )
+    rows = await session.execute(sql)
+    return [(key, word, code, Sum(numerator, denominator)) for key, word, code, numerator, denominator in rows]

@@ -1,0 +1,168 @@
+"""Bodies of monitoring's requests and answers."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from libs.common.http import Body, Exact, View
+from services.monitoring.domain.episodes import Sum, decimal, ratio
+from services.monitoring.domain.windows import from_day
+from services.monitoring.queries.conflicts import FoundConflict
+from services.monitoring.queries.measurements import Measurement
+from services.monitoring.queries.observations import Logged, instant
+from services.monitoring.tables import WarningRow
+
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Level = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school"]
+WindowName = Literal["day", "week", "month", "term", "year"]
+Reference = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson"]
+Severity = Literal["blue", "yellow", "orange", "red"]
+Status = Literal["open", "acknowledged", "improving", "cleared", "dismissed", "withdrawn", "stale"]
+
+
+class MetricIn(Body):
+    """A metric of a school's catalogue."""
+
+    code: Code
+    name: str = Field(min_length=1, max_length=200, examples=["到课率"])
+    grain: list[Reference] = Field(description="References that an observation of it must name; none: the school alone.")
+    kind: Literal["ratio", "mean", "sum", "count", "latest"]
+    unit: str | None = Field(default=None, max_length=32, examples=["%"])
+    direction: Literal["higher", "lower", "band", "none"]
+
+
+class MetricView(View):
+    """A metric of a school's catalogue."""
+
+    code: str
+    name: str
+    grain: list[str]
+    kind: str
+    unit: str | None
+    direction: str
+
+
+class MeasurementView(View):
+    """One window of one subject. Numbers are exact; `value` is rounded to 6 decimals, null without denominator."""
+
+    subject: str
+    start: date = Field(description="First day of the window, in the school's zone.")
+    numerator: Exact
+    denominator: Exact
+    value: Exact | None
+    revision: int = Field(description="How many observations have changed this window.")
+    measured_at: datetime
+
+    @classmethod
+    def of(cls, m: Measurement) -> Self:
+        return cls(
+            subject=m.subject,
+            start=from_day(m.start),
+            numerator=decimal(m.numerator),
+            denominator=decimal(m.denominator),
+            value=ratio(Sum(m.numerator, m.denominator)),
+            revision=m.revision,
+            measured_at=instant(m.measured_at),
+        )
+
+
+class WarningView(View):
+    """One episode of (indicator, subject). Numbers are the deciding window's when it was last judged."""
+
+    id: UUID
+    indicator: str
+    version: int
+    metric: str
+    level: str
+    subject: str
+    subject_name: str | None
+    window: str
+    start: date
+    severity: Severity
+    status: Status
+    value: Exact | None
+    numerator: Exact
+    denominator: Exact
+    line: Exact
+    raised_at: datetime
+    improvement: UUID | None
+
+    @classmethod
+    def of(cls, row: WarningRow) -> "WarningView":
+        numbers = {
+            "value": ratio(Sum(row.numerator, row.denominator)),
+            "numerator": decimal(row.numerator),
+            "denominator": decimal(row.denominator),
+            "line": decimal(row.line),
+        }
+        return WarningView(**{name: getattr(row, name) for name in WarningView.model_fields if name not in numbers}, **numbers)
+
+
+class StepView(View):
+    """One line of a warning's history."""
+
+    at: datetime
+    step: str
+    by: str | None
+    detail: dict[str, Any]
+
+
+class WarningDetail(WarningView):
+    """A warning with its history, oldest first."""
+
+    history: list[StepView]
+
+
+class EvidenceView(View):
+    """One observation behind a warning, as the campus system sent it."""
+
+    position: int = Field(description="Its place in the school's order of counting.")
+    id: str
+    source: str
+    time: datetime
+    metric: str
+    numerator: Exact
+    denominator: Exact
+    phase: str | None
+    references: dict[str, str]
+    counted_at: datetime
+
+    @classmethod
+    def of(cls, o: Logged) -> Self:
+        return cls(
+            position=o.position,
+            id=o.event,
+            source=o.source,
+            time=o.time,
+            metric=o.metric,
+            numerator=decimal(o.numerator),
+            denominator=decimal(o.denominator),
+            phase=o.phase,
+            references=dict(o.references),
+            counted_at=o.counted_at,
+        )
+
+
+class ConflictView(View):
+    """An id that came again with other content: `counted` stands, `refused` was not counted."""
+
+    source: str
+    id: str
+    found_at: datetime
+    counted: EvidenceView
+    refused: dict[str, Any] = Field(description="The event as it came the second time.")
+
+    @classmethod
+    def of(cls, found: FoundConflict) -> Self:
+        row = found.row
+        return cls(
+            source=row.source, id=row.event, found_at=row.found_at, counted=EvidenceView.of(found.counted), refused=row.refused
+        )
+
+
+class ReasonIn(Body):
+    """Why."""
+
+    reason: str = Field(min_length=1, max_length=2000)
