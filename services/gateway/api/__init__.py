@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from services.gateway.api import auth, deadletters, progress, roster, schools, sources, users
+from services.gateway.api import auth, deadletters, posts, progress, roster, schools, sources, users
 
 router = APIRouter()
 router.include_router(auth.router)
@@ -12,3 +12,4 @@ router.include_router(users.router)
 router.include_router(deadletters.router)
 router.include_router(progress.router)
 router.include_router(roster.router)
+router.include_router(posts.router)

@@ -11,9 +11,10 @@ from sqlalchemy import insert, update
 
 from libs.common.auth import Scope
 from libs.common.database import Transaction, in_batches
+from services.gateway.commands.posts import end_orphans
 from services.gateway.domain.roster.changes import Attendance, Changes, Difference, Known, changes, parts
 from services.gateway.domain.roster.model import Roster
-from services.gateway.queries.roster import load_roster, named_school
+from services.gateway.queries.roster import load_roster, school_to_change
 from services.gateway.queries.schools import today_in
 from services.gateway.tables import (
     ClassRow,
@@ -28,7 +29,7 @@ from services.gateway.tables import (
     Table,
 )
 
-BATCH = 5000
+BATCH = 1000
 Counts = dict[str, dict[str, int]]
 
 
@@ -37,7 +38,7 @@ async def import_roster(tx: Transaction, scope: Scope, roster: Roster, by: str) 
 
     Publishes what changed in parts of at most 1,000 rows, and nothing where nothing did. Raises NotFound for an unknown school.
     """
-    school = await named_school(tx.session, scope, lock=True)
+    school = await school_to_change(tx.session, scope)
     today = today_in(school, tx.now)
     known = await load_roster(tx.session, school.code)
     found = await asyncio.to_thread(changes, known, roster, today)
@@ -46,6 +47,7 @@ async def import_roster(tx: Transaction, scope: Scope, roster: Roster, by: str) 
         tx.publish(part, school=school.code)
         await asyncio.sleep(0)
     counts = count(roster, found)
+    await end_orphans(tx, school.code, today)
     tx.session.add(ImportRow(school=school.code, at=tx.now, by=by, files=counts))
     return counts
 
@@ -116,4 +118,5 @@ def _row(school: str, value: Any) -> dict[str, Any]:
 
 async def _write(tx: Transaction, table: type[Table], rows: Iterable[dict[str, Any]], *, new: bool = False) -> None:
     for batch in in_batches(list(rows), BATCH):
-        await tx.session.execute(insert(table) if new else update(table), batch)
+        statement = insert(Table.metadata.tables[table.__tablename__]) if new else update(table)
+        await tx.session.execute(statement, batch)

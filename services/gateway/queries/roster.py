@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from libs.common.auth import Scope
-from libs.common.errors import Fault, Invalid, NotFound
+from libs.common.errors import Fault, Forbidden, Invalid, NotFound
 from services.gateway.domain.relations import Post, Relations
 from services.gateway.domain.roster.changes import Attendance, Known, Span
 from services.gateway.domain.roster.model import Class, Course, Org, Parent, Person, Role, Session
@@ -34,17 +34,27 @@ from services.gateway.tables import (
 ValueT = TypeVar("ValueT")
 
 
-def _held(start: InstrumentedAttribute[date | None], end: InstrumentedAttribute[date | None], day: date) -> ColumnElement[bool]:
+def held(start: InstrumentedAttribute[date | None], end: InstrumentedAttribute[date | None], day: date) -> ColumnElement[bool]:
+    """Whether a span holds on that day."""
     return and_(or_(start.is_(None), start <= day), or_(end.is_(None), end > day))
 
 
-async def named_school(session: AsyncSession, scope: Scope, *, lock: bool = False) -> SchoolRow:
-    """Return the school; `lock`: nobody else imports into it until this transaction ends. Raises Invalid, NotFound."""
+async def named_school(session: AsyncSession, scope: Scope) -> SchoolRow:
+    """Return the school that the caller is of, or names. Raises Invalid, NotFound."""
+    return await _school(session, scope, select(SchoolRow))
+
+
+async def school_to_change(session: AsyncSession, scope: Scope) -> SchoolRow:
+    """Return the school, which nobody else imports into until this transaction ends. Raises Forbidden, Invalid, NotFound."""
+    if scope.places is not None:
+        raise Forbidden("master data is taken in by whoever answers for the whole school")
+    return await _school(session, scope, select(SchoolRow).with_for_update())
+
+
+async def _school(session: AsyncSession, scope: Scope, query: Select[SchoolRow]) -> SchoolRow:
     if not scope.school:
         raise Invalid("name the school", [Fault(pointer="/school", detail="the operator adds ?school=CODE")])
-    query = select(SchoolRow).filter_by(code=scope.school)
-    row = await session.scalar(query.with_for_update() if lock else query)
-    if row is None:
+    if (row := await session.scalar(query.filter_by(code=scope.school))) is None:
         raise NotFound(f"no school {scope.school!r}")
     return row
 
@@ -114,9 +124,7 @@ async def summarise(session: AsyncSession, scope: Scope, now: datetime) -> Summa
         counts[name] = (
             await session.scalar(select(func.count()).select_from(table).filter_by(school=scope.school, active=True)) or 0
         )
-    enrolled = select(func.count()).where(
-        EnrollmentRow.school == scope.school, _held(EnrollmentRow.start, EnrollmentRow.end, today)
-    )
+    enrolled = select(func.count()).where(EnrollmentRow.school == scope.school, held(EnrollmentRow.start, EnrollmentRow.end, today))
     counts["enrollments"] = await session.scalar(enrolled) or 0
     last = await session.scalar(select(ImportRow).filter_by(school=scope.school).order_by(ImportRow.id.desc()).limit(1))
     return Summary(counts, last.at if last else None, last.by if last else None)
@@ -130,8 +138,11 @@ async def find_person(session: AsyncSession, school: str, person: str) -> Person
     return await session.get(PersonRow, (school, person))
 
 
-async def relations_of(session: AsyncSession, school: str, person: str, today: date) -> Relations:
-    """Return what a person has to do with the school today; nothing for one whom the roster does not have, or has no longer."""
+async def relations_of(session: AsyncSession, school: str, person: str, today: date, *, delegated: bool = True) -> Relations:
+    """Return what a person has to do with the school today; nothing for one whom the roster does not have, or has no longer.
+
+    `delegated` False leaves out the posts that others gave them.
+    """
     roles = await session.execute(
         select(PersonRow.id, RoleRow.role)
         .outerjoin(
@@ -140,19 +151,19 @@ async def relations_of(session: AsyncSession, school: str, person: str, today: d
                 RoleRow.school == school,
                 RoleRow.person == PersonRow.id,
                 RoleRow.active,
-                _held(RoleRow.start, RoleRow.end, today),
+                held(RoleRow.start, RoleRow.end, today),
             ),
         )
         .where(PersonRow.school == school, PersonRow.id == person, PersonRow.active, PersonRow.enabled)
     )
-    if not (held := roles.all()):
+    if not (found := roles.all()):
         return Relations()
     classes = (
         await session.execute(
             select(ClassRow.id, ClassRow.kind)
             .join(EnrollmentRow, and_(EnrollmentRow.school == school, EnrollmentRow.class_id == ClassRow.id))
             .where(EnrollmentRow.person == person, EnrollmentRow.role == "teacher")
-            .where(ClassRow.school == school, ClassRow.active, _held(EnrollmentRow.start, EnrollmentRow.end, today))
+            .where(ClassRow.school == school, ClassRow.active, held(EnrollmentRow.start, EnrollmentRow.end, today))
             .order_by(EnrollmentRow.primary.desc(), ClassRow.id)
         )
     ).all()
@@ -161,15 +172,17 @@ async def relations_of(session: AsyncSession, school: str, person: str, today: d
         .join(PersonRow, and_(PersonRow.school == school, PersonRow.id == ParentRow.student, PersonRow.active))
         .where(ParentRow.school == school, ParentRow.person == person, ParentRow.active)
     )
-    posts = await session.scalars(
-        select(PostRow).where(PostRow.school == school, PostRow.person == person, _held(PostRow.start, PostRow.end, today))
-    )
+    held_today = select(PostRow).where(PostRow.school == school, PostRow.person == person, held(PostRow.start, PostRow.end, today))
+    if not delegated:
+        held_today = held_today.where(PostRow.delegation.is_(None))
+    posts = (await session.scalars(held_today.order_by(PostRow.id))).all()
+    named = {kind: [row.object for row in posts if row.post == kind and row.object] for kind in ("teacher", "parent")}
     return Relations(
         posts=tuple(Post(row.post, row.object, row.start, row.end) for row in posts),
-        teaches=_classes(classes, "scheduled"),
+        teaches=tuple(dict.fromkeys((*_classes(classes, "scheduled"), *named["teacher"]))),
         homerooms_led=_classes(classes, "homeroom"),
-        children=tuple(sorted(children)),
-        roles=tuple(sorted({row.role for row in held if row.role is not None})),
+        children=tuple(sorted({*children, *named["parent"]})),
+        roles=tuple(sorted({row.role for row in found if row.role is not None})),
     )
 
 
