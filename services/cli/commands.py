@@ -113,17 +113,13 @@ def add_user(
     username: str,
     person: Annotated[str, typer.Option(help="Their sourcedId in the roster: their posts say what they may do.")],
     school: School,
-    password: Annotated[str | None, typer.Option(help="Default: asked for, or read from standard input.")] = None,
+    ask_password: Annotated[bool, typer.Option(help="Ask for the password, or read it from standard input.")] = False,
 ) -> None:
-    """Give somebody of the roster an account."""
+    """Give somebody of the roster an account. Prints the password that was made for it, which is shown this once only."""
     here: Installation = context.obj
-    if password is None:
-        password = (
-            typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True) if _on_terminal() else _first_line()
-        )
-    body = {"username": username, "person": person, "password": password}
+    body = _given(username=username, person=person, password=_password() if ask_password else None)
     answer = here.client().change("POST", "/api/v1/users", school, school, json=body)
-    here.say(f"{username} may sign in.", **answer)
+    here.say(answer.get("password") or f"{username} may sign in.", **answer)
 
 
 @roster_commands.command("import")
