@@ -69,11 +69,11 @@ def _new(tx: Transaction, warning: WarningRaised, owner: Chosen, verifier: Chose
             indicator=warning.indicator_name,
             comparison=warning.comparison,
             severity=warning.severity,
-            value=number.text(exact, apart_from=warning.line),
-            line=number.text(warning.line),
+            value=number.text(exact, warning.line),
+            line=number.exact(warning.line),
         ),
         goal_proposed=wording.goal(
-            level=warning.level, indicator=warning.indicator_name, comparison=warning.comparison, clear=number.text(warning.clear)
+            level=warning.level, indicator=warning.indicator_name, comparison=warning.comparison, clear=number.exact(warning.clear)
         ),
         curve=wording.curve(metric=warning.metric, level=warning.level, window=warning.window, subject=warning.subject),
         severity=warning.severity,

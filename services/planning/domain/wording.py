@@ -18,7 +18,7 @@ LEVELS = {
     "school": "学校",
 }
 SEVERITIES = {"blue": "蓝色", "yellow": "黄色", "orange": "橙色", "red": "红色"}
-MOST_PLACES = 6
+MOST_PLACES = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,25 @@ class Number:
 
     percent: bool
 
-    def text(self, value: Decimal, apart_from: Decimal | None = None) -> str:
-        """Write a value rounded to 2 decimals in percent, 4 otherwise; more where it would look equal to `apart_from`."""
-        scale = Decimal(100) if self.percent else Decimal(1)
+    def exact(self, value: Decimal) -> str:
+        """Write a value whole, without needless zeros: lines have at most 6 decimals."""
+        return self._sign(_plain(value * self._scale))
+
+    def text(self, value: Decimal, line: Decimal) -> str:
+        """Write a value rounded to 2 decimals in percent, 4 otherwise; to more where it would not show its side of the line."""
+        value, line = value * self._scale, line * self._scale
         places = 2 if self.percent else 4
-        written = _trim(value * scale, places)
-        while (
-            apart_from is not None and value != apart_from and places < MOST_PLACES and written == _trim(apart_from * scale, places)
-        ):
+        written = _rounded(value, places)
+        while places < MOST_PLACES and written.compare(line) != value.compare(line):
             places += 1
-            written = _trim(value * scale, places)
+            written = _rounded(value, places)
+        return self._sign(_plain(written))
+
+    @property
+    def _scale(self) -> int:
+        return 100 if self.percent else 1
+
+    def _sign(self, written: str) -> str:
         return f"{written}%" if self.percent else written
 
 
@@ -62,7 +71,10 @@ def _without(indicator: str, word: str) -> str:
     return indicator.removeprefix(word).strip() or indicator
 
 
-def _trim(value: Decimal, places: int) -> str:
-    rounded = value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
-    text = f"{rounded:f}"
+def _rounded(value: Decimal, places: int) -> Decimal:
+    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+
+
+def _plain(value: Decimal) -> str:
+    text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
