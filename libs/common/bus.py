@@ -53,11 +53,15 @@ class Bus(Protocol):
         ...
 
     async def backlog(self, group: str, topic: str) -> int:
-        """Return about how many bytes of the topic the group has yet to commit."""
+        """Return about how many bytes of the topic the group has yet to commit. Raises Unavailable when nobody can say."""
         ...
 
     async def check(self) -> None:
         """Raise Unavailable when the bus cannot be reached."""
+        ...
+
+    async def prune(self, older_than_s: int) -> int:
+        """Delete records older than that which every group has passed; return how many. A cluster does so by itself: 0."""
         ...
 
     async def close(self) -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import asynccontextmanager, closing, suppress
+from typing import Any, TypeVar
 
 from libs.common import sqlite
 from libs.common.bus import Record
@@ -24,8 +24,8 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA busy_timeout = 5000;
 CREATE TABLE IF NOT EXISTS log (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
-    published_at INTEGER NOT NULL DEFAULT (unixepoch())
+    id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, key TEXT NOT NULL,
+    published_at INTEGER NOT NULL DEFAULT (unixepoch()), value BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS log_by_topic ON log (topic, id);
 CREATE TABLE IF NOT EXISTS cursor (
@@ -33,10 +33,15 @@ CREATE TABLE IF NOT EXISTS cursor (
 ) WITHOUT ROWID;
 """
 _FLUSH_S = 1.0
+_PRUNED_AT_ONCE = 100  # an append waits for one such step at most
+ResultT = TypeVar("ResultT")
 
 
 class SqliteBus:
-    """All topics in one table; the row id is the position."""
+    """All topics in one table; the row id is the position.
+
+    Two threads, one connection each: one appends, one reads. Everything else here belongs to the event loop's thread.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -47,42 +52,58 @@ class SqliteBus:
         self._waiting: list[tuple[Sequence[Record], asyncio.Future[None]]] = []
         self._appending: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
+        self._closed = False
         self._sleepers: dict[asyncio.Event, frozenset[str]] = {}
-        self._ends: Counter[str] = Counter()
+        self._ends: dict[str, int] = {}
         self._committed: dict[tuple[str, str], int] = {}
         self._unwritten: dict[tuple[str, str], int] = {}
+        # Held while records are on the disk and not yet in `_pending`, so that a group that joins counts each once.
+        self._counting = asyncio.Lock()
         self._pending: Counter[tuple[str, str]] = Counter()
         self._flusher: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
         """Open the file. Raises Unavailable when that fails."""
-        async with self._opening:
-            if self._reader is None:
-                try:
-                    await asyncio.get_running_loop().run_in_executor(self._append_thread, self._open)
-                    await asyncio.get_running_loop().run_in_executor(self._read_thread, self._open_reader)
-                except sqlite.pysqlite3.Error as error:
-                    raise Unavailable(f"the bus file {self._path} cannot be opened: {error}") from error
-                self._flusher = asyncio.create_task(self._flush_positions(), name="bus.flush")
+        if self._closed:
+            raise Unavailable("the bus is closed")
+        if self._reader is None:
+            async with self._opening:
+                if self._reader is None:
+                    await self._open_file()
+
+    async def _open_file(self) -> None:
+        try:
+            await self._in(self._append_thread, self._open)
+            self._reader = await self._in(self._read_thread, self._connect)
+        except sqlite.pysqlite3.Error as error:
+            raise Unavailable(f"the bus file {self._path} cannot be opened: {error}") from error
+        self._flusher = asyncio.create_task(self._flush_positions(), name="bus.flush")
+
+    def _connect(self) -> Any:
+        return sqlite.pysqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
 
     def _open(self) -> None:
-        self._writer = sqlite.pysqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        if self._writer is not None:  # the reader failed the time before
+            self._writer.close()
+        self._writer = self._connect()
         self._writer.executescript(_SCHEMA)
-        self._ends.update(dict(self._writer.execute("SELECT topic, max(id) FROM log GROUP BY topic")))
+        self._ends = dict(self._writer.execute("SELECT topic, max(id) FROM log GROUP BY topic"))
         for group, topic, last in self._writer.execute('SELECT "group", topic, last_id FROM cursor').fetchall():
             self._committed[group, topic] = last
-            (size,) = self._writer.execute(
-                "SELECT coalesce(sum(length(value)), 0) FROM log WHERE topic = ? AND id > ?", (topic, last)
-            ).fetchone()
-            self._pending[group, topic] = size
+            self._pending[group, topic] = self._size_after(topic, last)
 
-    def _open_reader(self) -> None:
-        self._reader = sqlite.pysqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+    def _size_after(self, topic: str, last: int) -> int:
+        sql = "SELECT coalesce(sum(length(value)), 0) FROM log WHERE topic = ? AND id > ?"
+        size: int = self._writer.execute(sql, (topic, last)).fetchone()[0]
+        return size
+
+    @staticmethod
+    async def _in(thread: ThreadPoolExecutor, function: Callable[..., ResultT], *arguments: object) -> ResultT:
+        return await asyncio.get_running_loop().run_in_executor(thread, function, *arguments)
 
     async def publish(self, records: Sequence[Record]) -> None:
         """Append; return when the disk has it. Raises Unavailable (503) when the disk refuses."""
-        if self._reader is None:
-            await self.check()
+        await self.check()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((records, done))
         if self._appending is None or self._appending.done():
@@ -92,34 +113,47 @@ class SqliteBus:
     async def _append_waiting(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            records = [record for group, _ in batch for record in group]
             try:
-                ends = await self._write(records)
-            except sqlite.pysqlite3.Error as error:
-                for _, done in batch:
-                    if not done.done():
-                        done.set_exception(Unavailable(f"the bus could not be written: {error}", headers={"Retry-After": "5"}))
-                continue
-            self._ends.update({topic: end - self._ends[topic] for topic, end in ends.items()})
-            for group, topic in self._committed.keys() | self._pending.keys():
-                if topic in ends:
-                    self._pending[group, topic] += sum(len(r.value) for r in records if r.topic == topic)
-            for _, done in batch:
-                if not done.done():
-                    done.set_result(None)
-            for sleeper, topics in self._sleepers.items():
-                if not topics.isdisjoint(ends):
-                    sleeper.set()
+                await self._append_batch([record for records, _ in batch for record in records])
+            except Exception as error:  # noqa: BLE001 - each of those who wait raises it
+                self._answer(batch, error)
+            else:
+                self._answer(batch, None)
 
-    async def _write(self, records: Sequence[Record]) -> dict[str, int]:
+    async def _append_batch(self, records: Sequence[Record]) -> None:
+        async with self._counting:
+            ends = await self._write(records)
+            self._ends |= ends
+            sizes: Counter[str] = Counter()
+            for record in records:
+                sizes[record.topic] += len(record.value)
+            for group, topic in self._committed:
+                self._pending[group, topic] += sizes[topic]
+        for sleeper, topics in self._sleepers.items():
+            if not topics.isdisjoint(ends):
+                sleeper.set()
+
+    @staticmethod
+    def _answer(batch: Sequence[tuple[Sequence[Record], asyncio.Future[None]]], error: Exception | None) -> None:
+        for _, done in batch:
+            if done.done():  # nobody waits any more
+                continue
+            if error is None:
+                done.set_result(None)
+            elif isinstance(error, sqlite.pysqlite3.Error):
+                done.set_exception(Unavailable(f"the bus could not be written: {error}", headers={"Retry-After": "5"}))
+            else:
+                done.set_exception(error)
+
+    async def _write(self, records: Sequence[Record]) -> Mapping[str, int]:
         positions, self._unwritten = self._unwritten, {}
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._append_thread, self._append, records, positions)
-        except sqlite.pysqlite3.Error:
+            return await self._in(self._append_thread, self._append, records, positions)
+        except BaseException:
             self._unwritten = positions | self._unwritten
             raise
 
-    def _append(self, records: Sequence[Record], positions: dict[tuple[str, str], int]) -> dict[str, int]:
+    def _append(self, records: Sequence[Record], positions: Mapping[tuple[str, str], int]) -> Mapping[str, int]:
         self._writer.execute("BEGIN IMMEDIATE")
         try:
             ends: dict[str, int] = {}
@@ -151,8 +185,7 @@ class SqliteBus:
         """Join as the group's only member: this bus has one process."""
         await self.check()
         for topic in topics:
-            if (group, topic) not in self._pending:
-                self._pending[group, topic] = await self._read(self._size_after, topic, self._committed.get((group, topic), 0))
+            await self._register(group, topic)
         wakeup = asyncio.Event()
         self._sleepers[wakeup] = frozenset(topics)
         try:
@@ -160,80 +193,90 @@ class SqliteBus:
         finally:
             del self._sleepers[wakeup]
 
-    async def _read(self, function: Any, *arguments: object) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._read_thread, function, *arguments)
+    async def _register(self, group: str, topic: str) -> None:
+        """Remember the group from now on: what it has not read is kept for it, also while it never commits."""
+        if (group, topic) not in self._committed:
+            async with self._counting:
+                self._pending[group, topic] = await self._in(self._append_thread, self._size_after, topic, 0)
+                self._committed[group, topic] = self._unwritten[group, topic] = 0
 
-    def _size_after(self, topic: str, last: int) -> int:
-        sql = "SELECT coalesce(sum(length(value)), 0) FROM log WHERE topic = ? AND id > ?"
-        size: int = self._reader.execute(sql, (topic, last)).fetchone()[0]
-        return size
-
-    def _select(self, positions: dict[str, int], limit: int) -> list[tuple[int, Record]]:
+    def _select(self, positions: Mapping[str, int], limit: int) -> list[tuple[int, Record]]:
         rows: list[tuple[int, Record]] = []
+        sql = "SELECT id, key, value FROM log WHERE topic = ? AND id > ? ORDER BY id"
         for topic, last in positions.items():  # each topic has its share, so that a busy one cannot starve another
             size = 0
-            found = self._reader.execute("SELECT id, key, value FROM log WHERE topic = ? AND id > ? ORDER BY id", (topic, last))
-            for id_, key, value in found:
-                rows.append((id_, Record(topic, key, value)))
-                size += len(value)
-                if size >= limit // len(positions):
-                    break
-            found.close()
+            with closing(self._reader.execute(sql, (topic, last))) as found:
+                for id_, key, value in found:
+                    rows.append((id_, Record(topic, key, value)))
+                    size += len(value)
+                    if size >= limit // len(positions):
+                        break
         return rows
 
     async def end(self, topic: str, key: str) -> int:
         """Return the id of the topic's newest record, whatever its key."""
         del key
         await self.check()
-        return self._ends[topic]
+        return self._ends.get(topic, 0)
 
     async def committed(self, group: str, topic: str, key: str) -> int:
         """Return the id of the last record that the group is done with."""
         del key
+        await self.check()
         return self._committed.get((group, topic), 0)
 
     async def backlog(self, group: str, topic: str) -> int:
         """Return the bytes that the group has yet to commit."""
-        return self._pending[group, topic]
+        await self.check()
+        return max(0, self._pending[group, topic])
 
     async def prune(self, older_than_s: int) -> int:
         """Delete records older than that which every known group has passed; return how many."""
         await self.check()
-        return await asyncio.get_running_loop().run_in_executor(self._append_thread, self._prune, older_than_s)
-
-    def _prune(self, older_than_s: int) -> int:
-        deleted = 0
         passed: dict[str, int] = {}
         for (_, topic), last in self._committed.items():
             passed[topic] = min(last, passed.get(topic, last))
+        deleted = 0
         for topic, last in passed.items():
-            # One record of each topic stays, so that `end` is known after a restart.
-            deleted += self._writer.execute(
-                "DELETE FROM log WHERE topic = ? AND id <= ? AND id < (SELECT max(id) FROM log WHERE topic = ?) "
-                "AND published_at < unixepoch() - ?",
-                (topic, last, topic, older_than_s),
-            ).rowcount
+            # The newest record of a topic stays, so that `end` is known after a restart.
+            before = min(last + 1, self._ends.get(topic, 0))
+            while step := await self._in(self._append_thread, self._delete, topic, before, older_than_s):
+                deleted += step
+        return deleted
+
+    def _delete(self, topic: str, before: int, older_than_s: int) -> int:
+        # The oldest are looked at first, and no more of them than are deleted in one step: time grows with the id.
+        sql = (
+            "DELETE FROM log WHERE id IN (SELECT id FROM (SELECT id, published_at FROM log WHERE topic = ? AND id < ? "
+            "ORDER BY id LIMIT ?) WHERE published_at < unixepoch() - ?)"
+        )
+        deleted: int = self._writer.execute(sql, (topic, before, _PRUNED_AT_ONCE, older_than_s)).rowcount
         return deleted
 
     async def close(self) -> None:
-        """Write the groups' positions and close the file."""
+        """Write what waits and the groups' positions, and close the file."""
+        if self._closed:
+            return
+        self._closed = True
         if self._appending is not None:
             await self._appending
         if self._flusher is not None:
             self._flusher.cancel()
-        if self._writer is not None:
+            with suppress(asyncio.CancelledError):
+                await self._flusher
+        if self._reader is not None and self._unwritten:
             with suppress(sqlite.pysqlite3.Error):  # lost positions cost a redelivery
                 await self._write(())
         for thread, connection in ((self._append_thread, self._writer), (self._read_thread, self._reader)):
             if connection is not None:
-                await asyncio.get_running_loop().run_in_executor(thread, connection.close)
+                await self._in(thread, connection.close)
             thread.shutdown()
 
 
 class _SqliteSubscription:
     def __init__(self, bus: SqliteBus, wakeup: asyncio.Event, group: str, topics: tuple[str, ...]) -> None:
         self._bus, self._wakeup, self._group = bus, wakeup, group
-        self._positions = {topic: bus._committed.get((group, topic), 0) for topic in topics}
+        self._positions = {topic: bus._committed[group, topic] for topic in topics}
         self._sizes: Counter[str] = Counter()
 
     async def fetch(self, limit: int, wait: float) -> Sequence[Record]:
@@ -243,23 +286,25 @@ class _SqliteSubscription:
                 await asyncio.wait_for(self._wakeup.wait(), wait)
             if not self._behind():
                 return ()
-        rows = await self._bus._read(self._bus._select, self._positions, limit)
+        try:
+            rows = await self._bus._in(self._bus._read_thread, self._bus._select, dict(self._positions), limit)
+        except sqlite.pysqlite3.Error as error:
+            raise Unavailable(f"the bus could not be read: {error}", headers={"Retry-After": "5"}) from error
         for id_, record in rows:
             self._positions[record.topic] = id_
             self._sizes[record.topic] += len(record.value)
         return [record for _, record in rows]
 
     def _behind(self) -> bool:
-        return any(self._bus._ends[topic] > last for topic, last in self._positions.items())
+        return any(self._bus._ends.get(topic, 0) > last for topic, last in self._positions.items())
 
     async def commit(self) -> None:
         for topic, last in self._positions.items():
-            if self._bus._committed.get((self._group, topic)) != last:
-                self._bus._committed[self._group, topic] = last
-                self._bus._unwritten[self._group, topic] = last
+            if self._bus._committed[self._group, topic] != last:
+                self._bus._committed[self._group, topic] = self._bus._unwritten[self._group, topic] = last
             self._bus._pending[self._group, topic] -= self._sizes.pop(topic, 0)
 
     async def rewind(self) -> None:
         for topic in self._positions:
-            self._positions[topic] = self._bus._committed.get((self._group, topic), 0)
+            self._positions[topic] = self._bus._committed[self._group, topic]
         self._sizes.clear()
