@@ -92,6 +92,10 @@ class Process:
         root.add_api_route("/healthz", self._healthz, methods=["GET"])
         root.add_api_route("/readyz", self._readyz, methods=["GET"])
         root.add_api_route("/metrics", self._metrics, methods=["GET"])
+        if "gateway" in self.apps:
+            from services.openapi import documentation  # noqa: PLC0415 - only where the gateway runs
+
+            root.include_router(documentation(lambda: {name: load(name) for name in ALL}))
         root.mount("/", self.front)
         return root
 

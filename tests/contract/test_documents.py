@@ -1,0 +1,95 @@
+"""What the installation says of itself: `/openapi.json`, `/asyncapi.json`, `/docs`."""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from libs.common.event import catalogue
+from services.app import ALL, load
+from services.asyncapi import asyncapi
+from services.openapi import METHODS, openapi, page
+
+
+@cache
+def described() -> dict[str, Any]:
+    return openapi({name: load(name) for name in ALL})
+
+
+@cache
+def events() -> dict[str, Any]:
+    return asyncapi({name: load(name) for name in ALL}, "1")
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in described()["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield path, method, item[method]
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_openapi_json_is_valid() -> None:
+    validate(described())
+
+
+def test_every_operation_has_an_id_of_its_own_and_a_summary_and_says_how_it_fails() -> None:
+    ids = [operation["operationId"] for _, _, operation in operations()]
+
+    assert len(ids) == len(set(ids)) > 20
+    for path, method, operation in operations():
+        assert operation["summary"], (path, method)
+        if path.startswith("/api/"):
+            assert operation["responses"]["4XX"] == {"$ref": "#/components/responses/Problem"}, (path, method)
+            assert "422" not in operation["responses"], (path, method)
+
+
+def test_only_signing_in_is_open_to_all_under_the_api() -> None:
+    assert [
+        (path, method) for path, method, operation in operations() if path.startswith("/api/") and not operation["security"]
+    ] == [("/api/v1/auth/token", "post")]
+
+
+@pytest.mark.parametrize("document", [described, events])
+def test_every_reference_of_a_document_leads_somewhere(document: Any) -> None:
+    for reference in references(document()):
+        node = document()
+        for part in reference.removeprefix("#/").split("/"):
+            assert part in node, reference
+            node = node[part]
+
+
+def test_asyncapi_json_names_every_event_and_the_channel_it_travels_on() -> None:
+    for (name, version), cls in catalogue().items():
+        message = events()["components"]["messages"][f"{name}.v{version}"]
+        assert message["payload"]["properties"]["type"] == {"const": cls.wire_type()}
+        assert f"{name}.v{version}" in events()["channels"][cls.producer()]["messages"]
+    assert events()["channels"]["observations"]["address"] == "zhengai.observations"
+
+
+def test_the_page_lists_every_operation_and_fetches_nothing_from_elsewhere() -> None:
+    html = page(described())
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            assert tag not in {"script", "link", "img", "iframe"}
+            assert all(not (value or "").startswith(("http:", "https:", "//")) for _, value in attrs)
+
+    Reader().feed(html)
+    for path, _, _ in operations():
+        assert path in html
+    assert json.dumps(described())
