@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -483,6 +484,26 @@ async def test_a_rebalance_in_the_middle_of_a_batch_redelivers_what_was_not_comm
                             await member.commit()
                             committed.update(found)
     assert committed == Counter(sent)
+
+
+@pytest.mark.servers
+async def test_who_starts_again_after_a_kill_has_its_partitions_without_a_rebalance(kafka_url: str) -> None:
+    program = (
+        "import asyncio, os, signal, sys\n"
+        "from libs.common.bus import open_bus\n"
+        "async def main():\n"
+        "    bus = open_bus(sys.argv[1])\n"
+        "    async with bus.subscribe('planning', ['planning']) as subscription:\n"
+        "        await subscription.fetch(1, 0.1)\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "asyncio.run(main())\n"
+    )
+    gone = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program, kafka_url], check=False)
+    assert gone.returncode == -signal.SIGKILL
+    async with opened(kafka_url) as bus, bus.subscribe("planning", ["planning"]) as subscription:
+        await bus.publish([record(1)])
+        assert await take(subscription, 1) == [record(1)]
+        assert subscription._consumer._coordinator.generation == 1  # type: ignore[attr-defined]
 
 
 @pytest.mark.servers
