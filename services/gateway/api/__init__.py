@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
-from services.gateway.api import auth, deadletters, posts, progress, roster, schools, sources, users
+from services.gateway.api import auth, deadletters, events, posts, progress, roster, schools, sources, users
 
 router = APIRouter()
+router.include_router(events.router)
 router.include_router(auth.router)
 router.include_router(schools.router)
 router.include_router(sources.router)

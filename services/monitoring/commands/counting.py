@@ -68,7 +68,7 @@ async def count(tx: Transaction, school: School, entries: Sequence[Entry]) -> No
     measured_at = int(tx.now.timestamp() * 1_000_000)
     await bulk.add_totals(tx, [(*cell, n, d, r, measured_at) for cell, (n, d, r) in deltas.items()])
     for entry, level, subject, key, starts in watched:
-        await bench.judge(entry, level, subject, key, starts)
+        bench.judge(entry, level, subject, key, starts)
     await bench.ledger.write()
 
 
@@ -103,7 +103,7 @@ class _Bench:
         running = await bulk.find_totals(tx, sorted(cells))
         return cls(school, await Ledger.open(tx, school, codes, subjects), running, deciding)
 
-    async def judge(self, entry: Entry, level: str, subject: str, key: int, starts: Mapping[Window, int]) -> None:
+    def judge(self, entry: Entry, level: str, subject: str, key: int, starts: Mapping[Window, int]) -> None:
         """Add one observation to the running sums of one subject and judge each indicator there."""
         added = Sum(entry.numerator, entry.denominator)
         for window, start in starts.items():
@@ -122,8 +122,19 @@ class _Bench:
                 self.deciding[indicator, key] = after.deciding
             if after.deciding == start:
                 total = self.running[key, indicator.window, start]
-                judged = Judged(indicator, level, subject, word, start, total, entry.cause, entry.traceparent, entry.recorded_at)
-                await self.ledger.take(judged, step, line)
+                judged = Judged(
+                    indicator,
+                    level,
+                    subject,
+                    word,
+                    start,
+                    total,
+                    entry.cause,
+                    entry.subjects.get("class"),
+                    entry.traceparent,
+                    entry.recorded_at,
+                )
+                self.ledger.take(judged, step, line)
 
 
 def _judged_through(school: School, indicator: Indicator) -> int | None:

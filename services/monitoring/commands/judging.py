@@ -58,7 +58,7 @@ async def judge_all(tx: Transaction, school: School, metric: str, level: str, co
             found = await _deciding(tx, school, version, versions, sorted(left))
             left -= found.keys()
             for key, (start, total) in found.items():
-                await _judge(ledger, version, subjects[key], start, total, cause)
+                _judge(ledger, version, subjects[key], start, total, cause)
     await ledger.write()
 
 
@@ -75,10 +75,10 @@ async def _deciding(
     return {key: (start, totals[key, version.window, start]) for key, start in judged.items()}
 
 
-async def _judge(ledger: Ledger, version: Indicator, subject: tuple[int, str], start: int, total: Sum, cause: str) -> None:
+def _judge(ledger: Ledger, version: Indicator, subject: tuple[int, str], start: int, total: Sum, cause: str) -> None:
     word, name = subject
     _, step, line = judge(ledger.episode(version.code, word, start), version, start, total)
-    await ledger.take(Judged(version, version.level, name, word, start, total, cause), step, line)
+    ledger.take(Judged(version, version.level, name, word, start, total, cause), step, line)
 
 
 async def _start_closing(tx: Transaction, school: School, indicator: Indicator) -> None:
@@ -128,7 +128,7 @@ async def _close(tx: Transaction, school: School, metric: str, level: str, indic
         cause = f"closed|{indicator.code}|{indicator.window.name}|{start}"
         for key, word, name, total in closed:
             if key in newest_days and in_force(versions, newest_days[key]) is indicator:
-                await _judge(ledger, indicator, (word, name), start, total, cause)
+                _judge(ledger, indicator, (word, name), start, total, cause)
         await ledger.write()
     row.judged_through = newest
     school.judged_through[indicator.code, indicator.version] = newest

@@ -44,7 +44,7 @@ async def take_part(tx: Transaction, event: RosterImported) -> None:
     )
     parts = [RosterImported.model_validate(row.content) for row in kept]
     await tx.session.execute(delete(RosterPartRow).where(RosterPartRow.school_id == school.id))
-    parts = sorted(parts, key=lambda part: int(part.part.rpartition("/")[2])) + [event]
+    parts = [*sorted(parts, key=lambda part: int(part.part.rpartition("/")[2])), event]
     await _apply(tx, parts)
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from libs.common.auth import Scope
 from libs.common.database import Transaction, in_batches
 from libs.common.errors import Conflict
-from libs.common.event import NAMESPACE
+from libs.common.event import NAMESPACE, Event
 from libs.common.events.monitoring import (
     WarningAcknowledged,
     WarningCleared,
@@ -26,7 +26,7 @@ from libs.common.events.monitoring import (
 from libs.common.telemetry import OBSERVATION_TO_WARNING
 from services.monitoring.domain.episodes import Episode, Indicator, Line, Step, Sum, decimal, ratio
 from services.monitoring.domain.windows import from_day
-from services.monitoring.queries.places import name_of, places_of
+from services.monitoring.queries.places import Described, classes_of_lessons, describe
 from services.monitoring.queries.schools import School
 from services.monitoring.queries.warnings import get_warning
 from services.monitoring.tables import WarningPlaceRow, WarningRow, WarningStepRow
@@ -34,7 +34,7 @@ from services.monitoring.tables import WarningPlaceRow, WarningRow, WarningStepR
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A deciding window as it stood when it was judged, and what made it so."""
+    """A deciding window as it stood when it was judged, and what made it so. `taught` is the class of a lesson."""
 
     indicator: Indicator
     level: str
@@ -43,20 +43,27 @@ class Judged:
     start: int
     total: Sum
     cause: str
+    taught: str | None = None
     traceparent: str | None = None
     recorded_at: datetime | None = None
 
 
 @dataclass
 class Ledger:
-    """The uncleared warnings of a batch's indicators and subjects, and what becomes of them."""
+    """The uncleared warnings of a batch's indicators and subjects, and what becomes of them.
+
+    Judging only takes notes here; `write` sends all of them at once.
+    """
 
     tx: Transaction
     school: School
     open_: dict[tuple[str, int], WarningRow] = field(default_factory=dict)
+    raised: list[tuple[WarningRow, Judged]] = field(default_factory=list)
+    steps: list[tuple[WarningRow, Judged, Step, dict[str, Any]]] = field(default_factory=list)
 
     @classmethod
     async def open(cls, tx: Transaction, school: School, codes: Collection[str], words: Collection[int]) -> Ledger:
+        """Read the uncleared warnings of these indicators and subjects."""
         ledger = cls(tx, school)
         if codes:
             for part in in_batches(sorted(words), 10_000):
@@ -71,47 +78,36 @@ class Ledger:
                 ledger.open_.update({(row.indicator, row.subject_word): row for row in rows})
         return ledger
 
-    def find(self, code: str, word: int) -> WarningRow | None:
-        return self.open_.get((code, word))
-
     def episode(self, code: str, word: int, deciding: int | None) -> Episode:
         """Where the (indicator, subject) stands."""
-        row = self.find(code, word)
+        row = self.open_.get((code, word))
         return Episode(deciding=deciding) if row is None else Episode(row.severity, row.status == "dismissed", deciding)
 
-    async def take(self, judged: Judged, step: Step | None, line: Line | None) -> None:
-        """Carry out what judging a deciding window led to."""
-        row = self.find(judged.indicator.code, judged.word)
+    def take(self, judged: Judged, step: Step | None, line: Line | None) -> None:
+        """Note what judging a deciding window led to."""
+        key = (judged.indicator.code, judged.word)
         if step is Step.RAISED and line is not None:
-            await self._raise(judged, line)
+            row = self.open_[key] = self._new(judged, line)
+            self.raised.append((row, judged))
+            self._note(row, judged, step, {"severity": line.severity, "line": decimal(line.enter), "version": row.version})
             return
-        if row is None:
+        if (found := self.open_.get(key)) is None:
             return
+        row = found
         row.start, row.numerator, row.denominator = from_day(judged.start), judged.total.numerator, judged.total.denominator
         if step is Step.ESCALATED and line is not None:
             row.severity, row.line, row.version = line.severity, line.enter, judged.indicator.version
             self._note(row, judged, step, {"severity": line.severity, "line": decimal(line.enter)})
-            self._publish(
-                WarningEscalated(severity=row.severity, line=decimal(line.enter), window=row.window, **self._numbers(row)), judged
-            )
         elif step in {Step.CLEARED, Step.ENDED}:
             row.episode_open = False
-            del self.open_[row.indicator, row.subject_word]
-            self._note(row, judged, step, {})
+            del self.open_[key]
             if step is Step.CLEARED:
                 row.status = "cleared"
-                self._publish(WarningCleared(**self._numbers(row)), judged)
-            await self.tx.session.flush()  # before a new episode of the same subject is inserted
+            self._note(row, judged, step, {})
 
-    async def write(self) -> None:
-        """Send all rows to the database."""
-        await self.tx.session.flush()
-
-    async def _raise(self, judged: Judged, line: Line) -> None:
-        indicator, tx, school = judged.indicator, self.tx, self.school
-        today = from_day(school.calendar.day_of(tx.now))
-        places = await places_of(tx.session, school.id, school.roster, judged.level, judged.subject, today)
-        row = WarningRow(
+    def _new(self, judged: Judged, line: Line) -> WarningRow:
+        indicator, school = judged.indicator, self.school
+        return WarningRow(
             id=uuid5(NAMESPACE, f"warning|{school.code}|{indicator.code}|{judged.level}|{judged.subject}|{judged.cause}"),
             school_id=school.id,
             indicator=indicator.code,
@@ -120,7 +116,6 @@ class Ledger:
             level=judged.level,
             subject=judged.subject,
             subject_word=judged.word,
-            subject_name=await name_of(tx.session, school.id, judged.level, judged.subject),
             window=indicator.window.name.lower(),
             start=from_day(judged.start),
             severity=line.severity,
@@ -129,58 +124,96 @@ class Ledger:
             numerator=judged.total.numerator,
             denominator=judged.total.denominator,
             line=line.enter,
-            raised_at=tx.now,
+            raised_at=self.tx.now,
         )
-        tx.session.add(row)
-        await tx.session.flush()
-        tx.session.add_all(WarningPlaceRow(warning=row.id, place=place) for place in places)
-        self.open_[row.indicator, row.subject_word] = row
-        self._note(row, judged, Step.RAISED, {"severity": line.severity, "line": decimal(line.enter), "version": row.version})
-        fact = WarningRaised(
+
+    def _note(self, row: WarningRow, judged: Judged, step: Step, detail: dict[str, Any]) -> None:
+        self.steps.append((row, judged, step, detail))
+
+    async def write(self) -> None:
+        """Send all rows to the database and all facts to the outbox, in the order in which they were noted."""
+        await self.tx.session.flush()  # episodes that ended, before new ones of the same subjects
+        described = await self._describe()
+        for row, _ in self.raised:
+            row.subject_name = described[row.level, row.subject].name
+        self.tx.session.add_all(row for row, _ in self.raised)
+        await self.tx.session.flush()
+        places = [
+            {"warning": row.id, "place": place} for row, _ in self.raised for place in described[row.level, row.subject].places
+        ]
+        if places:
+            await self.tx.session.execute(insert(WarningPlaceRow), places)
+        if self.steps:
+            await self.tx.session.execute(insert(WarningStepRow), [self._step(*step) for step in self.steps])
+        for row, judged, step, detail in self.steps:
+            self._publish(row, judged, step, detail, described)
+        self.raised.clear()
+        self.steps.clear()
+
+    async def _describe(self) -> dict[tuple[str, str], Described]:
+        school, tx = self.school, self.tx
+        today = from_day(school.calendar.day_of(tx.now))
+        taught = {judged.subject: judged.taught for _, judged in self.raised if judged.taught is not None}
+        lost = [judged for _, judged in self.raised if judged.level == "lesson" and judged.taught is None]
+        for judged in lost:  # not judged by an observation: look the lesson's class up
+            span = school.calendar.span(judged.indicator.window, judged.start) or (judged.start, judged.start + 1)
+            metric_id = school.metric_ids[judged.indicator.metric]
+            taught |= await classes_of_lessons(tx.session, school.id, metric_id, {judged.word: judged.subject}, span)
+        subjects = {(row.level, row.subject) for row, _ in self.raised}
+        return await describe(tx.session, school.id, school.roster, subjects, today, taught) if subjects else {}
+
+    def _step(self, row: WarningRow, judged: Judged, step: Step, detail: dict[str, Any]) -> dict[str, Any]:
+        plain = {name: str(v) if isinstance(v, Decimal | date) else v for name, v in {**_numbers(judged), **detail}.items()}
+        return {"warning": row.id, "at": self.tx.now, "step": step.value, "by": None, "detail": plain}
+
+    def _publish(
+        self, row: WarningRow, judged: Judged, step: Step, detail: dict[str, Any], described: Mapping[tuple[str, str], Described]
+    ) -> None:
+        self.tx.traceparent = judged.traceparent
+        numbers = {"warning": row.id, **_numbers(judged)}
+        if step is Step.RAISED:
+            fact: Event = self._raised(row, judged, detail, described[row.level, row.subject])
+        elif step is Step.ESCALATED:
+            fact = WarningEscalated(severity=detail["severity"], line=detail["line"], window=row.window, **numbers)
+        elif step is Step.CLEARED:
+            fact = WarningCleared(**numbers)
+        else:
+            return
+        self.tx.publish(fact, cause=judged.cause, school=self.school.code)
+
+    def _raised(self, row: WarningRow, judged: Judged, detail: dict[str, Any], described: Described) -> WarningRaised:
+        if judged.recorded_at is not None:
+            waited = (self.tx.now - judged.recorded_at).total_seconds()
+            self.tx.when_committed.append(lambda: OBSERVATION_TO_WARNING.observe(max(waited, 0.0)))
+        indicator = judged.indicator
+        return WarningRaised(
+            warning=row.id,
             indicator=row.indicator,
             indicator_name=indicator.name,
-            version=row.version,
+            version=detail["version"],
             metric=row.metric,
             level=row.level,
             subject=row.subject,
-            subject_name=row.subject_name,
+            subject_name=described.name,
             window=row.window,
-            severity=row.severity,
+            severity=detail["severity"],
             comparison="below" if indicator.below else "above",
-            line=decimal(line.enter),
+            line=detail["line"],
             clear=decimal(indicator.lines[0].clear),
-            raised_at=row.raised_at,
+            raised_at=self.tx.now,
             observed_at=judged.recorded_at,
-            places=places,
-            **self._numbers(row),
+            places=described.places,
+            **_numbers(judged),
         )
-        self._publish(fact, judged)
-        if judged.recorded_at is not None:
-            waited = (tx.now - judged.recorded_at).total_seconds()
-            tx.when_committed.append(lambda: OBSERVATION_TO_WARNING.observe(max(waited, 0.0)))
 
-    def _numbers(self, row: WarningRow) -> dict[str, Any]:
-        return {
-            "warning": row.id,
-            "start": row.start,
-            "value": ratio(Sum(row.numerator, row.denominator)),
-            "numerator": decimal(row.numerator),
-            "denominator": decimal(row.denominator),
-        }
 
-    def _note(self, row: WarningRow, judged: Judged, step: Step, detail: dict[str, Any]) -> None:
-        numbers = {
-            "start": from_day(judged.start).isoformat(),
-            "numerator": decimal(judged.total.numerator),
-            "denominator": decimal(judged.total.denominator),
-            "value": ratio(judged.total),
-        }
-        plain = {name: str(value) if isinstance(value, Decimal) else value for name, value in {**numbers, **detail}.items()}
-        self.tx.session.add(WarningStepRow(warning=row.id, at=self.tx.now, step=step.value, by=None, detail=plain))
-
-    def _publish(self, fact: Any, judged: Judged) -> None:
-        self.tx.traceparent = judged.traceparent
-        self.tx.publish(fact, cause=judged.cause, school=self.school.code)
+def _numbers(judged: Judged) -> dict[str, Any]:
+    return {
+        "start": from_day(judged.start),
+        "value": ratio(judged.total),
+        "numerator": decimal(judged.total.numerator),
+        "denominator": decimal(judged.total.denominator),
+    }
 
 
 # --- by people -------------------------------------------------------------------------------------------------------

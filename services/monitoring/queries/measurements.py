@@ -51,9 +51,7 @@ async def list_measurements(
         if not subjects:
             break
         rows = await _days(session, asked, [key for key, _ in subjects], calendar)
-        for measurement in _windows(rows, dict(subjects), asked, calendar):
-            if after is None or (measurement.subject, measurement.start) > after:
-                found.append(measurement)
+        found += [m for m in _windows(rows, dict(subjects), asked, calendar) if after is None or (m.subject, m.start) > after]
         subject, inclusive = subjects[-1][1], False
     return found[:limit]
 

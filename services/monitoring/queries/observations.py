@@ -56,8 +56,8 @@ async def _in_words(session: AsyncSession, rows: Sequence[Any]) -> list[Logged]:
     wanted = {getattr(row[0], "class_" if kind == "class" else kind) for row in rows for kind in REFERENCES} - {None}
     words: dict[int, str] = {}
     for part in in_batches(sorted(wanted), 10_000):
-        for id_, code in await session.execute(select(WordRow.id, WordRow.code).where(WordRow.id.in_(part))):
-            words[id_] = code
+        found = await session.execute(select(WordRow.id, WordRow.code).where(WordRow.id.in_(part)))
+        words |= {id_: code for id_, code in found}  # noqa: C416 - rows are no pairs to dict's type
     logged = []
     for o, metric, source in rows:
         named = {kind: getattr(o, "class_" if kind == "class" else kind) for kind in REFERENCES}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from libs.common.database import in_batches
 from services.monitoring.domain.attribution import Roster
 from services.monitoring.tables import ClassRow, CourseRow, EnrollmentRow, ObservationRow, OrgRow, PersonRow, WordRow
 
@@ -22,25 +25,48 @@ _NAMES: dict[str, tuple[Any, Any]] = {
     "department": (OrgRow, OrgRow.name),
     "school": (OrgRow, OrgRow.name),
 }
+_PART = 5_000
 
 
-async def name_of(session: AsyncSession, school_id: int, level: str, subject: str) -> str | None:
-    """The subject's name in the roster, None where it has none."""
-    if level not in _NAMES:
-        return None
-    table, column = _NAMES[level]
-    name: str | None = await session.scalar(select(column).where(table.school_id == school_id, table.id == subject))
-    return name
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a subject is called, None where the roster has no name, and the places it lies in."""
+
+    name: str | None
+    places: list[str]
 
 
-async def classes_of(session: AsyncSession, school_id: int, person: str, role: str, today: date) -> Sequence[str]:
-    """The classes that somebody is in today, homeroom included."""
-    rows = await session.execute(
-        select(EnrollmentRow.class_, EnrollmentRow.starts, EnrollmentRow.ends).filter_by(
-            school_id=school_id, person=person, role=role
-        )
-    )
-    return sorted({c for c, starts, ends in rows if (starts is None or starts <= today) and (ends is None or today < ends)})
+async def describe(
+    session: AsyncSession,
+    school_id: int,
+    roster: Roster,
+    subjects: Collection[tuple[str, str]],
+    today: date,
+    taught: Mapping[str, str],
+) -> dict[tuple[str, str], Described]:
+    """Name and place subjects (level, id) as of today. `taught` maps lessons to their classes: the roster has no lessons."""
+    ids: dict[str, list[str]] = defaultdict(list)
+    for level, subject in sorted(subjects):
+        ids[level].append(subject)
+    names: dict[tuple[str, str], str] = {}
+    for level, wanted in ids.items():
+        for subject, name in await _names(session, school_id, level, wanted):
+            names[level, subject] = name
+    classes = await _classes_of(session, school_id, ids.get("student", []), today)
+    units = await _units_of(session, school_id, ids.get("teacher", []))
+    found = {}
+    for level, subject in subjects:
+        places = {f"school:{roster.school}", f"level:{level}"}
+        if level == "student":
+            # A student's courses see the student through the class; the course's unit is another matter than the student's.
+            own = (place for c in classes.get(subject, ()) for place in places_of_class(roster, c))
+            places |= {f"student:{subject}", *(place for place in own if not place.startswith("course:"))}
+        elif level == "teacher":
+            places |= {f"teacher:{subject}", *(f"unit:{u}" for org in units.get(subject, ()) for u in roster.units_above(org))}
+        else:
+            places |= _places_of(roster, level, subject, taught)
+        found[level, subject] = Described(names.get((level, subject)), sorted(places))
+    return found
 
 
 def places_of_class(roster: Roster, class_id: str) -> set[str]:
@@ -55,39 +81,71 @@ def places_of_class(roster: Roster, class_id: str) -> set[str]:
     return places
 
 
-async def _class_of_lesson(session: AsyncSession, school_id: int, lesson: str) -> str | None:
-    """The class that observations of a lesson name: the roster has no lessons."""
-    word = select(WordRow.id).filter_by(school_id=school_id, kind="lesson", code=lesson).scalar_subquery()
-    sql = (
-        select(WordRow.code)
-        .join(ObservationRow, ObservationRow.class_ == WordRow.id)
-        .where(ObservationRow.school_id == school_id, ObservationRow.lesson == word)
-        .order_by(ObservationRow.position.desc())
-        .limit(1)
-    )
-    class_id: str | None = await session.scalar(sql)
-    return class_id
-
-
-async def places_of(session: AsyncSession, school_id: int, roster: Roster, level: str, subject: str, today: date) -> list[str]:
-    """The places of a subject today: itself, and every class, course and unit that it belongs to."""
-    places = {f"school:{roster.school}", f"level:{level}"}
+def _places_of(roster: Roster, level: str, subject: str, taught: Mapping[str, str]) -> set[str]:
     if level in {"class", "homeroom"}:
-        places |= places_of_class(roster, subject)
-    elif level == "course":
-        places |= {f"course:{subject}", *(f"unit:{unit}" for unit in roster.units_above(roster.courses.get(subject)))}
-    elif level in {"programme", "department"}:
-        places |= {f"unit:{subject}", *(f"unit:{unit}" for unit in roster.units_above(subject))}
-    elif level == "student":
-        places.add(f"student:{subject}")
-        for class_id in await classes_of(session, school_id, subject, "student", today):
-            # A student's courses see the student through the class; the course's unit is another matter than the student's.
-            places |= {place for place in places_of_class(roster, class_id) if not place.startswith("course:")}
-    elif level == "teacher":
-        places.add(f"teacher:{subject}")
-        person = await session.get(PersonRow, (school_id, subject))
-        for org in person.orgs if person is not None else ():
-            places |= {f"unit:{unit}" for unit in roster.units_above(org)}
-    elif level == "lesson" and (taught := await _class_of_lesson(session, school_id, subject)) is not None:
-        places |= places_of_class(roster, taught)
-    return sorted(places)
+        return places_of_class(roster, subject)
+    if level == "lesson":
+        return places_of_class(roster, taught[subject]) if subject in taught else set()
+    if level == "course":
+        return {f"course:{subject}", *(f"unit:{unit}" for unit in roster.units_above(roster.courses.get(subject)))}
+    if level in {"programme", "department"}:
+        return {f"unit:{subject}", *(f"unit:{unit}" for unit in roster.units_above(subject))}
+    return set()
+
+
+async def _names(session: AsyncSession, school_id: int, level: str, ids: Sequence[str]) -> list[tuple[str, str]]:
+    if level not in _NAMES:
+        return []
+    table, column = _NAMES[level]
+    found: list[tuple[str, str]] = []
+    for part in in_batches(ids, _PART):
+        rows = await session.execute(select(table.id, column).where(table.school_id == school_id, table.id.in_(part)))
+        found += [(id_, name) for id_, name in rows]
+    return found
+
+
+async def _classes_of(session: AsyncSession, school_id: int, students: Sequence[str], today: date) -> dict[str, set[str]]:
+    """The classes that each student is in today, homeroom included."""
+    classes: dict[str, set[str]] = defaultdict(set)
+    for part in in_batches(students, _PART):
+        rows = await session.execute(
+            select(EnrollmentRow.person, EnrollmentRow.class_, EnrollmentRow.starts, EnrollmentRow.ends).where(
+                EnrollmentRow.school_id == school_id, EnrollmentRow.role == "student", EnrollmentRow.person.in_(part)
+            )
+        )
+        for person, class_id, starts, ends in rows:
+            if (starts is None or starts <= today) and (ends is None or today < ends):
+                classes[person].add(class_id)
+    return classes
+
+
+async def _units_of(session: AsyncSession, school_id: int, people: Sequence[str]) -> dict[str, list[str]]:
+    units: dict[str, list[str]] = {}
+    for part in in_batches(people, _PART):
+        rows = await session.execute(
+            select(PersonRow.id, PersonRow.orgs).where(PersonRow.school_id == school_id, PersonRow.id.in_(part))
+        )
+        units.update({id_: orgs for id_, orgs in rows})  # noqa: C416 - rows are no pairs to dict's type
+    return units
+
+
+async def classes_of_lessons(
+    session: AsyncSession, school_id: int, metric_id: int, lessons: Mapping[int, str], span: tuple[int, int]
+) -> dict[str, str]:
+    """The class that observations of each lesson (by word) name, looked for among a metric's observations of a span of days."""
+    found: dict[str, str] = {}
+    for part in in_batches(sorted(lessons), _PART):
+        rows = await session.execute(
+            select(ObservationRow.lesson, WordRow.code)
+            .join(WordRow, WordRow.id == ObservationRow.class_)
+            .where(
+                ObservationRow.school_id == school_id,
+                ObservationRow.metric_id == metric_id,
+                ObservationRow.day >= span[0],
+                ObservationRow.day < span[1],
+                ObservationRow.lesson.in_(part),
+            )
+            .distinct()
+        )
+        found.update({lessons[word]: code for word, code in rows if word is not None})
+    return found

@@ -1,0 +1,154 @@
+"""Where campus systems post what happens."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from time import monotonic
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse
+
+from libs.common.bus import Bus
+from libs.common.database import Database
+from libs.common.errors import Malformed, ServiceError, TooLarge, TooManyRequests, Unavailable, UnsupportedMediaType
+from libs.common.http import Headers
+from libs.common.telemetry import EVENTS_ACCEPTED, EVENTS_REFUSED
+from services.gateway.commands.events import check_all, put_on_bus
+from services.gateway.domain.credentials import bearer
+from services.gateway.domain.rate import Bucket
+from services.gateway.queries.metrics import metrics_of
+from services.gateway.queries.sources import Source, authenticate_source_cached
+from services.gateway.sources import BATCHED, STRUCTURED, Sent, read_binary, read_body
+
+router = APIRouter(tags=["events"])
+REQUEST_BYTES = 5 * 2**20
+DISCARD_BYTES = 64 * 2**20
+LONG = 64 * 1024  # bytes that are read in a thread of their own, so that other requests are answered meanwhile
+BACKLOG_CACHED_S = 0.5
+
+
+@router.post(
+    "/api/v1/events",
+    status_code=202,
+    openapi_extra={
+        "security": [{"bearer": []}],
+        "requestBody": {
+            "required": True,
+            "content": {
+                STRUCTURED: {"schema": {"$ref": "#/components/schemas/Observation"}},
+                BATCHED: {
+                    "schema": {"type": "array", "maxItems": 1000, "items": {"$ref": "#/components/schemas/Observation"}},
+                },
+                "application/json": {"schema": {"$ref": "#/components/schemas/ObservationData"}},
+            },
+        },
+    },
+)
+async def post_events(request: Request) -> JSONResponse:
+    """Take events of a campus system: 202 when every one of them is durably on the bus, else none is taken."""
+    state = request.app.state
+    headers = Headers(request.scope)
+    source: Source | None = None
+    try:
+        try:
+            source = await authenticate_source_cached(state.database, bearer(headers.get("authorization")))
+            mode = _mode(headers)
+            body = await _read(request, headers)
+        except ServiceError:
+            await _discard(request)
+            raise
+        sent = await _parse(mode, headers, body)
+        await _check(state.database, source, sent)
+        _check_rate(state.database, source, len(sent))
+        await _check_backlog(state.bus, state.database)
+        await put_on_bus(state.bus, source, sent, state.database.now(), request.scope.get("traceparent"))
+    except ServiceError as error:
+        who = (source.school, source.name) if source is not None else ("", "")
+        EVENTS_REFUSED.labels(*who, str(error.status)).inc(max(1, len(error.errors)))
+        raise
+    EVENTS_ACCEPTED.labels(source.school, source.name).inc(len(sent))
+    return JSONResponse({"accepted": len(sent)}, 202)
+
+
+def _mode(headers: dict[str, str]) -> str:
+    """The media type that decides how to read the body, `binary` for binary mode. Raises UnsupportedMediaType."""
+    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    media_type = media_type.strip().lower()
+    charset = parameters.replace(" ", "").lower()
+    if charset and charset not in {"charset=utf-8", 'charset="utf-8"'}:
+        raise UnsupportedMediaType("events are UTF-8")
+    if headers.get("content-encoding", "identity").strip().lower() not in {"identity", "gzip"}:
+        raise UnsupportedMediaType("a body may be compressed with gzip only")
+    if media_type in {STRUCTURED, BATCHED}:
+        return media_type
+    if any(name.startswith("ce-") for name in headers) and media_type == "application/json":
+        return "binary"
+    raise UnsupportedMediaType(
+        f"{media_type or 'no media type'}: send {STRUCTURED}, {BATCHED}, or application/json with ce- headers"
+    )
+
+
+async def _read(request: Request, headers: dict[str, str]) -> bytes:
+    """The body, inflated; what is over the limit is read and thrown away first. Raises TooLarge, Malformed."""
+    inflater = zlib.decompressobj(wbits=31) if headers.get("content-encoding", "").strip().lower() == "gzip" else None
+    body = bytearray()
+    async for chunk in request.stream():
+        try:
+            body += chunk if inflater is None else inflater.decompress(chunk, REQUEST_BYTES + 1 - len(body))
+        except zlib.error as error:
+            raise Malformed(f"not gzip: {error}") from error
+        if len(body) > REQUEST_BYTES or (inflater is not None and inflater.unconsumed_tail):
+            raise TooLarge(f"the request has more than {REQUEST_BYTES} bytes")
+    if inflater is not None and not inflater.eof:
+        raise Malformed("not gzip: the body ends too early")
+    return bytes(body)
+
+
+async def _discard(request: Request) -> None:
+    """Read the rest and throw it away, so that the sender sees the answer; past 64 MiB the connection is closed on it."""
+    left = DISCARD_BYTES
+    while left > 0:
+        message = await request.receive()
+        left -= len(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return
+
+
+async def _parse(mode: str, headers: dict[str, str], body: bytes) -> list[Sent]:
+    if mode == "binary":
+        return read_binary(headers, body)
+    if len(body) < LONG:
+        return read_body(mode, body)
+    return await asyncio.to_thread(read_body, mode, body)
+
+
+async def _check(database: Database, source: Source, sent: list[Sent]) -> None:
+    named = {
+        event.value["data"].get("metric") for event in sent if type(event.value) is dict and type(event.value.get("data")) is dict
+    }
+    metrics = await metrics_of(database, source.school, frozenset(code for code in named if type(code) is str))
+    if len(sent) < 100:
+        check_all(source, sent, metrics, database.now())
+    else:
+        await asyncio.to_thread(check_all, source, sent, metrics, database.now())
+
+
+def _check_rate(database: Database, source: Source, events: int) -> None:
+    rate = database.settings.rate_limit
+    if rate is None:
+        return
+    buckets: dict[tuple[str, str], Bucket] = database.memory.setdefault("gateway.rates", {})
+    bucket = buckets.setdefault((source.school, source.name), Bucket(rate))
+    if (wait := bucket.take(events, monotonic())) > 0:
+        raise TooManyRequests(f"over {rate} events a second", headers={"Retry-After": str(int(wait) + 1)})
+
+
+async def _check_backlog(bus: Bus, database: Database) -> None:
+    """Refuse while counting is too far behind: the bus must not fill the disk. Raises Unavailable."""
+    known: tuple[float, int] = database.memory.get("gateway.backlog", (0.0, 0))
+    if known[0] < monotonic():
+        known = (monotonic() + BACKLOG_CACHED_S, await bus.backlog("monitoring.observations", "observations"))
+        database.memory["gateway.backlog"] = known
+    if known[1] > database.settings.backlog_limit:
+        raise Unavailable("counting is too far behind; send again later", headers={"Retry-After": "5"})

@@ -1,0 +1,28 @@
+"""The copy of schools' metrics that the intake of events asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import monotonic
+
+from sqlalchemy import select
+
+from libs.common.database import Database
+from libs.common.events.observations import MetricRule
+from services.gateway.tables import MetricRow
+
+CACHED_S = 2.0
+_CACHE = "gateway.metrics"
+
+
+async def metrics_of(database: Database, school: str, wanted: frozenset[str]) -> Mapping[str, MetricRule]:
+    """The school's metrics by code, remembered for 2 seconds, and read anew at once where a wanted one is not among them."""
+    cache: dict[str, tuple[float, Mapping[str, MetricRule]]] = database.memory.setdefault(_CACHE, {})
+    known = cache.get(school)
+    if known is not None and known[0] > monotonic() and wanted <= known[1].keys():
+        return known[1]
+    async with database.reading() as session:
+        rows = await session.scalars(select(MetricRow).filter_by(school=school))
+        metrics = {row.code: MetricRule(frozenset(row.grain), row.kind) for row in rows}
+    cache[school] = (monotonic() + CACHED_S, metrics)
+    return metrics
