@@ -167,8 +167,6 @@ def sentence(answer: httpx.Response) -> str:
     """A refusal in one sentence: the problem's detail, then each fault and where it is."""
     body = problem(answer)
     detail = str(body.get("detail") or body.get("title") or f"{answer.url} answered {answer.status_code}").rstrip(".")
-    if answer.status_code == httpx.codes.UNAUTHORIZED:
-        detail += " (is the token this installation's?)"
     faults = [f"{fault.get('pointer') or '/'}: {fault.get('detail')}" for fault in body.get("errors", [])]
     if len(faults) > FAULTS_SHOWN:
         faults[FAULTS_SHOWN:] = [f"and {len(faults) - FAULTS_SHOWN} more"]
