@@ -29,7 +29,7 @@ from libs.common.database import Clock, Database
 from libs.common.errors import Unavailable
 from libs.common.http import service_app
 from libs.common.proxy import RemoteService
-from libs.common.runtime import Health, background
+from libs.common.runtime import Health, background, upkeep
 from libs.common.secret import load_secret
 from libs.common.service import Service
 from libs.common.settings import Settings
@@ -131,6 +131,7 @@ class Process:
         for name, service in self.services.items():
             work = background(service, self.databases[name], self.bus, self.settings, self.health)
             await stack.enter_async_context(work)
+        await stack.enter_async_context(upkeep(self.bus, self.settings, self.health))
         if "gateway" in self.apps:
             from services.gateway.demo import first_start  # noqa: PLC0415 - only where the gateway runs
 

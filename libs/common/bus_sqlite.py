@@ -115,8 +115,12 @@ class SqliteBus:
             batch, self._waiting = self._waiting, []
             try:
                 await self._append_batch([record for records, _ in batch for record in records])
-            except Exception as error:  # noqa: BLE001 - each of those who wait raises it
+            except sqlite.pysqlite3.Error as error:
+                self._answer(batch, Unavailable(f"the bus could not be written: {error}", headers={"Retry-After": "5"}))
+            except BaseException as error:
+                batch, self._waiting = [*batch, *self._waiting], []
                 self._answer(batch, error)
+                raise
             else:
                 self._answer(batch, None)
 
@@ -134,14 +138,12 @@ class SqliteBus:
                 sleeper.set()
 
     @staticmethod
-    def _answer(batch: Sequence[tuple[Sequence[Record], asyncio.Future[None]]], error: Exception | None) -> None:
+    def _answer(batch: Sequence[tuple[Sequence[Record], asyncio.Future[None]]], error: BaseException | None) -> None:
         for _, done in batch:
             if done.done():  # nobody waits any more
                 continue
             if error is None:
                 done.set_result(None)
-            elif isinstance(error, sqlite.pysqlite3.Error):
-                done.set_exception(Unavailable(f"the bus could not be written: {error}", headers={"Retry-After": "5"}))
             else:
                 done.set_exception(error)
 
@@ -259,7 +261,7 @@ class SqliteBus:
             return
         self._closed = True
         if self._appending is not None:
-            await self._appending
+            await asyncio.wait([self._appending])
         if self._flusher is not None:
             self._flusher.cancel()
             with suppress(asyncio.CancelledError):

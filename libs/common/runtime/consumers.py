@@ -1,0 +1,121 @@
+"""From the bus to a service's handlers: at least once, effective once, in the order of each key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from time import perf_counter
+
+import structlog
+from sqlalchemy import func, select
+
+from libs.common.bus import Bus, Record, Subscription
+from libs.common.database import Database, InboxRow, OutboxRow, Transaction
+from libs.common.errors import Invalid, Unavailable
+from libs.common.event import Message, decode
+from libs.common.runtime.deadletters import put_aside
+from libs.common.runtime.health import Health
+from libs.common.service import Service
+from libs.common.settings import Settings
+from libs.common.telemetry import BATCH_EVENTS, BATCH_SECONDS, CONSUMER_LAG, bind_trace
+
+log = structlog.get_logger()
+
+BATCH_BYTES = 1 << 20
+OUTBOX_FULL = 10_000
+
+
+class TooManyDeadLetters(Exception):
+    """So many records in a row could not be handled that the code is more likely wrong than the records."""
+
+
+class Consumer:
+    """One consumer group of a service: fetch, handle, commit, for ever."""
+
+    def __init__(self, service: Service, group: str, database: Database, bus: Bus, settings: Settings) -> None:
+        self.service, self.group, self.database, self.bus = service, group, database, bus
+        self.topics = service.groups[group]
+        self._intake = next((work for topic, work in service.intake.items() if group == f"{service.name}.{topic}"), None)
+        self._limit = settings.dead_letter_limit
+        self._in_a_row = 0
+
+    async def run(self, health: Health) -> None:
+        """Never returns; raises what a batch that keeps failing raised."""
+        async with self.bus.subscribe(self.group, self.topics) as subscription:
+            while True:
+                await self._wait_for_outbox()
+                if records := await subscription.fetch(BATCH_BYTES, wait=1.0):
+                    await self._take(records, subscription)
+                for topic in self.topics:
+                    CONSUMER_LAG.labels(self.group, topic).set(await self.bus.backlog(self.group, topic))
+                health.works(self.group)
+
+    async def _take(self, records: Sequence[Record], subscription: Subscription) -> None:
+        start = perf_counter()
+        try:
+            await self.handle_batch(records)
+        except BaseException:
+            await subscription.rewind()
+            raise
+        await subscription.commit()
+        BATCH_EVENTS.labels(self.group).observe(len(records))
+        BATCH_SECONDS.labels(self.group).observe(perf_counter() - start)
+
+    async def _wait_for_outbox(self) -> None:
+        while True:
+            async with self.database.reading() as session:
+                waiting = await session.scalar(
+                    select(func.count()).select_from(select(1).select_from(OutboxRow).limit(OUTBOX_FULL).subquery())
+                )
+            if (waiting or 0) < OUTBOX_FULL:
+                return
+            await asyncio.sleep(0.1)
+
+    async def handle_batch(self, records: Sequence[Record]) -> None:
+        """One transaction for the whole batch; only if that fails, one per record."""
+        try:
+            async with self.database.transaction() as tx:
+                await self._handle(records, tx)
+            self._in_a_row = 0
+        except Unavailable:
+            raise
+        except Exception as error:
+            if len(records) > 1:  # also before an unknown version: what came before it is handled
+                log.warning(
+                    "batch failed; trying its records one by one", group=self.group, records=len(records), error=repr(error)
+                )
+                for record in records:
+                    await self.handle_batch([record])
+            elif isinstance(error, Invalid):
+                await self._put_aside(records[0], error)
+            else:
+                raise
+
+    async def _handle(self, records: Sequence[Record], tx: Transaction) -> None:
+        if self._intake is not None:
+            await self._intake(records, tx)
+            return
+        messages = [message for record in records if (message := decode(record.value, self.service.wanted)) is not None]
+        ids = [message.id for message in messages]
+        seen = set(await tx.session.scalars(select(InboxRow.event_id).where(InboxRow.event_id.in_(ids)))) if ids else set()
+        for message in messages:
+            if message.id not in seen:
+                seen.add(message.id)
+                await self._handle_one(message, tx)
+                tx.session.add(InboxRow(event_id=message.id, handled_at=tx.now))
+
+    async def _handle_one(self, message: Message, tx: Transaction) -> None:
+        tx.school, tx.cause = message.school, str(message.id)
+        tx.traceparent = bind_trace(message.traceparent)
+        await self.service.handlers[type(message.event)](message.event, tx)
+        await tx.session.flush()
+
+    async def _put_aside(self, record: Record, error: Invalid) -> None:
+        self._in_a_row += 1
+        if self._in_a_row > self._limit:
+            raise TooManyDeadLetters(
+                f"{self._limit} records in a row could not be handled, the last because: {error}; "
+                "mend the cause or raise ZHENGAI_DEAD_LETTER_LIMIT"
+            )
+        async with self.database.transaction() as tx:
+            put_aside(tx, self.service.name, record.topic, record.key, record.value, error)

@@ -1,0 +1,55 @@
+"""From a service's outbox to the bus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from sqlalchemy import delete, select
+
+from libs.common.bus import Bus, Record
+from libs.common.database import Database, OutboxRow
+from libs.common.runtime.leases import Lease
+from libs.common.service import Service
+from libs.common.telemetry import OUTBOX_ROWS
+
+RELAY_ROWS = 500
+RELAY_BYTES = 8 << 20  # what a broker takes well within the time a publish may last
+
+
+async def relay(service: Service, database: Database, bus: Bus, lease: Lease, works: Callable[[], None]) -> None:
+    """Move committed outbox rows to the bus, oldest first, for ever; woken by commits of this process."""
+    depth = OUTBOX_ROWS.labels(service.name)
+    look_again_s = 1.0 if lease.alone else 0.2  # other processes' commits wake nobody here
+    while True:
+        database.outbox_filled.clear()
+        while moved := await relay_once(database, bus, lease):
+            depth.set(moved)
+        depth.set(0)
+        works()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(database.outbox_filled.wait(), look_again_s)
+
+
+async def relay_once(database: Database, bus: Bus, lease: Lease) -> int:
+    """Read, publish, then delete: publishing inside the transaction would hold the write lock during a network call."""
+    async with database.reading() as session:
+        found = await session.scalars(select(OutboxRow).order_by(OutboxRow.position).limit(RELAY_ROWS))
+        rows = _within(found.all(), RELAY_BYTES)
+    if rows:
+        await bus.publish([Record(r.topic, r.key, r.payload) for r in rows])
+        async with database.transaction() as tx:
+            await lease.guard(tx)
+            # By id, never "<= last": a smaller id may have committed meanwhile.
+            await tx.session.execute(delete(OutboxRow).where(OutboxRow.position.in_([r.position for r in rows])))
+    return len(rows)
+
+
+def _within(rows: Sequence[OutboxRow], size: int) -> Sequence[OutboxRow]:
+    """The first rows, at least one, that are together no larger than `size` bytes."""
+    for n, row in enumerate(rows):
+        size -= len(row.payload)
+        if size < 0:
+            return rows[: max(n, 1)]
+    return rows
