@@ -6,12 +6,13 @@ does not load Alembic.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, create_engine, inspect, make_url, text
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, create_engine, event, inspect, make_url, text
+from sqlalchemy.engine import URL, Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateSchema
 
 from libs.common import sqlite
@@ -26,7 +27,7 @@ ENVIRONMENT = Path(__file__).parent / "alembic"
 def upgrade(service: Service, url: str) -> None:
     """Apply what is missing. Raises SystemExit where the database is newer than the code."""
     sync, schema = _sync(url)
-    engine = create_engine(sync, **({"module": sqlite.pysqlite3} if sync.get_backend_name() == "sqlite" else {}))
+    engine = _engine(sync)
     try:
         with engine.begin() as connection:
             if sync.get_backend_name() == "postgresql":
@@ -34,8 +35,6 @@ def upgrade(service: Service, url: str) -> None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('zhengai ' || :name))"), {"name": service.name})
                 if schema:
                     connection.execute(CreateSchema(schema, if_not_exists=True))
-            else:
-                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
             have, head = _version(connection), newest(service)
             if have == head:
                 return
@@ -58,12 +57,12 @@ class NotReady(Exception):
 def check(service: Service, url: str) -> None:
     """Raise NotReady unless the database answers with the tables of this code, SystemExit where it is newer."""
     sync, _ = _sync(url)
-    engine = create_engine(sync)
+    engine = _engine(sync)
     try:
         with engine.connect() as connection:
             have = _version(connection)
-    except OperationalError as error:
-        raise NotReady(f"the database of {service.name} cannot be reached: {error.orig}") from error
+    except DBAPIError as error:
+        raise NotReady(f"the database of {service.name} cannot be used: {error.orig}") from error
     finally:
         engine.dispose()
     if have is None or have < newest(service):
@@ -110,5 +109,25 @@ def _sync(url: str) -> tuple[URL, str | None]:
     if parsed.get_backend_name() == "sqlite":
         return parsed.set(drivername="sqlite"), None
     options = str(parsed.query.get("options", ""))
-    _, _, schema = options.partition("search_path=")
-    return parsed, schema or None
+    named = re.search(r"search_path=(\w+)", options)
+    return parsed, named and named[1]
+
+
+def _engine(url: URL) -> Engine:
+    """On SQLite one transaction holds all of an upgrade, its DDL too: a process killed half-way leaves nothing behind."""
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url)
+    engine = create_engine(url, module=sqlite.pysqlite3)
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA busy_timeout = 5000")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
