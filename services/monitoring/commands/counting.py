@@ -38,38 +38,59 @@ class Entry:
 
 async def count(tx: Transaction, school: School, entries: Sequence[Entry]) -> None:
     """Add the entries to the sums and judge what an indicator watches. Entries are in order of counting."""
-    words = await school.words_of(tx, {(level, subject) for entry in entries for level, subject in entry.subjects.items()})
-    wanted = {
-        (school.metric_ids[entry.metric], LEVEL_CODE[level], words[level, subject])
-        for entry in entries
-        for level, subject in entry.subjects.items()
-    }
-    series = await school.series_of(tx, wanted)
+    words = await school.words_of(tx, {word for entry in entries for word in entry.subjects.items()})
+    series = await school.series_of(
+        tx,
+        {
+            (school.metric_ids[entry.metric], LEVEL_CODE[level], words[level, subject])
+            for entry in entries
+            for level, subject in entry.subjects.items()
+        },
+    )
     deltas: dict[Cell, list[int]] = {}
-    watched: list[tuple[Entry, str, str, int, dict[Window, int]]] = []
+    watched: list[_Watched] = []
     for entry in entries:
         metric_id = school.metric_ids[entry.metric]
         for level, subject in entry.subjects.items():
-            key = series[metric_id, LEVEL_CODE[level], words[level, subject]]
-            starts = {Window.DAY: entry.day}
-            for window in school.windows(entry.metric, level):
+            word = words[level, subject]
+            key = series[metric_id, LEVEL_CODE[level], word]
+            _fold(deltas, (key, Window.DAY, entry.day), entry)
+            place = (entry.metric, level)
+            if place not in school.watch:
+                continue
+            starts: dict[Window, int] = {Window.DAY: entry.day}
+            for window in school.windows[place]:
                 if (start := school.calendar.start(window, entry.day)) is not None:
                     starts[window] = start
-            for window, start in starts.items():
-                if (delta := deltas.get((key, window, start))) is None:
-                    deltas[key, window, start] = [entry.numerator, entry.denominator, 1]
-                else:
-                    delta[0] += entry.numerator
-                    delta[1] += entry.denominator
-                    delta[2] += 1
-            if (entry.metric, level) in school.watch:
-                watched.append((entry, level, subject, key, starts))
+                    _fold(deltas, (key, window, start), entry)
+            watched.append(_Watched(entry, level, subject, word, key, starts))
     bench = await _Bench.prepare(tx, school, watched)
     measured_at = int(tx.now.timestamp() * 1_000_000)
     await bulk.add_totals(tx, [(*cell, n, d, r, measured_at) for cell, (n, d, r) in deltas.items()])
-    for entry, level, subject, key, starts in watched:
-        bench.judge(entry, level, subject, key, starts)
+    for each in watched:
+        bench.judge(each)
     await bench.ledger.write()
+
+
+def _fold(deltas: dict[Cell, list[int]], cell: Cell, entry: Entry) -> None:
+    if (delta := deltas.get(cell)) is None:
+        deltas[cell] = [entry.numerator, entry.denominator, 1]
+    else:
+        delta[0] += entry.numerator
+        delta[1] += entry.denominator
+        delta[2] += 1
+
+
+@dataclass(slots=True)
+class _Watched:
+    """An entry at a level that an indicator watches; `starts` maps the windows kept there to their first days."""
+
+    entry: Entry
+    level: str
+    subject: str
+    word: int
+    series: int
+    starts: Mapping[Window, int]
 
 
 @dataclass
@@ -82,17 +103,13 @@ class _Bench:
     deciding: dict[tuple[Indicator, int], int]
 
     @classmethod
-    async def prepare(
-        cls, tx: Transaction, school: School, watched: Sequence[tuple[Entry, str, str, int, dict[Window, int]]]
-    ) -> _Bench:
-        cells = {(key, window, start) for *_, key, starts in watched for window, start in starts.items()}
+    async def prepare(cls, tx: Transaction, school: School, watched: Sequence[_Watched]) -> _Bench:
+        """Read what stood before the batch."""
+        cells = {(each.series, window, start) for each in watched for window, start in each.starts.items()}
         keys: dict[tuple[str, str], set[int]] = defaultdict(set)
-        codes: set[str] = set()
-        subjects: set[int] = set()
-        for entry, level, subject, key, _ in watched:
-            keys[entry.metric, level].add(key)
-            codes |= school.watch[entry.metric, level].keys()
-            subjects.add(school.words[level, subject])
+        for each in watched:
+            keys[each.entry.metric, each.level].add(each.series)
+        codes = {code for place in keys for code in school.watch[place]}
         deciding = {}
         for place, series in keys.items():
             for versions in school.watch[place].values():
@@ -101,40 +118,48 @@ class _Bench:
                     found = await bulk.find_deciding(tx, sorted(series), indicator.window, indicator.min_denominator, through)
                     deciding.update({(indicator, key): start for key, start in found.items()})
         running = await bulk.find_totals(tx, sorted(cells))
-        return cls(school, await Ledger.open(tx, school, codes, subjects), running, deciding)
+        ledger = await Ledger.open(tx, school, codes, {each.word for each in watched})
+        return cls(school, ledger, running, deciding)
 
-    def judge(self, entry: Entry, level: str, subject: str, key: int, starts: Mapping[Window, int]) -> None:
+    def judge(self, each: _Watched) -> None:
         """Add one observation to the running sums of one subject and judge each indicator there."""
+        entry, key = each.entry, each.series
         added = Sum(entry.numerator, entry.denominator)
-        for window, start in starts.items():
-            self.running[key, window, start] = self.running.get((key, window, start), Sum()) + added
-        word = self.school.words[level, subject]
-        for code, versions in self.school.watch[entry.metric, level].items():
+        for window, start in each.starts.items():
+            cell = (key, window, start)
+            before = self.running.get(cell)
+            self.running[cell] = added if before is None else before + added
+        for code, versions in self.school.watch[entry.metric, each.level].items():
             indicator = in_force(versions, entry.day)
-            if indicator is None or indicator.window not in starts:
+            if indicator is None or indicator.window not in each.starts:
                 continue
-            start = starts[indicator.window]
+            start = each.starts[indicator.window]
             if indicator.evaluate != "on_update" and not _closed(self.school, indicator, start):
                 continue
-            before = self.ledger.episode(code, word, self.deciding.get((indicator, key)))
-            after, step, line = judge(before, indicator, start, self.running[key, indicator.window, start])
-            if after.deciding is not None:
-                self.deciding[indicator, key] = after.deciding
-            if after.deciding == start:
-                total = self.running[key, indicator.window, start]
-                judged = Judged(
-                    indicator,
-                    level,
-                    subject,
-                    word,
-                    start,
-                    total,
-                    entry.cause,
-                    entry.subjects.get("class"),
-                    entry.traceparent,
-                    entry.recorded_at,
-                )
-                self.ledger.take(judged, step, line)
+            total = self.running[key, indicator.window, start]
+            episode = self.ledger.episode(code, each.word, self.deciding.get((indicator, key)))
+            after, step, line = judge(episode, indicator, start, total)
+            if after.deciding != start:
+                continue
+            self.deciding[indicator, key] = start
+            if step is not None or after.severity is not None:
+                self.ledger.take(_judged(each, indicator, start, total), step, line)
+
+
+def _judged(each: _Watched, indicator: Indicator, start: int, total: Sum) -> Judged:
+    entry = each.entry
+    return Judged(
+        indicator,
+        each.level,
+        each.subject,
+        each.word,
+        start,
+        total,
+        entry.cause,
+        entry.subjects.get("class"),
+        entry.traceparent,
+        entry.recorded_at,
+    )
 
 
 def _judged_through(school: School, indicator: Indicator) -> int | None:

@@ -91,7 +91,9 @@ class Roster:
 
     def homeroom_of(self, student: str, day: int) -> str | None:
         """The student's homeroom on a day; of several, the one joined last."""
-        stays = [stay for stay in self.stays.get(student, ()) if stay.holds(day)]
+        if (stays := self.stays.get(student)) is None:
+            return None
+        stays = [stay for stay in stays if stay.holds(day)]
         return max(stays, key=lambda stay: (stay.start is not None, stay.start or 0, stay.homeroom)).homeroom if stays else None
 
     def subjects(self, named: Mapping[str, str], day: int) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -61,7 +61,7 @@ class Line:
     clear: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Indicator:
     """One activated version of an indicator. Lines are mildest first; a value on a line is not past it."""
 
@@ -118,6 +118,8 @@ class Indicator:
 
 def in_force(versions: Sequence[Indicator], day: int) -> Indicator | None:
     """The version that judges an observation of `day`: the latest-effective one, of several the newest."""
+    if len(versions) == 1:
+        return versions[0] if versions[0].effective_from <= day else None
     covering = [version for version in versions if version.effective_from <= day]
     return max(covering, key=lambda version: (version.effective_from, version.version)) if covering else None
 
@@ -153,15 +155,13 @@ def judge(episode: Episode, indicator: Indicator, start: int, total: Sum) -> tup
         return episode, None, None
     if episode.deciding is not None and start < episode.deciding:
         return episode, None, None
-    episode = replace(episode, deciding=start)
     line = indicator.worst(total)
     if episode.severity is None:
         if line is None:
-            return episode, None, None
-        return replace(episode, severity=line.severity, quiet=False), Step.RAISED, line
+            return Episode(deciding=start), None, None
+        return Episode(line.severity, deciding=start), Step.RAISED, line
     if line is not None and not episode.quiet and SEVERITIES.index(line.severity) > SEVERITIES.index(episode.severity):
-        return replace(episode, severity=line.severity), Step.ESCALATED, line
+        return Episode(line.severity, deciding=start), Step.ESCALATED, line
     if line is None and indicator.recovered(total):
-        step = Step.ENDED if episode.quiet else Step.CLEARED
-        return replace(episode, severity=None, quiet=False), step, None
-    return episode, None, line
+        return Episode(deciding=start), Step.ENDED if episode.quiet else Step.CLEARED, None
+    return Episode(episode.severity, episode.quiet, start), None, line

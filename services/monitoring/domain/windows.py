@@ -1,6 +1,5 @@
 """Windows of time in a school's own calendar. Days are counted from 1970-01-01."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -68,10 +67,20 @@ class Calendar:
         at = from_day(day)
         return datetime(at.year, at.month, at.day, tzinfo=self._zone).astimezone(UTC)
 
+    @cached_property
+    def _starts(self) -> dict[tuple[Window, int], int | None]:
+        return {}
+
     def start(self, window: Window, day: int) -> int | None:
         """First day of the window that holds `day`; None where there is no such window."""
-        span = self.span(window, day)
-        return None if span is None else span[0]
+        if window is Window.DAY:
+            return day
+        try:
+            return self._starts[window, day]
+        except KeyError:
+            span = self.span(window, day)
+            self._starts[window, day] = start = None if span is None else span[0]
+            return start
 
     def span(self, window: Window, day: int) -> tuple[int, int] | None:
         """First day, and the day after the last, of the window that holds `day`."""
@@ -91,16 +100,6 @@ class Calendar:
             begin = date(at.year - 1, month, first)
         return to_day(begin), to_day(date(begin.year + 1, month, first))
 
-    def is_first_of(self, window: Window, day: int) -> bool:
-        """Whether a window of this kind starts on `day`."""
-        return self.start(window, day) == day
-
 
 def _month_after(at: date) -> date:
     return date(at.year + at.month // 12, at.month % 12 + 1, 1)
-
-
-def latest(starts: Sequence[int], day: int) -> int | None:
-    """The last of sorted `starts` that is not after `day`."""
-    i = bisect_right(starts, day)
-    return starts[i - 1] if i else None

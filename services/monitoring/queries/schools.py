@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -47,10 +48,13 @@ class School:
     words: dict[tuple[str, str], int] = field(default_factory=dict)
     series: dict[tuple[int, int, int], int] = field(default_factory=dict)
 
-    def windows(self, metric: str, level: str) -> set[Window]:
-        """The windows longer than a day that an indicator watches there."""
-        watching = self.watch.get((metric, level))
-        return {i.window for versions in watching.values() for i in versions} - {Window.DAY} if watching else set()
+    @cached_property
+    def windows(self) -> Mapping[tuple[str, str], tuple[Window, ...]]:
+        """The windows longer than a day that an indicator watches, by (metric, level)."""
+        return {
+            place: tuple(sorted({i.window for versions in by_code.values() for i in versions} - {Window.DAY}))
+            for place, by_code in self.watch.items()
+        }
 
     async def words_of(self, tx: Transaction, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Integers for these (kind, code); new ones are made."""
