@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import select
 
 from libs.common.auth import Grant, Principal
 from libs.common.events.gateway import PostsImported
 from services.gateway.domain.relations import Post
+from services.gateway.tables import PostRow
 from tests.conftest import SettableClock
 from tests.service.gateway.test_roster_import import OPERATOR, counted, gateway, imported, put, relations
 from tests.service.harness import SCHOOL, ServiceUnderTest, principal
@@ -95,6 +97,9 @@ async def test_a_post_that_the_file_lacks_ends_today_and_begins_again_when_it_is
         clock.now = datetime(2026, 3, 9, tzinfo=UTC)
         assert await taken(sut, POSTS) == counted(3, changed=1)
         assert await told(sut) == [("T1", "department_head", "mech", date(2026, 3, 9), None)]
+        async with sut.database.reading() as session:
+            latest = await session.scalars(select(PostRow.n).filter_by(post="department_head", latest=True))
+            assert latest.all() == [2]
         clock.advance(days=1)
         assert await taken(sut, POSTS) == counted(3)
         assert await told(sut) == []

@@ -81,6 +81,8 @@ class Span:
         if not self.left:
             if self.after is not None and (start is None or start < self.after):
                 start = self.start
+            if start is not None and end is not None and end < start:
+                end = start
             return replace(self, start=start, end=end)
         if end is not None and end <= today:
             return self
