@@ -19,5 +19,5 @@ def migrate() -> list[str]:
         try:
             migrations.upgrade(load(name), settings.database_for(name))
         except OperationalError as error:
-            raise Failure(f"the database of {name} cannot be reached: {str(error.orig).strip()}") from error
+            raise Failure(f"the database of {name} cannot be reached: {' '.join(str(error.orig).split())}") from error
     return list(settings.services)

@@ -266,3 +266,19 @@ def test_migrate_brings_every_database_of_this_installation_up_to_date(
         "planning",
         "reporting",
     }
+
+
+def test_migrate_says_in_one_sentence_that_a_database_cannot_be_reached(
+    zhengai: Zhengai, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_bytes(b"s" * 32)
+    monkeypatch.setenv("ZHENGAI_HOME", str(tmp_path / "var"))
+    monkeypatch.setenv("ZHENGAI_SECRET_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("ZHENGAI_BUS_URL", "kafka://127.0.0.1:1")
+    monkeypatch.setenv("ZHENGAI_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+
+    ending = zhengai("migrate", options=())
+
+    assert ending.status == 1
+    assert ending.err.startswith("zhengai: the database of gateway cannot be reached: ")
+    assert ending.err.count("\n") == 1
