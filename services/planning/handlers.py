@@ -1,18 +1,26 @@
-"""What planning does when something happens elsewhere."""
+"""What planning does when something happens elsewhere.
 
+The gateway's facts are handled one by one. Warnings come by the thousand when a school's history is brought in, so
+monitoring's are taken by the batch; each of them, told again, changes nothing, so that they need no mark of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from libs.common.bus import Record
 from libs.common.database import Transaction
+from libs.common.event import Event, Message, decode
 from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded
 from libs.common.events.monitoring import MetricDefined, WarningCleared, WarningDismissed, WarningEscalated, WarningRaised
+from libs.common.telemetry import bind_trace
 from services.planning.commands import copies, opening
 from services.planning.domain.states import Step
 
 
 async def keep_school(event: SchoolAdded, tx: Transaction) -> None:
     await copies.keep_school(tx, event)
-
-
-async def keep_metric(event: MetricDefined, tx: Transaction) -> None:
-    await copies.keep_metric(tx, event)
 
 
 async def keep_roster(event: RosterImported, tx: Transaction) -> None:
@@ -23,9 +31,8 @@ async def keep_posts(event: PostsImported, tx: Transaction) -> None:
     await copies.keep_posts(tx, event.posts)
 
 
-async def open_improvement_for_warning(event: WarningRaised, tx: Transaction) -> None:
-    """Every warning gets its improvement."""
-    await opening.open_improvement(tx, event)
+async def keep_metric(event: MetricDefined, tx: Transaction) -> None:
+    await copies.keep_metric(tx, event)
 
 
 async def hurry_improvement_of_worse_warning(event: WarningEscalated, tx: Transaction) -> None:
@@ -39,3 +46,40 @@ async def remember_cleared_warning(event: WarningCleared, tx: Transaction) -> No
 
 async def close_improvement_of_dismissed_warning(event: WarningDismissed, tx: Transaction) -> None:
     await opening.end_with_warning(tx, event.warning, Step.DISMISS, event.by, event.reason)
+
+
+Handlers = Mapping[type[Event], Callable[[Any, Transaction], Awaitable[None]]]
+FIRST: Handlers = {MetricDefined: keep_metric}
+THEN: Handlers = {
+    WarningEscalated: hurry_improvement_of_worse_warning,
+    WarningCleared: remember_cleared_warning,
+    WarningDismissed: close_improvement_of_dismissed_warning,
+}
+_TYPES: tuple[type[Event], ...] = (*FIRST, WarningRaised, *THEN)
+WANTED = frozenset(cls.event_type for cls in _TYPES)
+
+
+async def take_warnings(records: Sequence[Record], tx: Transaction) -> None:
+    """Take a batch of monitoring's facts: metrics first, then all improvements at once, then what befell their warnings.
+
+    The same as one by one: an improvement depends on nothing else in the batch, and what befalls a warning comes after it.
+    """
+    messages = [message for record in records if (message := decode(record.value, WANTED)) is not None]
+    await _one_by_one(messages, FIRST, tx)
+    raised: dict[str, list[opening.Raised]] = {}
+    for message in messages:
+        if isinstance(message.event, WarningRaised):
+            told = opening.Raised(message.event, str(message.id), message.traceparent)
+            raised.setdefault(message.school, []).append(told)
+    for school, warnings in raised.items():
+        tx.school = school
+        await opening.open_improvements(tx, warnings)
+    await _one_by_one(messages, THEN, tx)
+
+
+async def _one_by_one(messages: Sequence[Message], handlers: Handlers, tx: Transaction) -> None:
+    for message in messages:
+        if (handle := handlers.get(type(message.event))) is not None:
+            tx.school, tx.cause = message.school, str(message.id)
+            tx.traceparent = bind_trace(message.traceparent)
+            await handle(message.event, tx)

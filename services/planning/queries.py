@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar
 from uuid import UUID, uuid5
@@ -14,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from libs.common.auth import Scope
+from libs.common.database import in_batches
 from libs.common.errors import NotFound
 from libs.common.event import NAMESPACE
-from services.planning.domain.owners import SCHOOL_WIDE, Holder, ids_of, objects_of
+from services.planning.domain.owners import SCHOOL_WIDE, Directory, Held, Subject, ids_of
 from services.planning.domain.settings import SchoolSettings
 from services.planning.domain.states import OWNERS_TURN
 from services.planning.tables import (
@@ -34,6 +34,7 @@ from services.planning.tables import (
 )
 
 ValueT = TypeVar("ValueT")
+IN_AT_ONCE = 500  # values of one IN: far below what either database allows
 DEFAULT_ZONE = "Asia/Shanghai"  # as `SchoolAdded` has it, for a warning that overtakes it
 
 
@@ -61,6 +62,14 @@ def improvement_id(school: str, warning: UUID) -> UUID:
 async def find_by_warning(session: AsyncSession, school: str, warning: UUID) -> ImprovementRow | None:
     """Return the warning's improvement, locked until the transaction ends."""
     return await session.get(ImprovementRow, improvement_id(school, warning), with_for_update=True)
+
+
+async def known_of(session: AsyncSession, ids: Sequence[UUID]) -> set[UUID]:
+    """Return which of these improvements there are."""
+    found: set[UUID] = set()
+    for some in in_batches(ids, IN_AT_ONCE):
+        found.update(await session.scalars(select(ImprovementRow.id).where(ImprovementRow.id.in_(some))))
+    return found
 
 
 async def get_improvement(session: AsyncSession, scope: Scope, improvement: UUID) -> ImprovementRow:
@@ -182,125 +191,87 @@ async def names_of(session: AsyncSession, school: str, people: Iterable[str | No
 # --- who holds which post -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a task is about, where it lies, and the day that decides who holds what."""
-
-    level: str
-    subject: str
-    places: tuple[str, ...]
-    day: date
-
-
-async def holders_of(session: AsyncSession, school: str, about: Subject, posts: Iterable[str]) -> dict[str, list[Holder]]:
-    """Return who holds each of these posts over the subject on its day."""
-    wanted = set(posts)
-    homerooms = await _homerooms(session, school, about) if "class_teacher" in wanted else []
-    found = await _by_post(session, school, about, wanted, homerooms)
-    if homerooms:
-        found += await _by_teaching(session, school, about, "class_teacher", homerooms)
-    if "teacher" in wanted:
-        if about.level == "teacher":
-            found += [Holder(about.subject, "teacher")] if await _active(session, school, about.subject) else []
-        else:
-            found += await _by_teaching(session, school, about, "teacher", _classes(about, homerooms))
-    holders: dict[str, list[Holder]] = {}
-    for holder in found:
-        holders.setdefault(holder.post, []).append(holder)
-    return holders
+async def directory_of(session: AsyncSession, school: str, subjects: Sequence[Subject]) -> Directory:
+    """Return what decides who answers for these subjects: few statements, however many they are."""
+    places = {place for subject in subjects for place in subject.places}
+    own = {subject.subject for subject in subjects if subject.level in {"class", "homeroom"}}
+    classes = own | set(ids_of("class", sorted(places)))
+    students = {subject.subject for subject in subjects if subject.level == "student"}
+    stays = await _stays(session, school, students)
+    homerooms = {stay.object for held in stays.values() for stay in held if stay.object is not None}
+    homerooms |= await _homerooms(session, school, classes)
+    teachers = await _teachers(session, school, classes | homerooms)
+    objects = {place.partition(":")[2] for place in places} | homerooms
+    posts = await _posts(session, school, objects)
+    gone = await _gone(session, school, {subject.subject for subject in subjects if subject.level == "teacher"})
+    parents = await _once(session, ("units", school), lambda: _parents(session, school))
+    return Directory(posts, teachers, stays, frozenset(homerooms), gone, parents)
 
 
-def _classes(about: Subject, homerooms: Sequence[str]) -> list[str]:
-    if about.level in {"class", "homeroom"}:
-        return [about.subject]
-    return [id_ for id_ in ids_of("class", about.places) if id_ not in homerooms]
-
-
-async def _by_post(session: AsyncSession, school: str, about: Subject, posts: set[str], homerooms: Sequence[str]) -> list[Holder]:
-    objects = {post: objects_of(post, about.places, homerooms) for post in posts}
-    over = [
-        PostRow.post == post if post in SCHOOL_WIDE else and_(PostRow.post == post, PostRow.object.in_(objects[post]))
-        for post in sorted(posts)
-        if post in SCHOOL_WIDE or objects[post]
-    ]
-    if not over:
-        return []
-    sql = select(PostRow.person, PostRow.post, PostRow.object).where(
-        PostRow.school == school,
-        or_(*over),
-        _holds(PostRow.start, PostRow.end, about.day),
-        _not_gone(school, PostRow.person),
-    )
-    rows = (await session.execute(sql)).all()
-    near = await _nearness(session, school, ids_of("unit", about.places)) if len(rows) > 1 else {}
-    return [
-        Holder(person, post, 0 if post in SCHOOL_WIDE else near.get(object_ or "", 0), primary=post == "class_teacher")
-        for person, post, object_ in rows
-    ]
-
-
-async def _by_teaching(session: AsyncSession, school: str, about: Subject, post: str, classes: Sequence[str]) -> list[Holder]:
-    if not classes:
-        return []
-    sql = select(EnrollmentRow.person, EnrollmentRow.primary).where(
-        EnrollmentRow.school == school,
-        EnrollmentRow.class_id.in_(classes),
-        EnrollmentRow.role == "teacher",
-        _holds(EnrollmentRow.start, EnrollmentRow.end, about.day),
-        _not_gone(school, EnrollmentRow.person),
-    )
-    return [Holder(person, post, primary=primary) for person, primary in (await session.execute(sql))]
-
-
-async def _homerooms(session: AsyncSession, school: str, about: Subject) -> list[str]:
-    """Return the homeroom that the subject is, or belongs to: of several of a student, the one joined last."""
-    if about.level == "homeroom":
-        return [about.subject]
-    if about.level != "student":
-        named = ids_of("class", about.places)
-        sql = select(HomeroomRow.id).where(HomeroomRow.school == school, HomeroomRow.id.in_(named), HomeroomRow.active)
-        return list(await session.scalars(sql)) if named else []
-    stays = (
-        select(EnrollmentRow.class_id, EnrollmentRow.start)
-        .join(HomeroomRow, and_(HomeroomRow.school == EnrollmentRow.school, HomeroomRow.id == EnrollmentRow.class_id))
-        .where(
-            EnrollmentRow.school == school,
-            EnrollmentRow.person == about.subject,
-            EnrollmentRow.role == "student",
-            HomeroomRow.active,
-            _holds(EnrollmentRow.start, EnrollmentRow.end, about.day),
+async def _posts(session: AsyncSession, school: str, objects: set[str]) -> dict[tuple[str, str | None], list[Held]]:
+    found: dict[tuple[str, str | None], list[Held]] = {}
+    for some in in_batches(sorted(objects), IN_AT_ONCE) or [[]]:
+        sql = select(PostRow).where(
+            PostRow.school == school,
+            or_(PostRow.post.in_(SCHOOL_WIDE), PostRow.object.in_(some)),
+            _not_gone(school, PostRow.person),
         )
-    )
-    found = (await session.execute(stays)).all()
-    return [max(found, key=lambda stay: (stay[1] is not None, stay[1] or date.min, stay[0]))[0]] if found else []
+        for row in await session.scalars(sql):
+            object_ = None if row.post in SCHOOL_WIDE else row.object
+            held = Held(row.person, object_, row.start, row.end)
+            there = found.setdefault((row.post, object_), [])
+            if held not in there:  # a school-wide post comes with every batch of objects
+                there.append(held)
+    return found
 
 
-async def _nearness(session: AsyncSession, school: str, units: Sequence[str]) -> dict[str, int]:
-    """Return 0 for the deepest of these units, 1 for the next above it, and so on."""
-
-    async def load() -> dict[str, str | None]:
-        sql = select(OrgRow.id, OrgRow.parent).where(OrgRow.school == school)
-        return dict((await session.execute(sql)).all())
-
-    parents = await _once(session, ("orgs", school), load) if len(units) > 1 else {}
-    depth: dict[str, int] = {}
-    for unit in units:
-        above, seen = parents.get(unit), {unit}
-        while above is not None and above not in seen:
-            seen.add(above)
-            above = parents.get(above)
-        depth[unit] = len(seen)
-    deepest = max(depth.values(), default=0)
-    return {unit: deepest - d for unit, d in depth.items()}
+async def _teachers(session: AsyncSession, school: str, classes: set[str]) -> dict[str, list[Held]]:
+    found: dict[str, list[Held]] = {}
+    for some in in_batches(sorted(classes), IN_AT_ONCE):
+        sql = select(EnrollmentRow).where(
+            EnrollmentRow.school == school,
+            EnrollmentRow.class_id.in_(some),
+            EnrollmentRow.role == "teacher",
+            _not_gone(school, EnrollmentRow.person),
+        )
+        for row in await session.scalars(sql):
+            found.setdefault(row.class_id, []).append(Held(row.person, row.class_id, row.start, row.end, row.primary))
+    return found
 
 
-async def _active(session: AsyncSession, school: str, person: str) -> bool:
-    row = await session.get(PersonRow, (school, person))
-    return row is None or row.active
+async def _stays(session: AsyncSession, school: str, students: set[str]) -> dict[str, list[Held]]:
+    found: dict[str, list[Held]] = {}
+    home = and_(HomeroomRow.school == EnrollmentRow.school, HomeroomRow.id == EnrollmentRow.class_id, HomeroomRow.active)
+    for some in in_batches(sorted(students), IN_AT_ONCE):
+        sql = (
+            select(EnrollmentRow)
+            .join(HomeroomRow, home)
+            .where(EnrollmentRow.school == school, EnrollmentRow.person.in_(some), EnrollmentRow.role == "student")
+        )
+        for row in await session.scalars(sql):
+            found.setdefault(row.person, []).append(Held(row.person, row.class_id, row.start, row.end))
+    return found
 
 
-def _holds(start: InstrumentedAttribute[date | None], end: InstrumentedAttribute[date | None], day: date) -> ColumnElement[bool]:
-    return and_(or_(start.is_(None), start <= day), or_(end.is_(None), end > day))
+async def _homerooms(session: AsyncSession, school: str, classes: set[str]) -> set[str]:
+    found: set[str] = set()
+    for some in in_batches(sorted(classes), IN_AT_ONCE):
+        sql = select(HomeroomRow.id).where(HomeroomRow.school == school, HomeroomRow.id.in_(some), HomeroomRow.active)
+        found.update(await session.scalars(sql))
+    return found
+
+
+async def _gone(session: AsyncSession, school: str, people: set[str]) -> frozenset[str]:
+    found: set[str] = set()
+    for some in in_batches(sorted(people), IN_AT_ONCE):
+        sql = select(PersonRow.id).where(PersonRow.school == school, PersonRow.id.in_(some), ~PersonRow.active)
+        found.update(await session.scalars(sql))
+    return frozenset(found)
+
+
+async def _parents(session: AsyncSession, school: str) -> dict[str, str | None]:
+    sql = select(OrgRow.id, OrgRow.parent).where(OrgRow.school == school)
+    return dict((await session.execute(sql)).all())
 
 
 def _not_gone(school: str, person: InstrumentedAttribute[str]) -> ColumnElement[bool]:

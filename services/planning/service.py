@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded
-from libs.common.events.monitoring import MetricDefined, WarningCleared, WarningDismissed, WarningEscalated, WarningRaised
 from libs.common.service import Job, Service
 from services.planning import handlers, jobs
 from services.planning.api import router
@@ -17,11 +16,7 @@ service = Service(
         SchoolAdded: handlers.keep_school,
         RosterImported: handlers.keep_roster,
         PostsImported: handlers.keep_posts,
-        MetricDefined: handlers.keep_metric,
-        WarningRaised: handlers.open_improvement_for_warning,
-        WarningEscalated: handlers.hurry_improvement_of_worse_warning,
-        WarningCleared: handlers.remember_cleared_warning,
-        WarningDismissed: handlers.close_improvement_of_dismissed_warning,
     },
+    intake={"monitoring": handlers.take_warnings},
     jobs=(Job(name="overdue", every=timedelta(minutes=1), run=jobs.call_overdue),),
 )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import insert
 
 from libs.common.database import Transaction
 from libs.common.events.monitoring import WarningEscalated, WarningRaised
@@ -12,8 +17,8 @@ from libs.common.events.planning import ImprovementClosed, ImprovementDueChanged
 from libs.common.telemetry import WARNING_TO_TASK
 from services.planning import queries
 from services.planning.domain import wording
-from services.planning.domain.owners import Chosen, climb
-from services.planning.domain.settings import SchoolSettings
+from services.planning.domain.owners import Chosen, Directory, Subject, climb
+from services.planning.domain.settings import SEVERITIES, SchoolSettings
 from services.planning.domain.states import Status, Step, next_state
 from services.planning.tables import HistoryRow, ImprovementRow, PlaceRow
 
@@ -23,89 +28,123 @@ def note(tx: Transaction, row: ImprovementRow, step: str, by: str | None, **what
     tx.session.add(HistoryRow(improvement=row.id, step=step, at=tx.now, by=by, what=what))
 
 
-async def open_improvement(tx: Transaction, warning: WarningRaised) -> ImprovementRow:
-    """Open the warning's improvement, or return the one it has already."""
-    if (row := await queries.find_by_warning(tx.session, tx.school, warning.warning)) is not None:
-        return row
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A warning with the id of the event that told it and its trace: what it causes carries both."""
+
+    warning: WarningRaised
+    cause: str
+    traceparent: str | None
+
+
+async def open_improvements(tx: Transaction, raised: Sequence[Raised]) -> None:
+    """Open an improvement for each warning of one school (`tx.school`) that has none; few statements, however many they are."""
+    new = {queries.improvement_id(tx.school, each.warning.warning): each for each in reversed(raised)}
+    for id_ in await queries.known_of(tx.session, list(new)):
+        del new[id_]
+    if not new:
+        return
     settings = await queries.settings_of(tx.session, tx.school)
-    day = warning.raised_at.astimezone(await queries.zone_of(tx.session, tx.school)).date()
-    owner, verifier = await _people(tx, settings, warning, day)
-    number = wording.Number(percent=await queries.reads_in_percent(tx.session, tx.school, warning.metric))
-    row = _new(tx, warning, owner, verifier, number)
-    row.plan_due_on = day + timedelta(days=settings.plan_days[warning.severity])  # type: ignore[index]  # monitoring's severities
-    row.due_on = day + timedelta(days=settings.due_days[warning.severity])  # type: ignore[index]  # as above
-    tx.session.add(row)
-    await tx.session.flush()
-    tx.session.add_all([PlaceRow(improvement=row.id, place=place) for place in sorted(set(warning.places))])
-    note(tx, row, "opened", None, severity=row.severity, owner=row.owner, due_on=row.due_on.isoformat(), vacant=row.vacant)
-    tx.publish(_opened(row, warning.places))
-    waited = max(0.0, (tx.now - warning.raised_at).total_seconds())
-    tx.when_committed.append(lambda: WARNING_TO_TASK.observe(waited))
-    return row
+    zone = await queries.zone_of(tx.session, tx.school)
+    metrics = {each.warning.metric for each in new.values()}
+    numbers = {m: wording.Number(percent=await queries.reads_in_percent(tx.session, tx.school, m)) for m in metrics}
+    abouts = {id_: _about(each.warning, zone) for id_, each in new.items()}
+    directory = await queries.directory_of(tx.session, tx.school, list(abouts.values()))
+    rows = []
+    for id_, each in reversed(new.items()):
+        people = _people(settings, directory, abouts[id_])
+        rows.append(_row(tx, id_, each.warning, people, numbers[each.warning.metric], settings, abouts[id_].day))
+        tx.cause, tx.traceparent = each.cause, each.traceparent
+        tx.publish(_opened(rows[-1], each.warning.places))
+        _measure(tx, each.warning)
+    await _insert(tx, rows, {id_: each.warning.places for id_, each in new.items()})
 
 
-async def _people(tx: Transaction, settings: SchoolSettings, warning: WarningRaised, day: date) -> tuple[Chosen, Chosen]:
-    owners, verifiers = settings.owners[warning.level], settings.verifiers[warning.level]  # type: ignore[index]  # monitoring's levels
-    about = queries.Subject(warning.level, warning.subject, tuple(warning.places), day)
-    holders = await queries.holders_of(tx.session, tx.school, about, {*owners, *verifiers})
+def _about(warning: WarningRaised, zone: ZoneInfo) -> Subject:
+    return Subject(warning.level, warning.subject, tuple(warning.places), warning.raised_at.astimezone(zone).date())
+
+
+def _people(settings: SchoolSettings, directory: Directory, about: Subject) -> tuple[Chosen, Chosen]:
+    owners, verifiers = settings.owners[about.level], settings.verifiers[about.level]  # type: ignore[index]  # monitoring's levels
+    holders = directory.holders(about, [*owners, *verifiers])
     owner = climb(owners, holders)
     return owner, climb(verifiers, holders, never=owner.person)
 
 
-def _new(tx: Transaction, warning: WarningRaised, owner: Chosen, verifier: Chosen, number: wording.Number) -> ImprovementRow:
-    subject = warning.subject_name or warning.subject
+def _row(
+    tx: Transaction,
+    id_: UUID,
+    warning: WarningRaised,
+    people: tuple[Chosen, Chosen],
+    number: wording.Number,
+    settings: SchoolSettings,
+    day: date,
+) -> dict[str, Any]:
+    owner, verifier = people
     exact = warning.numerator / warning.denominator if warning.denominator else warning.value
-    return ImprovementRow(
-        id=queries.improvement_id(tx.school, warning.warning),
-        school=tx.school,
-        warning=warning.warning,
-        indicator=warning.indicator,
-        level=warning.level,
-        subject=warning.subject,
-        subject_name=warning.subject_name,
-        title=wording.title(
-            level=warning.level,
-            subject=subject,
-            indicator=warning.indicator_name,
-            comparison=warning.comparison,
+    said = {"level": warning.level, "indicator": warning.indicator_name, "comparison": warning.comparison}
+    return {
+        "id": id_,
+        "school": tx.school,
+        "warning": warning.warning,
+        "indicator": warning.indicator,
+        "level": warning.level,
+        "subject": warning.subject,
+        "subject_name": warning.subject_name,
+        "title": wording.title(
+            **said,
+            subject=warning.subject_name or warning.subject,
             severity=warning.severity,
             value=number.text(exact, warning.line),
             line=number.exact(warning.line),
         ),
-        goal_proposed=wording.goal(
-            level=warning.level, indicator=warning.indicator_name, comparison=warning.comparison, clear=number.exact(warning.clear)
-        ),
-        curve=wording.curve(metric=warning.metric, level=warning.level, window=warning.window, subject=warning.subject),
-        severity=warning.severity,
-        status=Status.PROPOSED,
-        cleared=False,
-        owner=owner.person,
-        owner_post=owner.post,
-        verifier=verifier.person,
-        verifier_post=verifier.post,
-        vacant=list(owner.vacant),
-        opened_at=tx.now,
-    )
+        "goal_proposed": wording.goal(**said, clear=number.exact(warning.clear)),
+        "curve": wording.curve(metric=warning.metric, level=warning.level, window=warning.window, subject=warning.subject),
+        "severity": warning.severity,
+        "status": Status.PROPOSED,
+        "cleared": False,
+        "owner": owner.person,
+        "owner_post": owner.post,
+        "verifier": verifier.person,
+        "verifier_post": verifier.post,
+        "vacant": list(owner.vacant),
+        "opened_at": tx.now,
+        "plan_due_on": day + timedelta(days=settings.plan_days[warning.severity]),  # type: ignore[index]  # monitoring's severities
+        "due_on": day + timedelta(days=settings.due_days[warning.severity]),  # type: ignore[index]  # as above
+    }
 
 
-def _opened(row: ImprovementRow, places: list[str]) -> ImprovementOpened:
-    return ImprovementOpened(
-        improvement=row.id,
-        warning=row.warning,
-        indicator=row.indicator,
-        level=row.level,
-        subject=row.subject,
-        title=row.title,
-        severity=row.severity,
-        owner=row.owner,
-        owner_post=row.owner_post,
-        verifier=row.verifier,
-        verifier_post=row.verifier_post,
-        vacant=row.vacant,
-        plan_due_on=row.plan_due_on,
-        due_on=row.due_on,
-        places=places,
-    )
+async def _insert(tx: Transaction, rows: Sequence[dict[str, Any]], places: Mapping[UUID, Sequence[str]]) -> None:
+    await tx.session.execute(insert(ImprovementRow), rows)
+    lies = [{"improvement": id_, "place": place} for id_, here in places.items() for place in sorted(set(here))]
+    if lies:
+        await tx.session.execute(insert(PlaceRow), lies)
+    history = [
+        {
+            "improvement": row["id"],
+            "step": "opened",
+            "at": tx.now,
+            "by": None,
+            "what": {
+                "severity": row["severity"],
+                "owner": row["owner"],
+                "due_on": row["due_on"].isoformat(),
+                "vacant": row["vacant"],
+            },
+        }
+        for row in rows
+    ]
+    await tx.session.execute(insert(HistoryRow), history)
+
+
+def _measure(tx: Transaction, warning: WarningRaised) -> None:
+    waited = max(0.0, (tx.now - warning.raised_at).total_seconds())
+    tx.when_committed.append(lambda: WARNING_TO_TASK.observe(waited))
+
+
+def _opened(row: Mapping[str, Any], places: list[str]) -> ImprovementOpened:
+    said = {name: row[name] for name in ImprovementOpened.model_fields if name in row}
+    return ImprovementOpened(improvement=row["id"], places=places, **said)
 
 
 async def hurry_improvement(tx: Transaction, warning: WarningEscalated) -> None:
@@ -116,6 +155,8 @@ async def hurry_improvement(tx: Transaction, warning: WarningEscalated) -> None:
     settings = await queries.settings_of(tx.session, tx.school)
     today = tx.now.astimezone(await queries.zone_of(tx.session, tx.school)).date()
     due = today + timedelta(days=settings.due_days[warning.severity])  # type: ignore[index]  # monitoring's severities
+    if SEVERITIES.index(warning.severity) <= SEVERITIES.index(row.severity):
+        return
     row.severity = warning.severity
     if due < row.due_on:
         row.due_on, row.plan_due_on = due, min(row.plan_due_on, due)
@@ -129,10 +170,9 @@ async def end_with_warning(tx: Transaction, warning: UUID, step: Step, by: str |
     if row is None or row.status == Status.CLOSED:
         return
     after = next_state(Status(row.status), step)
-    if step is Step.CLEAR:
-        if not row.cleared:
-            note(tx, row, "warning_cleared", None)
+    if step is Step.CLEAR and not row.cleared:
         row.cleared = True
+        note(tx, row, "warning_cleared", None)
     if after is Status.CLOSED:
         reasons = {Step.CLEAR: "verified", Step.DISMISS: "dismissed", Step.WITHDRAW: "withdrawn"}
         close(tx, row, reasons[step], by, why)

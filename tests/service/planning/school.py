@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from libs.common.event import Event, Message, encode
 from libs.common.events.gateway import (
     Class,
     Course,
@@ -117,13 +118,20 @@ METRIC = MetricDefined(
 )
 
 
+async def tell(sut: ServiceUnderTest, *events: Event, school: str = SCHOOL) -> None:
+    """Deliver facts as one batch each of the gateway's and of monitoring's."""
+    await sut.handle(*(event for event in events if event.producer() == "gateway"), school=school)
+    told = [Message(uuid4(), sut.database.now(), school, event) for event in events if event.producer() == "monitoring"]
+    await sut.take("monitoring", *map(encode, told), school=school)
+
+
 @asynccontextmanager
 async def planning(
     url: str, folder: Path, *posts: PostsImported, clock: SettableClock | None = None
 ) -> AsyncIterator[ServiceUnderTest]:
     """The service, knowing the school with all its posts, or with those given."""
     async with running(service, url, folder, clock or SettableClock(NOON)) as sut:
-        await sut.handle(SchoolAdded(code=SCHOOL, name="示范学院"), METRIC, roster(), *(posts or (without(),)))
+        await tell(sut, SchoolAdded(code=SCHOOL, name="示范学院"), METRIC, roster(), *(posts or (without(),)))
         yield sut
 
 

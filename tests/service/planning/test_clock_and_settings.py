@@ -9,7 +9,7 @@ from libs.common.events.planning import ImprovementOpened, ImprovementOverdue
 from services.planning.service import service
 from tests.conftest import SettableClock
 from tests.service.harness import ServiceUnderTest, principal
-from tests.service.planning.school import NOON, one, planning, warning
+from tests.service.planning.school import NOON, one, planning, tell, warning
 
 ALL = principal("improvement.read", "improvement.work", "settings.write", id="Q1")
 
@@ -28,7 +28,7 @@ async def test_a_task_is_called_overdue_once_when_its_due_date_has_passed_in_the
     clock = SettableClock(NOON)
     async with planning(database_url, tmp_path, clock=clock) as sut:
         raised = warning(severity="red")  # due on the 9th
-        await sut.handle(raised)
+        await tell(sut, raised)
         (message,) = await sut.published()
         assert isinstance(message.event, ImprovementOpened)
         id_ = message.event.improvement
@@ -47,7 +47,7 @@ async def test_a_task_is_called_overdue_once_when_its_due_date_has_passed_in_the
 async def test_submitted_work_is_never_overdue(database_url: str, tmp_path: Path) -> None:
     clock = SettableClock(NOON)
     async with planning(database_url, tmp_path, clock=clock) as sut, sut.as_(ALL) as client:
-        await sut.handle(warning(severity="blue"))
+        await tell(sut, warning(severity="blue"))
         (message,) = await sut.published()
         assert isinstance(message.event, ImprovementOpened)
         id_ = message.event.improvement
@@ -61,7 +61,7 @@ async def test_submitted_work_is_never_overdue(database_url: str, tmp_path: Path
 
 async def test_a_school_reads_the_defaults_and_its_own_settings_rule_what_is_opened_next(database_url: str, tmp_path: Path) -> None:
     async with planning(database_url, tmp_path) as sut, sut.as_(ALL) as client:
-        await sut.handle(warning())
+        await tell(sut, warning())
         defaults = (await client.get("/settings")).json()
         assert defaults["due_days"] == {"blue": 30, "yellow": 21, "orange": 14, "red": 7}
         own = {"due_days": {"orange": 10}, "measures": {"class": ["补课"]}, "owners": {"class": ["course_leader"]}}
@@ -71,7 +71,7 @@ async def test_a_school_reads_the_defaults_and_its_own_settings_rule_what_is_ope
         assert changed.status_code == 200
         assert changed.json() == (await client.get("/settings")).json()
         assert changed.json()["due_days"] == {**defaults["due_days"], "orange": 10}
-        await sut.handle(warning())
+        await tell(sut, warning())
         first, second = [m.event for m in await sut.published() if isinstance(m.event, ImprovementOpened)]
         assert (first.owner, first.due_on) == ("T3", date(2026, 3, 16))
         assert (second.owner, second.due_on, second.verifier) == ("L1", date(2026, 3, 12), "D1")

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from libs.common.events.planning import ImprovementClosed, ImprovementOpened, ImprovementStarted
 from tests.service.harness import ServiceUnderTest, principal
-from tests.service.planning.school import planning, student_warning, warning
+from tests.service.planning.school import planning, student_warning, tell, warning
 
 ALL = ("improvement.read", "improvement.work", "improvement.verify")
 OFFICE = principal(*ALL, id="Q1")
@@ -16,7 +16,7 @@ TEACHER = principal(*ALL, id="H1")
 
 async def opened(sut: ServiceUnderTest, count: int) -> list[str]:
     """Open improvements of one indicator and owner."""
-    await sut.handle(*(student_warning(severity="yellow") for _ in range(count)))
+    await tell(sut, *(student_warning(severity="yellow") for _ in range(count)))
     facts = [message.event for message in await sut.published()]
     return [str(fact.improvement) for fact in facts if isinstance(fact, ImprovementOpened)]
 
@@ -79,7 +79,7 @@ async def test_a_call_takes_one_indicator_and_owner_each_once_and_at_most_500(da
     async with planning(database_url, tmp_path) as sut, sut.as_(TEACHER) as teacher:
         (mine,) = await opened(sut, 1)
         others = [student_warning(indicator="another"), warning(indicator="class-completion-week")]
-        await sut.handle(*others)
+        await tell(sut, *others)
         ids = [str(m.event.improvement) for m in await sut.published() if isinstance(m.event, ImprovementOpened)]
 
         for wrong in (
@@ -97,7 +97,7 @@ async def test_a_call_takes_one_indicator_and_owner_each_once_and_at_most_500(da
 async def test_many_beyond_the_scope_are_not_there(database_url: str, tmp_path: Path) -> None:
     async with planning(database_url, tmp_path) as sut:
         ids = await opened(sut, 2)
-        await sut.handle(warning())
+        await tell(sut, warning())
         (message,) = await sut.published()
         assert isinstance(message.event, ImprovementOpened)
         async with sut.as_(principal(*ALL, over=["class:CNC101-A"])) as client:

@@ -23,7 +23,7 @@ from libs.common.events.planning import (
     ImprovementVerified,
 )
 from tests.service.harness import ServiceUnderTest, principal
-from tests.service.planning.school import one, planning, student_warning, warning
+from tests.service.planning.school import one, planning, student_warning, tell, warning
 
 OWNER = principal("improvement.work", "improvement.read", over=["class:CNC101-A"], id="T3")
 VERIFIER = principal("improvement.work", "improvement.verify", "improvement.read", over=["course:CNC101"], id="L1")
@@ -42,8 +42,11 @@ class Case:
 
     async def clear(self) -> None:
         nine = Decimal(9)
-        await self.sut.handle(
-            WarningCleared(warning=self.raised.warning, start=self.raised.start, value=Decimal(1), numerator=nine, denominator=nine)
+        await tell(
+            self.sut,
+            WarningCleared(
+                warning=self.raised.warning, start=self.raised.start, value=Decimal(1), numerator=nine, denominator=nine
+            ),
         )
 
     async def submitted(self) -> None:
@@ -63,7 +66,7 @@ class Case:
 async def case(url: str, folder: Path, **changes: Any) -> AsyncIterator[Case]:
     async with planning(url, folder) as sut:
         raised = warning(**changes)
-        await sut.handle(raised)
+        await tell(sut, raised)
         (message,) = await sut.published()
         id_ = str(message.event.improvement)  # type: ignore[attr-defined]  # ImprovementOpened
         async with sut.as_(OWNER) as owner, sut.as_(VERIFIER) as verifier:
@@ -242,7 +245,7 @@ async def test_the_list_is_newest_first_filtered_and_paged_without_gaps(database
     async with planning(database_url, tmp_path) as sut:
         raised = [warning(), warning(indicator="other"), student_warning(), warning(), student_warning()]
         for each in raised:
-            await sut.handle(each)
+            await tell(sut, each)
             sut.database.now.advance(seconds=1)  # type: ignore[attr-defined]  # a SettableClock
         async with sut.as_(principal("improvement.read", "improvement.work")) as client:
             seen, cursor = [], None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.planning.domain.owners import Holder, climb, objects_of
+from services.planning.domain.owners import Directory, Held, Holder, Subject, climb
 from services.planning.domain.settings import OWNERS, VERIFIERS
 
 POSTS = ("teacher", "course_leader", "department_head", "quality_office")
@@ -49,13 +51,68 @@ def test_of_several_holders_the_nearest_then_the_primary_then_the_smallest_id_is
     assert climb(["p"], {"p": [far]}).person == "a"
 
 
-def test_a_post_answers_over_the_places_of_its_own_kind() -> None:
-    places = ["unit:mech", "unit:cnc", "course:C:1", "class:A", "class:H", "level:class"]
+DAY = date(2026, 3, 2)
+PLACES = ("unit:mech", "unit:cnc", "course:C:1", "class:A", "class:H", "level:class")
 
-    assert objects_of("department_head", places, ["H"]) == ["mech", "cnc"]
-    assert objects_of("course_leader", places, ["H"]) == ["C:1"]  # an id may hold a colon
-    assert objects_of("class_teacher", places, ["H"]) == ["H"]
-    assert objects_of("quality_office", places, ["H"]) == []
+
+def people(
+    directory: Directory, post: str, level: str = "class", subject: str = "A", places: tuple[str, ...] = PLACES
+) -> list[str]:
+    about = Subject(level, subject, places, DAY)
+    return [holder.person for holder in directory.holders(about, [post])[post]]
+
+
+def test_a_post_answers_over_the_places_of_its_own_kind() -> None:
+    directory = Directory(
+        posts={
+            ("department_head", "mech"): [Held("d", "mech")],
+            ("department_head", "A"): [Held("x", "A")],  # nobody heads a class
+            ("course_leader", "C:1"): [Held("c", "C:1")],  # an id may hold a colon
+            ("course_leader", None): [Held("x", None)],
+            ("class_teacher", "H"): [Held("h", "H")],
+            ("class_teacher", "A"): [Held("x", "A")],  # no homeroom
+            ("level_group", "class"): [Held("g", "class")],
+            ("quality_office", None): [Held("q", None)],
+        },
+        teachers={"A": [Held("t", "A")], "H": [Held("k", "H")]},
+        homerooms=frozenset({"H"}),
+    )
+
+    assert people(directory, "department_head") == ["d"]
+    assert people(directory, "course_leader") == ["c"]
+    assert people(directory, "class_teacher") == ["h", "k"]
+    assert people(directory, "level_group") == ["g"]
+    assert people(directory, "quality_office") == ["q"]
+    assert people(directory, "teacher") == ["t"]
+    assert people(directory, "teacher", "lesson", "A-1") == ["t"]
+    assert people(directory, "teacher", "teacher", "z") == ["z"]
+    assert people(Directory(gone=frozenset({"z"})), "teacher", "teacher", "z") == []
+
+
+@given(st.dates(date(2026, 1, 1), date(2026, 6, 1)), st.dates(date(2026, 1, 1), date(2026, 6, 1)))
+def test_who_holds_a_post_holds_it_from_its_first_day_until_before_its_last(start: date, end: date) -> None:
+    directory = Directory(posts={("course_leader", "C:1"): [Held("c", "C:1", start, end)]})
+
+    assert bool(people(directory, "course_leader")) == (start <= DAY < end)
+
+
+def test_a_students_homeroom_is_the_one_joined_last_of_those_they_are_in() -> None:
+    stays = [
+        Held("s", "old", None, None),
+        Held("s", "new", date(2026, 2, 1), None),
+        Held("s", "left", date(2026, 2, 20), date(2026, 3, 2)),
+        Held("s", "next", date(2026, 3, 3), None),
+    ]
+
+    assert Directory(stays={"s": stays}).homerooms_of(Subject("student", "s", PLACES, DAY)) == ["new"]
+    assert Directory().homerooms_of(Subject("student", "s", PLACES, DAY)) == []
+
+
+def test_the_deepest_unit_is_the_nearest_even_where_units_go_in_a_circle() -> None:
+    directory = Directory(parents={"cnc": "mech", "mech": "demo", "demo": None, "a": "b", "b": "a"})
+
+    assert directory.nearness(["demo", "cnc", "mech"]) == {"cnc": 0, "mech": 1, "demo": 2}
+    assert directory.nearness(["a", "b"]) == {"a": 0, "b": 0}
 
 
 def test_every_default_ladder_ends_with_the_quality_office_or_above() -> None:
