@@ -27,6 +27,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -189,7 +190,9 @@ class Database:
             self.engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
         self._writing = asyncio.Lock() if url.startswith("sqlite") else None
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
-        self._readers = async_sessionmaker(self.engine.execution_options(read_only=True), expire_on_commit=False)
+        # PostgreSQL gives one snapshot to all statements of a read only where it is told to; SQLite always does.
+        snapshot = {} if url.startswith("sqlite") else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._readers = async_sessionmaker(self.engine.execution_options(read_only=True, **snapshot), expire_on_commit=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -214,8 +217,9 @@ class Database:
                 if tx.outgoing:
                     await session.flush()
                     await session.execute(insert(OutboxRow), tx.outgoing)
-        except OperationalError as error:
-            raise Unavailable(f"the database cannot be used now: {error.orig}", headers={"Retry-After": "5"}) from error
+        except (OperationalError, PoolTimeout) as error:
+            reason = getattr(error, "orig", error)
+            raise Unavailable(f"the database cannot be used now: {reason}", headers={"Retry-After": "5"}) from error
         if tx.outgoing:
             self.outbox_filled.set()
         for callback in tx.when_committed:
@@ -227,8 +231,9 @@ class Database:
         try:
             async with self._readers() as session:
                 yield session
-        except OperationalError as error:
-            raise Unavailable(f"the database cannot be used now: {error.orig}", headers={"Retry-After": "5"}) from error
+        except (OperationalError, PoolTimeout) as error:
+            reason = getattr(error, "orig", error)
+            raise Unavailable(f"the database cannot be used now: {reason}", headers={"Retry-After": "5"}) from error
 
     async def seconds(self, session: AsyncSession) -> float:
         """The database's own clock, in seconds: leases are compared with it, never with a worker's."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,7 +21,8 @@ from fastapi import Depends, FastAPI, Query, Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -30,7 +33,7 @@ from libs.common import auth
 from libs.common.auth import Principal, Scope
 from libs.common.bus import Bus
 from libs.common.database import AnswerRow, Database, OutboxRow, Transaction
-from libs.common.errors import PROBLEM, Conflict, Fault, Invalid, Malformed, ServiceError
+from libs.common.errors import PROBLEM, Conflict, Fault, Invalid, Malformed, ServiceError, Unavailable
 from libs.common.service import Service
 from libs.common.telemetry import HTTP_SECONDS, bind_trace
 
@@ -119,6 +122,8 @@ async def _transaction(request: Request, caller: Caller) -> AsyncIterator[Transa
         tx.school = caller.school
         tx.traceparent = request.scope.get("traceparent")
         if reservation := request.scope.get("idempotency"):
+            place = {name: reservation[name] for name in ("school", "person", "key")}
+            await tx.session.execute(delete(AnswerRow).filter_by(**place).where(AnswerRow.at < tx.now - KEPT))
             tx.session.add(AnswerRow(**reservation, at=tx.now))
             await tx.session.flush()
         yield tx
@@ -251,27 +256,50 @@ class Idempotency:
         state = self.api.state
         try:
             caller = auth.verify(token, state.service, state.secret)
-            body = await _read(receive)
-            answer = await self._known(state.database, caller, key, scope, body)
+            if (body := await _read(receive)) is None:
+                return
+            known = await self._settled(state.database, caller, key, scope, body)
+            answer: ASGIApp = known or await self._carry_out(state.database, caller, key, scope, body, receive)
         except ServiceError as error:
-            await problem(error)(scope, receive, send)
-            return
-        if answer is not None:
-            await answer(scope, receive, send)
-            return
-        sent: list[Message] = []
+            answer = problem(error)
+        await answer(scope, receive, send)
+
+    async def _carry_out(
+        self, database: Database, caller: Principal, key: str, scope: AsgiScope, body: bytes, receive: Receive
+    ) -> ASGIApp:
+        """Let the endpoint do its work, and keep its answer."""
+        unread, sent = [body], list[Message]()
 
         async def replayed() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
+            return {"type": "http.request", "body": unread.pop(), "more_body": False} if unread else await receive()
 
         async def keep(message: Message) -> None:
             sent.append(message)
 
-        await self.app(scope, replayed, keep)
-        if sent and sent[0]["status"] < 500:
-            await self._keep(state.database, scope["idempotency"], sent)
-        for message in sent:
-            await send(message)
+        try:
+            await self.app(scope, replayed, keep)
+        except IntegrityError:
+            # Perhaps the same request at the same time: it met the other's mark when it wrote its own.
+            if (answer := await self._settled(database, caller, key, scope, body)) is None:
+                raise
+            return answer
+        if sent and sent[0]["status"] < 500 and sent[0]["status"] != 429:
+            with suppress(Unavailable, IntegrityError):  # the work stands; without its answer a repetition gets 409
+                await self._keep(database, scope["idempotency"], sent)
+
+        async def pass_on(_: AsgiScope, __: Receive, send: Send) -> None:
+            for message in sent:
+                await send(message)
+
+        return pass_on
+
+    async def _settled(self, database: Database, caller: Principal, key: str, scope: AsgiScope, body: bytes) -> Response | None:
+        """What is known of this key; of work just done the answer may be kept in a moment. Raises Conflict where it is not."""
+        for _ in range(20):
+            with suppress(Conflict):
+                return await self._known(database, caller, key, scope, body)
+            await asyncio.sleep(0.1)
+        return await self._known(database, caller, key, scope, body)
 
     async def _known(self, database: Database, caller: Principal, key: str, scope: AsgiScope, body: bytes) -> Response | None:
         if not 1 <= len(key) <= 255:
@@ -295,22 +323,25 @@ class Idempotency:
     async def _keep(self, database: Database, place: Mapping[str, Any], sent: list[Message]) -> None:
         headers = json.dumps({k.decode(): v.decode() for k, v in sent[0]["headers"]})
         body = b"".join(message.get("body", b"") for message in sent[1:])
-        values = {"status": sent[0]["status"], "headers": headers, "body": body}
+        values = {"status": sent[0]["status"], "headers": headers, "body": body, "fingerprint": place["fingerprint"]}
         key = {name: place[name] for name in ("school", "person", "key")}
         async with database.transaction() as tx:
-            changed = await tx.session.execute(update(AnswerRow).filter_by(**key).values(**values))
+            changed = await tx.session.execute(update(AnswerRow).filter_by(**key).values(**values, at=tx.now))
             if changed.rowcount == 0:  # type: ignore[attr-defined]  # a cursor result: an UPDATE has a row count
-                await tx.session.execute(insert(AnswerRow).values(**place, **values, at=tx.now))
+                await tx.session.execute(insert(AnswerRow).values(**key, **values, at=tx.now))
 
 
 def Headers(scope: AsgiScope) -> dict[str, str]:  # noqa: N802 - a type's role, without its cost
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope.get("headers", ())}
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body; None where the client left before its end: half of a request is none."""
     body = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         if not message.get("more_body"):
             return bytes(body)
