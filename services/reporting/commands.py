@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from libs.common.database import Transaction, days_ago
@@ -36,6 +36,7 @@ async def name_orgs(tx: Transaction, orgs: list[Org]) -> None:
 
 async def define_metric(tx: Transaction, fact: MetricDefined) -> None:
     await tx.session.merge(MetricRow(school=tx.school, code=fact.code, kind=fact.kind, unit=fact.unit))
+    tx.session.info.pop("measures", None)
 
 
 # --- warnings --------------------------------------------------------------------------------------------------------
@@ -175,10 +176,13 @@ async def _tell(
 
 async def _next_position(tx: Transaction) -> int:
     """Take the school's next position. The row stays locked until the commit: positions appear without gaps, in order."""
-    dialect = sqlite if tx.is_sqlite else postgresql
-    await tx.session.execute(dialect.insert(FeedEndRow).values(school=tx.school, position=0).on_conflict_do_nothing())
-    sql = update(FeedEndRow).where(FeedEndRow.school == tx.school).values(position=FeedEndRow.position + 1)
-    return (await tx.session.execute(sql.returning(FeedEndRow.position).execution_options(synchronize_session=False))).scalar_one()
+    ends: dict[str, FeedEndRow] = tx.session.info.setdefault("feed ends", {})
+    if tx.school not in ends:
+        dialect = sqlite if tx.is_sqlite else postgresql
+        await tx.session.execute(dialect.insert(FeedEndRow).values(school=tx.school, position=0).on_conflict_do_nothing())
+        ends[tx.school] = await tx.session.get_one(FeedEndRow, tx.school, with_for_update=True)
+    ends[tx.school].position += 1
+    return ends[tx.school].position
 
 
 async def forget_old(tx: Transaction, days: int) -> None:

@@ -16,6 +16,18 @@ _UNSUBMITTED = ("proposed", "running", "returned")
 _COLOURS = {"blue": "蓝色", "yellow": "黄色", "orange": "橙色", "red": "红色"}
 _PAST = {"below": "低于", "above": "高于"}
 _CLOSED = {"verified": "验收通过", "dismissed": "预警不成立", "withdrawn": "预警已撤回"}
+_POSTS = {
+    "teacher": "任课教师",
+    "class_teacher": "班主任",
+    "course_leader": "课程负责人",
+    "programme_leader": "专业负责人",
+    "office_head": "教研室主任",
+    "department_quality_officer": "部门质量专员",
+    "department_head": "部门负责人",
+    "level_group": "推进组",
+    "quality_office": "质量办",
+    "school_leader": "校领导",
+}
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -69,7 +81,7 @@ class Reading:
     denominator: Decimal
 
     def show(self, measure: Measure) -> str:
-        return f"{measure.show(self.value)}({plain(self.numerator)}/{plain(self.denominator)})"
+        return f"{measure.show(self.value)}（{plain(self.numerator)}/{plain(self.denominator)}）"
 
 
 def colour(severity: str) -> str:
@@ -78,15 +90,15 @@ def colour(severity: str) -> str:
 
 def raised(about: About, severity: str, comparison: str, reading: Reading, line: Decimal, measure: Measure) -> str:
     past = _PAST.get(comparison, "越过")
-    return f"{about}为{reading.show(measure)},{past}预警线{measure.show(line)}:{colour(severity)}预警"
+    return f"{about}为{reading.show(measure)}，{past}预警线{measure.show(line)}：{colour(severity)}预警"
 
 
 def escalated(about: About, severity: str, reading: Reading, line: Decimal, measure: Measure) -> str:
-    return f"{about}为{reading.show(measure)},越过{measure.show(line)}:升为{colour(severity)}预警"
+    return f"{about}为{reading.show(measure)}，越过{measure.show(line)}：升为{colour(severity)}预警"
 
 
 def cleared(about: About, reading: Reading, measure: Measure) -> str:
-    return f"{about}回到{reading.show(measure)}:预警解除"
+    return f"{about}回到{reading.show(measure)}：预警解除"
 
 
 def acknowledged(about: About, by: str) -> str:
@@ -98,38 +110,38 @@ def improving(about: About) -> str:
 
 
 def dismissed(about: About, by: str, reason: str) -> str:
-    return f"{by}判定{about}的预警不成立:{reason}"
+    return f"{by}判定{about}的预警不成立：{reason}"
 
 
 def opened(title: str, owner: str | None, vacant: Sequence[str], due_on: date) -> str:
     who = f"责任人{owner}" if owner else "责任岗位空缺"
-    passed = f"({'、'.join(vacant)}空缺)" if vacant else ""
-    return f"整改任务“{title}”已下达:{who}{passed},{due_on.isoformat()}前完成"
+    passed = f"（{'、'.join(_POSTS.get(post, post) for post in vacant)}空缺）" if vacant else ""
+    return f"整改任务“{title}”已下达：{who}{passed}，{due_on.isoformat()}前完成"
 
 
 def started(title: str, by: str, measures: Sequence[str], deadline: date) -> str:
-    return f"{by}开始“{title}”:{'、'.join(measures) or '未列措施'},{deadline.isoformat()}前达成"
+    return f"{by}开始“{title}”：{'、'.join(measures) or '未列措施'}，{deadline.isoformat()}前达成"
 
 
 def submitted(title: str, by: str, done: str) -> str:
-    return f"{by}提交“{title}”:{done}"
+    return f"{by}提交“{title}”：{done}"
 
 
 def returned(title: str, by: str, reason: str) -> str:
-    return f"{by}退回“{title}”:{reason}"
+    return f"{by}退回“{title}”：{reason}"
 
 
 def verified(title: str, by: str, reason: str | None) -> str:
-    return f"{by}验收“{title}”" + (f":{reason}" if reason else "")
+    return f"{by}验收“{title}”" + (f"：{reason}" if reason else "")
 
 
 def closed(title: str, reason: str) -> str:
-    return f"“{title}”已关闭:{_CLOSED.get(reason, reason)}"
+    return f"“{title}”已关闭：{_CLOSED.get(reason, reason)}"
 
 
 def due_changed(title: str, severity: str, due_on: date) -> str:
-    return f"预警升为{colour(severity)},“{title}”的期限提前到{due_on.isoformat()}"
+    return f"预警升为{colour(severity)}，“{title}”的期限提前到{due_on.isoformat()}"
 
 
 def overdue(title: str, due_on: date) -> str:
-    return f"“{title}”已逾期:应于{due_on.isoformat()}前提交"
+    return f"“{title}”已逾期：应于{due_on.isoformat()}前提交"

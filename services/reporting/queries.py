@@ -45,8 +45,12 @@ async def get_improvement(session: AsyncSession, school: str, id_: UUID) -> Impr
 
 
 async def measure_of(session: AsyncSession, school: str, metric: str) -> Measure:
-    row = await session.get(MetricRow, (school, metric))
-    return Measure(row.kind, row.unit) if row else Measure(None)
+    """How a metric's values are printed; looked up once a transaction."""
+    known: dict[tuple[str, str], Measure] = session.info.setdefault("measures", {})
+    if (school, metric) not in known:
+        row = await session.get(MetricRow, (school, metric))
+        known[school, metric] = Measure(row.kind, row.unit) if row else Measure(None)
+    return known[school, metric]
 
 
 # --- overview --------------------------------------------------------------------------------------------------------

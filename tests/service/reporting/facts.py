@@ -62,7 +62,7 @@ def opened(name: str, *places: str, **other: Any) -> ImprovementOpened:
         "indicator": "class-completion-week",
         "level": "class",
         "subject": "C1",
-        "title": "数控1班:作业完成率",
+        "title": "数控1班：作业完成率",
         "severity": "orange",
         "owner": "T1",
         "owner_post": "teacher",

@@ -16,13 +16,13 @@ RATIO = Measure("ratio")
 def test_a_raised_warning_names_subject_number_line_and_colour() -> None:
     said = domain.raised(ABOUT, "orange", "below", READING, Decimal("0.80"), RATIO)
 
-    assert said == "数控编程1班“班级周作业完成率”为76.67%(46/60),低于预警线80%:橙色预警"
+    assert said == "数控编程1班“班级周作业完成率”为76.67%（46/60），低于预警线80%：橙色预警"
 
 
 def test_a_subject_without_a_name_is_called_by_its_id() -> None:
     said = domain.cleared(About("S1", None, "学生出勤率"), Reading(Decimal("0.9"), Decimal("4.5"), Decimal(5)), RATIO)
 
-    assert said == "S1“学生出勤率”回到90%(4.5/5):预警解除"
+    assert said == "S1“学生出勤率”回到90%（4.5/5）：预警解除"
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,13 @@ def test_a_value_is_printed_in_its_metrics_own_way(measure: Measure, value: str,
 @pytest.mark.parametrize(
     ("owner", "vacant", "expected"),
     [
-        ("T1", [], "整改任务“补交作业”已下达:责任人T1,2026-03-09前完成"),
-        ("T9", ["班主任"], "整改任务“补交作业”已下达:责任人T9(班主任空缺),2026-03-09前完成"),
-        (None, ["班主任", "质量办"], "整改任务“补交作业”已下达:责任岗位空缺(班主任、质量办空缺),2026-03-09前完成"),
+        ("T1", [], "整改任务“补交作业”已下达：责任人T1，2026-03-09前完成"),
+        ("T9", ["class_teacher"], "整改任务“补交作业”已下达：责任人T9（班主任空缺），2026-03-09前完成"),
+        (
+            None,
+            ["class_teacher", "quality_office"],
+            "整改任务“补交作业”已下达：责任岗位空缺（班主任、质量办空缺），2026-03-09前完成",
+        ),
     ],
 )
 def test_an_opened_task_says_who_answers_for_it_and_which_posts_are_vacant(
