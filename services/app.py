@@ -82,7 +82,7 @@ class Process:
 
         for name in BEHIND_GATEWAY:
             if name not in self.apps:
-                self.remote[name] = RemoteService(self.settings.service_url.format(service=name))
+                self.remote[name] = RemoteService(self.settings.url_of(name))
         upstreams: Mapping[str, ASGIApp] = {name: self.apps.get(name) or self.remote[name] for name in BEHIND_GATEWAY}
         topology = [(group, topic) for name in ALL for group, topics in load(name).groups.items() for topic in topics]
         return Front(self.apps["gateway"], upstreams, topology, self.settings)

@@ -33,7 +33,7 @@ class Settings(BaseSettings):
         description="Where a service keeps its rows: SQLite, or postgresql+psycopg://… with a schema or database a service.",
     )
     bus_url: str = Field("sqlite:{home}/bus.db", description="Where events travel: sqlite:PATH or kafka://HOST:PORT[/PREFIX].")
-    service_url: str = Field("http://{service}:8000", description="Where the gateway finds a service that runs elsewhere.")
+    service_url: str = Field("http://{service}:8000", description="Where the gateway finds a service that runs elsewhere: a URL with {service}, or a list planning=URL,reporting=URL.")
     secret_file: Path | None = Field(
         None, description="File with 32 random bytes that sign principals; embedded: made in the home. Required on Kafka."
     )
@@ -85,6 +85,15 @@ class Settings(BaseSettings):
 
     def database_for(self, service: str) -> str:
         return self.database_url.format(service=service, home=self.home)
+
+    def url_of(self, service: str) -> str:
+        """Where a service that runs elsewhere is found. Raises SystemExit where the list does not name it."""
+        if "=" not in self.service_url:
+            return self.service_url.format(service=service)
+        urls = dict(each.strip().partition("=")[::2] for each in self.service_url.split(","))
+        if service not in urls:
+            raise SystemExit(f"ZHENGAI_SERVICE_URL names no URL for {service}")
+        return urls[service]
 
     @property
     def bus(self) -> str:
