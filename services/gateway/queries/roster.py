@@ -158,15 +158,7 @@ async def relations_of(session: AsyncSession, school: str, person: str, today: d
     )
     if not (found := roles.all()):
         return Relations()
-    classes = (
-        await session.execute(
-            select(ClassRow.id, ClassRow.kind)
-            .join(EnrollmentRow, and_(EnrollmentRow.school == school, EnrollmentRow.class_id == ClassRow.id))
-            .where(EnrollmentRow.person == person, EnrollmentRow.role == "teacher")
-            .where(ClassRow.school == school, ClassRow.active, held(EnrollmentRow.start, EnrollmentRow.end, today))
-            .order_by(EnrollmentRow.primary.desc(), ClassRow.id)
-        )
-    ).all()
+    classes = await _taught(session, school, person, today)
     children = await session.scalars(
         select(ParentRow.student)
         .join(PersonRow, and_(PersonRow.school == school, PersonRow.id == ParentRow.student, PersonRow.active))
@@ -184,6 +176,18 @@ async def relations_of(session: AsyncSession, school: str, person: str, today: d
         children=tuple(sorted({*children, *named["parent"]})),
         roles=tuple(sorted({row.role for row in found if row.role is not None})),
     )
+
+
+async def _taught(session: AsyncSession, school: str, person: str, today: date) -> Sequence[Any]:
+    """Return (id, kind) of the classes that somebody teaches, those first where they are the primary teacher."""
+    statement = (
+        select(ClassRow.id, ClassRow.kind)
+        .join(EnrollmentRow, and_(EnrollmentRow.school == school, EnrollmentRow.class_id == ClassRow.id))
+        .where(EnrollmentRow.person == person, EnrollmentRow.role == "teacher")
+        .where(ClassRow.school == school, ClassRow.active, held(EnrollmentRow.start, EnrollmentRow.end, today))
+        .order_by(EnrollmentRow.primary.desc(), ClassRow.id)
+    )
+    return (await session.execute(statement)).all()
 
 
 def _classes(rows: Sequence[Any], kind: str) -> tuple[str, ...]:
