@@ -32,7 +32,8 @@ class Job:
 class Service:
     """A service: its endpoints, its tables, what it does when something happens, and what it does by the clock.
 
-    `handlers` get one event each; `intake` gets whole batches of a topic's records as they stand on the bus.
+    `handlers` get one event each; `intake` gets whole batches of a topic's records as they stand on the bus, and `takes`
+    names the services' events among them.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Service:
     tables: MetaData
     handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
     intake: Mapping[str, BatchHandler] = field(default_factory=dict)
+    takes: frozenset[type[Event]] = frozenset()
     jobs: Sequence[Job] = ()
 
     @property

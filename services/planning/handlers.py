@@ -15,7 +15,7 @@ from libs.common.event import Event, Message, decode
 from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded
 from libs.common.events.monitoring import MetricDefined, WarningCleared, WarningDismissed, WarningEscalated, WarningRaised
 from libs.common.telemetry import bind_trace
-from services.planning.commands import copies, opening
+from services.planning.commands import copies, opening, people
 from services.planning.domain.states import Step
 
 
@@ -24,11 +24,16 @@ async def keep_school(event: SchoolAdded, tx: Transaction) -> None:
 
 
 async def keep_roster(event: RosterImported, tx: Transaction) -> None:
+    """The roster's last part also gives tasks that lack somebody to who is known by now."""
     await copies.keep_roster(tx, event)
+    if event.last:
+        await people.assign_unfilled(tx)
 
 
 async def keep_posts(event: PostsImported, tx: Transaction) -> None:
+    """As the roster: a post that was vacant may be held now."""
     await copies.keep_posts(tx, event.posts)
+    await people.assign_unfilled(tx)
 
 
 async def keep_metric(event: MetricDefined, tx: Transaction) -> None:
@@ -55,8 +60,8 @@ THEN: Handlers = {
     WarningCleared: remember_cleared_warning,
     WarningDismissed: close_improvement_of_dismissed_warning,
 }
-_TYPES: tuple[type[Event], ...] = (*FIRST, WarningRaised, *THEN)
-WANTED = frozenset(cls.event_type for cls in _TYPES)
+TAKEN: frozenset[type[Event]] = frozenset({*FIRST, WarningRaised, *THEN})
+_WANTED = frozenset(cls.event_type for cls in TAKEN)
 
 
 async def take_warnings(records: Sequence[Record], tx: Transaction) -> None:
@@ -64,7 +69,7 @@ async def take_warnings(records: Sequence[Record], tx: Transaction) -> None:
 
     The same as one by one: an improvement depends on nothing else in the batch, and what befalls a warning comes after it.
     """
-    messages = [message for record in records if (message := decode(record.value, WANTED)) is not None]
+    messages = [message for record in records if (message := decode(record.value, _WANTED)) is not None]
     await _one_by_one(messages, FIRST, tx)
     raised: dict[str, list[opening.Raised]] = {}
     for message in messages:

@@ -18,7 +18,7 @@ from libs.common.errors import NotFound
 from libs.common.event import NAMESPACE
 from services.planning.domain.owners import SCHOOL_WIDE, Directory, Held, Subject, ids_of
 from services.planning.domain.settings import SchoolSettings
-from services.planning.domain.states import OWNERS_TURN
+from services.planning.domain.states import OWNERS_TURN, Status
 from services.planning.tables import (
     EnrollmentRow,
     HistoryRow,
@@ -114,6 +114,24 @@ async def list_improvements(
         sql = sql.where(or_(ImprovementRow.opened_at < at, same))
     newest_first = (ImprovementRow.opened_at.desc(), ImprovementRow.id.desc())
     return (await session.scalars(sql.order_by(*newest_first).limit(limit + 1))).all()
+
+
+async def list_unfilled(session: AsyncSession, school: str) -> Sequence[ImprovementRow]:
+    """Return what lacks somebody and is not started yet, locked."""
+    sql = select(ImprovementRow).where(
+        ImprovementRow.school == school, ImprovementRow.unfilled, ImprovementRow.status == Status.PROPOSED
+    )
+    return (await session.scalars(sql.order_by(ImprovementRow.id).with_for_update())).all()
+
+
+async def places_of(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """Return where each of these improvements lies."""
+    found: dict[UUID, list[str]] = {id_: [] for id_ in ids}
+    for some in in_batches(ids, IN_AT_ONCE):
+        sql = select(PlaceRow).where(PlaceRow.improvement.in_(some)).order_by(PlaceRow.improvement, PlaceRow.place)
+        for row in await session.scalars(sql):
+            found[row.improvement].append(row.place)
+    return found
 
 
 async def history_of(session: AsyncSession, improvement: UUID) -> Sequence[HistoryRow]:

@@ -18,5 +18,6 @@ service = Service(
         PostsImported: handlers.keep_posts,
     },
     intake={"monitoring": handlers.take_warnings},
+    takes=handlers.TAKEN,
     jobs=(Job(name="overdue", every=timedelta(minutes=1), run=jobs.call_overdue),),
 )

@@ -21,7 +21,8 @@ class ImprovementRow(Table):
     """One improvement task; its id derives from school and warning, so a warning has at most one.
 
     `goal_proposed` and `curve` are written when it is opened; `measures`, `goal`, `deadline` by `start`; `done` and
-    `evidence` by the last `submit`. `cleared`: the data has cleared the warning.
+    `evidence` by the last `submit`. `cleared`: the data has cleared the warning. `unfilled`: a post below its owner was
+    vacant, or nobody could be found to verify: whoever comes to hold one takes over what is not started yet.
     """
 
     __tablename__ = "improvement"
@@ -29,6 +30,7 @@ class ImprovementRow(Table):
         Index(None, "school", "warning", unique=True),
         Index(None, "school", "opened_at", "id"),
         Index(None, "status", "due_on"),
+        Index(None, "school", "unfilled", "status"),
     )
     id: Mapped[UUID] = mapped_column(primary_key=True)
     school: Mapped[str]
@@ -48,6 +50,7 @@ class ImprovementRow(Table):
     verifier: Mapped[str | None]
     verifier_post: Mapped[str]
     vacant: Mapped[list[str]] = mapped_column(JSON)
+    unfilled: Mapped[bool]
     opened_at: Mapped[datetime]
     plan_due_on: Mapped[date]
     due_on: Mapped[date]

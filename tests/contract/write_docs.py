@@ -70,7 +70,7 @@ def events() -> str:
 
 def section(cls: type[Event]) -> str:
     """One version of one event."""
-    takers = [name for name in ALL if cls in load(name).handlers]
+    takers = [name for name in ALL if cls in {*load(name).handlers, *load(name).takes}]
     heading = f"### {cls.wire_type()}\n\n{paragraphs(cls)}"
     taken = f"Handled by {', '.join(takers)}." if takers else "Handled by no service yet."
     parts = [fields(f"{inner.__name__}: {paragraphs(inner)}", inner) for inner in parts_of(cls)]

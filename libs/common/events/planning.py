@@ -30,6 +30,21 @@ class ImprovementOpened(Event, type="planning.improvement_opened", about="improv
     places: list[str]
 
 
+class ImprovementAssigned(Event, type="planning.improvement_assigned", about="improvement"):
+    """Posts that were vacant when a task was opened are held now, and it has not been started: it has other people.
+
+    `vacant` names the posts that still are.
+    """
+
+    improvement: UUID
+    warning: UUID
+    owner: str | None
+    owner_post: str
+    verifier: str | None
+    verifier_post: str
+    vacant: list[str]
+
+
 class ImprovementStarted(Event, type="planning.improvement_started", about="improvement"):
     """The owner accepted the plan: measures, goal and deadline."""
 

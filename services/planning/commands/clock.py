@@ -5,7 +5,7 @@ from __future__ import annotations
 from libs.common.database import Transaction
 from libs.common.events.planning import ImprovementOverdue
 from services.planning import queries
-from services.planning.commands.opening import note
+from services.planning.commands.people import note
 
 AT_ONCE = 1000
 

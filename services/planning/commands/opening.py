@@ -16,16 +16,12 @@ from libs.common.events.monitoring import WarningEscalated, WarningRaised
 from libs.common.events.planning import ImprovementClosed, ImprovementDueChanged, ImprovementOpened
 from libs.common.telemetry import WARNING_TO_TASK
 from services.planning import queries
+from services.planning.commands.people import note, people_for, unfilled
 from services.planning.domain import wording
-from services.planning.domain.owners import Chosen, Directory, Subject, climb
+from services.planning.domain.owners import Chosen, Subject
 from services.planning.domain.settings import SEVERITIES, SchoolSettings
 from services.planning.domain.states import Status, Step, next_state
 from services.planning.tables import HistoryRow, ImprovementRow, PlaceRow
-
-
-def note(tx: Transaction, row: ImprovementRow, step: str, by: str | None, **what: Any) -> None:
-    """Write a line of an improvement's history."""
-    tx.session.add(HistoryRow(improvement=row.id, step=step, at=tx.now, by=by, what=what))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,7 @@ async def open_improvements(tx: Transaction, raised: Sequence[Raised]) -> None:
     directory = await queries.directory_of(tx.session, tx.school, list(abouts.values()))
     rows = []
     for id_, each in reversed(new.items()):
-        people = _people(settings, directory, abouts[id_])
+        people = people_for(settings, directory, abouts[id_])
         rows.append(_row(tx, id_, each.warning, people, numbers[each.warning.metric], settings, abouts[id_].day))
         tx.cause, tx.traceparent = each.cause, each.traceparent
         tx.publish(_opened(rows[-1], each.warning.places))
@@ -62,13 +58,6 @@ async def open_improvements(tx: Transaction, raised: Sequence[Raised]) -> None:
 
 def _about(warning: WarningRaised, zone: ZoneInfo) -> Subject:
     return Subject(warning.level, warning.subject, tuple(warning.places), warning.raised_at.astimezone(zone).date())
-
-
-def _people(settings: SchoolSettings, directory: Directory, about: Subject) -> tuple[Chosen, Chosen]:
-    owners, verifiers = settings.owners[about.level], settings.verifiers[about.level]  # type: ignore[index]  # monitoring's levels
-    holders = directory.holders(about, [*owners, *verifiers])
-    owner = climb(owners, holders)
-    return owner, climb(verifiers, holders, never=owner.person)
 
 
 def _row(
@@ -108,6 +97,7 @@ def _row(
         "verifier": verifier.person,
         "verifier_post": verifier.post,
         "vacant": list(owner.vacant),
+        "unfilled": unfilled(people),
         "opened_at": tx.now,
         "plan_due_on": day + timedelta(days=settings.plan_days[warning.severity]),  # type: ignore[index]  # monitoring's severities
         "due_on": day + timedelta(days=settings.due_days[warning.severity]),  # type: ignore[index]  # as above

@@ -11,7 +11,8 @@ from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
 from libs.common.events.planning import ImprovementReturned, ImprovementStarted, ImprovementSubmitted, ImprovementVerified
 from services.planning import queries
-from services.planning.commands.opening import close, note
+from services.planning.commands.opening import close
+from services.planning.commands.people import note
 from services.planning.domain.states import Status, Step, next_state
 from services.planning.tables import ImprovementRow
 

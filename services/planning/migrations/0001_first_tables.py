@@ -90,6 +90,7 @@ def upgrade() -> None:
     sa.Column('verifier', sa.String(), nullable=True),
     sa.Column('verifier_post', sa.String(), nullable=False),
     sa.Column('vacant', sa.JSON(), nullable=False),
+    sa.Column('unfilled', sa.Boolean(), nullable=False),
     sa.Column('opened_at', database.UtcDateTime(timezone=True), nullable=False),
     sa.Column('plan_due_on', sa.Date(), nullable=False),
     sa.Column('due_on', sa.Date(), nullable=False),
@@ -107,6 +108,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('improvement', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('improvement_school_opened_at_id_ix'), ['school', 'opened_at', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('improvement_school_unfilled_status_ix'), ['school', 'unfilled', 'status'], unique=False)
         batch_op.create_index(batch_op.f('improvement_school_warning_ix'), ['school', 'warning'], unique=True)
         batch_op.create_index(batch_op.f('improvement_status_due_on_ix'), ['status', 'due_on'], unique=False)
 

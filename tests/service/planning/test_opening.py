@@ -13,7 +13,7 @@ import pytest
 from libs.common.event import Message, encode
 from libs.common.events.gateway import Post, PostsImported, SchoolAdded
 from libs.common.events.monitoring import WarningCleared, WarningDismissed, WarningEscalated, WarningRaised
-from libs.common.events.planning import ImprovementClosed, ImprovementDueChanged, ImprovementOpened
+from libs.common.events.planning import ImprovementAssigned, ImprovementClosed, ImprovementDueChanged, ImprovementOpened
 from services.planning.service import service
 from tests.conftest import SettableClock
 from tests.service.harness import SCHOOL, ServiceUnderTest, principal, running
@@ -411,3 +411,36 @@ async def test_two_schools_with_the_same_warning_have_an_improvement_each(databa
         assert theirs.event.owner is None  # nothing of our roster reaches another school
         async with sut.as_(principal("improvement.read", school="other")) as client:
             assert len((await client.get("/improvements")).json()["items"]) == 1
+
+
+async def test_posts_that_come_after_the_warning_give_its_task_to_their_holders_unless_it_was_started(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with running(service, database_url, tmp_path, SettableClock(NOON)) as sut:
+        waiting, started, elsewhere = (
+            warning(),
+            warning(),
+            warning(places=["school:demo", "unit:art", "class:ART1"], subject="ART1"),
+        )
+        await tell(sut, waiting, started, elsewhere)
+        ids = [str(m.event.improvement) for m in await sut.published() if isinstance(m.event, ImprovementOpened)]
+        async with sut.as_(principal("improvement.work", id="Q9")) as office:
+            assert (await office.post(f"/improvements/{ids[1]}/start")).status_code == 200
+        await sut.published()
+
+        await tell(sut, roster(last=False))
+        assert await sut.published() == []
+        await tell(
+            sut, roster(part="i1/2"), without("department_head", "quality_office"), without("department_head", "quality_office")
+        )
+
+        told = [message.event for message in await sut.published()]
+        assert all(isinstance(event, ImprovementAssigned) for event in told)
+        shown = [await one(sut, id_, READER) for id_ in ids]
+        assert [(item["owner"], item["verifier"]) for item in shown] == [("T3", "L1"), (None, None), (None, "B1")]
+        assert shown[0]["vacant"] == []
+        assert [entry["step"] for entry in shown[0]["history"]] == ["opened", "assigned", "assigned"]
+        await tell(sut, without())
+        last = [await one(sut, id_, READER) for id_ in ids]
+        assert [(item["owner"], item["verifier"]) for item in last] == [("T3", "L1"), (None, None), ("Q1", "Q2")]
+        assert last[2]["vacant"] == ["teacher", "course_leader", "department_head"]
