@@ -18,9 +18,10 @@ from starlette.responses import HTMLResponse, Response
 from libs.common.http import Needs
 from libs.common.service import Service
 from services.asyncapi import asyncapi, observation, observation_data
+from services.gateway.front import BEFORE_SIGN_IN
 
 GATEWAY = "gateway"
-PUBLIC = {("post", "/api/v1/auth/token")}
+PUBLIC = {(method.lower(), path) for method, path in BEFORE_SIGN_IN}
 EVENTS = ("post", "/api/v1/events")
 METHODS = ("get", "post", "put", "patch", "delete")
 _PROBLEM = {

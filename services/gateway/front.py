@@ -28,7 +28,8 @@ from services.gateway.queries.progress import Progress, new_position
 
 API = "/api/v1/"
 EVENTS = "/api/v1/events"
-SIGN_IN = ("POST", "/api/v1/auth/token")
+# Asked by nobody yet: signing in, and what the page offers to sign in with.
+BEFORE_SIGN_IN = frozenset({("POST", "/api/v1/auth/token"), ("GET", "/api/v1/demo")})
 # The operator asks these of the installation; every other path is about one school.
 WITHOUT_SCHOOL = re.compile(r"/api/v1/(schools|me|auth/token|deadletters)(/.*)?")
 # Their answers hold secrets shown once: they are not kept for a repeated request.
@@ -73,7 +74,7 @@ class Front:
             if path == "/internal" or path.startswith("/internal/"):
                 raise NotFound("no such path")
             await self.gateway(scope, receive, send)
-        elif path == EVENTS or (method, path) == SIGN_IN:
+        elif path == EVENTS or (method, path) in BEFORE_SIGN_IN:
             await self.gateway(scope, receive, send)  # each looks at who is asking itself
         else:
             await self._for_somebody(_Request(headers, scope), receive, send)

@@ -122,11 +122,11 @@ class College:
         school: str | None = None,
         body: bytes = b"",
         media: str = "application/json",
-        **query: str,
+        query: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a request as a server would hand it over; leave when a stream begins."""
-        named = {"school": school} if school else {}
-        pairs = "&".join(f"{name}={quote(value)}" for name, value in {**named, **query}.items())
+        named = {**({"school": school} if school else {}), **(query or {})}
+        pairs = "&".join(f"{name}={quote(value)}" for name, value in named.items())
         headers = [(b"content-type", media.encode()), (b"content-length", str(len(body)).encode()), (b"host", b"test")]
         if role is not None:
             headers.append((b"authorization", f"Bearer {self.tokens[role]}".encode()))
@@ -156,7 +156,7 @@ class College:
         """Return when all that was accepted has taken hold."""
         after = (await self.operate("GET", "/api/v1/progress", school))["position"]
         for _ in range(3000):
-            if (await self.ask("operator", "GET", "/api/v1/progress", school=school, after=after)).status == 200:
+            if (await self.ask("operator", "GET", "/api/v1/progress", school=school, query={"after": after})).status == 200:
                 return
             await asyncio.sleep(0.02)
         raise AssertionError(f"{school} did not settle")

@@ -95,7 +95,7 @@ class Sight:
         return found
 
     async def _get(self, path: str, **query: str) -> Any:
-        answer = await self.here.ask(self.role, "GET", f"/api/v1/{path}", school=self.school, **query)
+        answer = await self.here.ask(self.role, "GET", f"/api/v1/{path}", school=self.school, query=query)
         assert answer.status == 200, (self.role, path, answer)
         return answer.json()
 
