@@ -312,7 +312,7 @@ def accounts() -> list[Account]:
 # code, name, metric, level, window, least denominator, evaluate, lines (severity, enter, clear). The lines are demo data:
 # no standard is behind them.
 _INDICATORS: Sequence[tuple[str, str, str, str, str, int, str, Sequence[tuple[str, float, float]]]] = (
-    ("student-attendance-week", "学生周到课率", "attendance", "student", "week", 4, "on_update", [("yellow", 0.7, 0.8), ("red", 0.4, 0.8)]),
+    ("student-attendance-week", "学生周到课率", "attendance", "student", "week", 5, "on_update", [("yellow", 0.6, 0.75), ("red", 0.3, 0.75)]),
     ("class-attendance-day", "班级日到课率", "attendance", "class", "day", 30, "on_update", [("blue", 0.88, 0.9), ("orange", 0.75, 0.9), ("red", 0.6, 0.9)]),
     ("homeroom-attendance-week", "行政班周到课率", "attendance", "homeroom", "week", 60, "on_update", [("yellow", 0.85, 0.88)]),
     ("class-completion-week", "班级周作业完成率", "assignment_completion", "class", "week", 50, "on_update", [("yellow", 0.8, 0.85), ("orange", 0.7, 0.85)]),

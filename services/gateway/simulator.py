@@ -102,8 +102,8 @@ class Campus:
             for source, metric, usual, person in _USUAL:
                 healthy = [each.id for each in self.students[taught.id] if each.id not in self.weak]
                 who = {"student": chance.choice(healthy)} if person == "student" else {"teacher": taught.teacher}
-                value = min(100, round(100 * (usual + tide + chance.uniform(-0.03, 0.03))))
-                event = self._event(source, at, metric, value, 100, **{"class": taught.id}, **who)
+                value = min(20, round(20 * (usual + tide + chance.uniform(-0.05, 0.05))))
+                event = self._event(source, at, metric, value, 20, **{"class": taught.id}, **who)
                 told[source].append({**event, "id": f"past-{day}-{next(ids)}"})
         return told
 
@@ -143,7 +143,7 @@ class Campus:
         students = self.students[taught.id]
         if n % 2:
             for student in students:
-                done = 3 if self._is_weak(student, n) else self.random.randint(5, 8) if weak else self.random.randint(8, 10)
+                done = 3 if self._is_weak(student, n) else self.random.randint(6, 7) if weak else self.random.randint(8, 10)
                 self._of_student(told, "teaching", at, taught, student, "assignment_completion", done, 10)
             marked = round(len(students) * (0.6 if weak else 0.95))
             self._of_class(told, "teaching", at, taught, "assignment_marking", marked, len(students))
@@ -281,19 +281,25 @@ async def _ready(client: httpx.AsyncClient) -> None:
 
 async def apply_indicators(client: httpx.AsyncClient, operator_token: str) -> None:
     """Create and activate the demo indicators; what is already so stays. Returns when every service works by them."""
-    to = {"params": {"school": demo_school.CODE}, "headers": {"Authorization": f"Bearer {operator_token}"}}
-    position = ""
+    params, headers = {"school": demo_school.CODE}, {"Authorization": f"Bearer {operator_token}"}
+    await _settle(client, params, headers)  # a school's metrics reach the other services a moment after the school
     for indicator in demo_school.indicators(_now().astimezone(_ZONE).date()):
-        draft = (await _send(client, "POST", "/api/v1/standards/indicators", json=indicator, **to)).json()
+        answer = await _send(client, "POST", "/api/v1/standards/indicators", json=indicator, params=params, headers=headers)
+        draft = answer.json()
         path = f"/api/v1/standards/indicators/{draft['code']}/versions/{draft['version']}/activate"
-        position = (await _send(client, "POST", path, **to)).headers["zhengai-position"]
-    until = time.monotonic() + PATIENCE_S
-    to["params"]["after"] = position
-    while (await _send(client, "GET", "/api/v1/progress", **to)).status_code != httpx.codes.OK:
+        await _send(client, "POST", path, params=params, headers=headers)
+    await _settle(client, params, headers)
+
+
+async def _settle(client: httpx.AsyncClient, params: Mapping[str, str], headers: Mapping[str, str]) -> None:
+    """Return when all that was accepted before has taken hold everywhere, or after a minute."""
+    answer = await _send(client, "GET", "/api/v1/progress", params=params, headers=headers)
+    after, until = {**params, "after": answer.json()["position"]}, time.monotonic() + PATIENCE_S
+    while (await _send(client, "GET", "/api/v1/progress", params=after, headers=headers)).status_code != httpx.codes.OK:
         if time.monotonic() > until:
-            log.warning("the indicators have not taken hold everywhere yet; the simulator goes on")
+            log.warning("not everything has taken hold after a minute; the simulator goes on")
             return
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.1)
 
 
 async def _hold_lessons(client: httpx.AsyncClient, demo: Mapping[str, Any], lasts_s: float) -> None:

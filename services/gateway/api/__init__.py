@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from services.gateway.api import auth, deadletters, events, posts, progress, roster, schools, sources, users
+from services.gateway.api import auth, deadletters, events, page, posts, progress, roster, schools, sources, users
 
 router = APIRouter()
 router.include_router(events.router)
@@ -14,3 +14,4 @@ router.include_router(deadletters.router)
 router.include_router(progress.router)
 router.include_router(roster.router)
 router.include_router(posts.router)
+router.include_router(page.router)
