@@ -24,6 +24,7 @@ from sqlalchemy import (
     TypeDecorator,
     event,
     insert,
+    make_url,
     text,
 )
 from sqlalchemy.exc import OperationalError
@@ -184,7 +185,8 @@ class Database:
         self.closing = False  # set when the process stops: who holds a stream open ends it
         if url.startswith("sqlite"):
             sqlite.check_version()
-            self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8)
+            creator = sqlite.connector(make_url(url).database or "")
+            self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8, async_creator=creator)
             _use_sqlite_properly(self.engine)
         else:
             self.engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
@@ -251,7 +253,6 @@ def _use_sqlite_properly(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: Any, _: object) -> None:
-        connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
             "journal_mode = WAL",
@@ -266,7 +267,11 @@ def _use_sqlite_properly(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Connection) -> None:
         reading = connection.get_execution_options().get("read_only", False)
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite.Connection)
+        driver.at_once = False  # BEGIN may have to wait for the lock: never on the event loop
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        driver.at_once = not reading
 
 
 def days_ago(now: datetime, days: int) -> datetime:

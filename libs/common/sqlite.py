@@ -1,16 +1,22 @@
-"""The one SQLite that this project uses: the `pysqlite3` wheel under the name that drivers import.
+"""The one SQLite that this project uses: the `pysqlite3` wheel, and how SQLAlchemy speaks to it.
 
 SQLite before 3.51.3 can corrupt a database in WAL mode with several connections, and Python's own is older on most systems.
 """
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Self
 
 import pysqlite3
 
-__all__ = ["check_version", "pysqlite3"]
+__all__ = ["Connection", "check_version", "connector", "pysqlite3"]
 
 sys.modules["sqlite3"] = pysqlite3
 sys.modules["sqlite3.dbapi2"] = pysqlite3.dbapi2
+
+import aiosqlite  # noqa: E402 - it imports sqlite3, which must be ours by then
 
 SAFE = (3, 51, 3)
 
@@ -22,3 +28,69 @@ def check_version(version: tuple[int, ...] = pysqlite3.sqlite_version_info) -> N
             f"SQLite {'.'.join(map(str, version))} can corrupt data in WAL mode: "
             f"install the pysqlite3 wheel with SQLite {'.'.join(map(str, SAFE))} or newer (make run does)"
         )
+
+
+class Connection(aiosqlite.Connection):
+    """An aiosqlite connection whose statements wait for its thread once, or not at all.
+
+    aiosqlite goes to its thread four times a statement (cursor, execute, fetch, close), and each time waits for the event
+    loop to come round: most of what a small statement costs. Here a statement of a reader goes once. `at_once` is set while
+    a writing transaction is open: the database's writers take turns, their statements take microseconds, and they run where
+    they are asked. COMMIT, which syncs, and the intake's bulk work still go to the thread.
+    """
+
+    at_once = False
+
+    def cursor(self) -> Any:
+        """A cursor that holds all rows once a statement has run."""
+        return _Cursor(self)
+
+
+class _Cursor:
+    """What SQLAlchemy's adapter asks of an async cursor."""
+
+    arraysize = 1
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._rows: list[Any] = []
+        self.description: Any = None
+        self.rowcount = -1
+        self.lastrowid = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        if self._connection.at_once:
+            self._run("execute", sql, parameters)
+        else:
+            await self._connection._execute(self._run, "execute", sql, parameters)  # type: ignore[no-untyped-call]  # aiosqlite's
+
+    async def executemany(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
+        await self._connection._execute(self._run, "executemany", sql, parameters)  # type: ignore[no-untyped-call]  # aiosqlite's
+
+    def _run(self, method: str, sql: str, parameters: Any) -> None:
+        cursor = getattr(self._connection._conn, method)(sql, parameters)
+        self.description, self.rowcount, self.lastrowid = cursor.description, cursor.rowcount, cursor.lastrowid
+        self._rows = cursor.fetchall() if cursor.description else []
+        cursor.close()
+
+    async def fetchall(self) -> list[Any]:
+        rows, self._rows = self._rows, []
+        return rows
+
+    async def close(self) -> None:
+        self._rows = []
+
+
+def connector(path: str) -> Callable[[], Awaitable[Connection]]:
+    """What makes new connections to the file for SQLAlchemy."""
+
+    async def connect() -> Connection:
+        connection = Connection(lambda: pysqlite3.connect(path, isolation_level=None, check_same_thread=False), 64)
+        connection._thread.daemon = True  # as SQLAlchemy's own connector has it: a forgotten connection must not hold the process
+        await connection
+        return connection
+
+    return connect
