@@ -70,7 +70,7 @@ def _file(request: Request, name: str) -> Response:
 
 
 @router.get("/api/v1/demo")
-async def read_demo(request: Request) -> DemoView:
+async def read_demo(request: Request, response: Response) -> DemoView:
     """The demo school's accounts with their passwords, for whoever sits at this machine.
 
     404 unless the installation has its demo school, listens on a loopback address only, and the request came from this
@@ -82,6 +82,7 @@ async def read_demo(request: Request) -> DemoView:
     if not (settings.demo and _is_loopback(settings.host) and _from_here(request)) or not path.is_file():
         raise NotFound("there is no demo to sign in to from here")
     demo: dict[str, Any] = json.loads(path.read_text())
+    response.headers["Cache-Control"] = "no-store"
     return DemoView(school=demo["school"], accounts=[AccountView(**account) for account in demo["accounts"]])
 
 

@@ -20,6 +20,7 @@ let open = new AbortController();
 
 const may = (permission) => permission in (seen.me?.permissions ?? {});
 const indicatorName = (code) => seen.indicators.get(code)?.name ?? code;
+const subjectName = (line) => (seen.warnings.get(line.object) ?? seen.tasks.get(line.object))?.subject_name ?? line.subject;
 const byTime = (field) => (a, b) => (a[field] < b[field] ? 1 : a[field] > b[field] ? -1 : 0);
 
 // --- drawing, at most once a frame -----------------------------------------------------------------------------------
@@ -60,12 +61,14 @@ function drawTasks() {
 }
 
 function drawTimeline() {
-  $("timeline").replaceChildren(...seen.timeline.slice(0, TIMELINE).map((each) => timelineItem(each, indicatorName(each.indicator))));
+  $("timeline").replaceChildren(...seen.timeline.slice(0, TIMELINE).map((each) => timelineItem(each, subjectName(each), indicatorName(each.indicator))));
   note("timeline-note", Math.min(seen.timeline.length, 1), "nothingYet");
 }
 
 function drawTrends() {
-  const known = [...seen.indicators.values()].filter((each) => seen.curves.get(each.metric)?.length);
+  // One person's curve says nothing about the line of a class.
+  const alone = ["student", "teacher"].includes(seen.level);
+  const known = [...seen.indicators.values()].filter((each) => seen.curves.get(each.metric)?.length && (!alone || each.level === seen.level));
   const drawn = known.map((each) => trend(each, seen.curves.get(each.metric), each.warning_lines[0].enter));
   $("trends").replaceChildren(...drawn);
   $("trends-level").textContent = seen.level ? `${name("level", seen.level)} · ${t("days")}` : "";

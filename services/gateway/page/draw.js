@@ -148,7 +148,7 @@ export function trend(indicator, points, line) {
       svg("path", { class: "area", d: `${path}L${x(points.length - 1)} ${HEIGHT}L${x(0)} ${HEIGHT}Z` }),
       svg("line", { class: "limit", x1: 0, x2: WIDTH, y1: y(line), y2: y(line) }),
       svg("path", { class: "curve", d: path }),
-      svg("circle", { cx: x(points.length - 1), cy: y(last[1]), r: 3 }),
+      svg("path", { class: "dot", d: `M${x(points.length - 1).toFixed(1)} ${y(last[1]).toFixed(1)}h.01` }),
     ),
     h("p", {}, h("b", {}, percent(last[1])), h("small", {}, `${last[0].slice(5)} · ${t("line")} ${percent(line)}`)),
   );
@@ -157,7 +157,7 @@ export function trend(indicator, points, line) {
 // --- timeline ----------------------------------------------------------------------------------------------------------
 
 /** A line of the timeline; its sentence is Chinese, in English it is put together from its fields. */
-export function timelineItem(line, indicatorName) {
-  const said = isEnglish() ? `${name("level", line.level)} ${line.subject} · ${indicatorName}${line.by ? ` · ${line.by}` : ""}` : line.text;
+export function timelineItem(line, subjectName, indicatorName) {
+  const said = isEnglish() ? `${name("level", line.level)} ${subjectName} · ${indicatorName}${line.by ? ` · ${line.by}` : ""}` : line.text;
   return h("li", {}, clock(line.at), h("span", { class: `what ${line.what}` }, name("what", line.what)), h("span", {}, said));
 }
