@@ -8,12 +8,14 @@ from datetime import timedelta
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete
+from sqlalchemy.dialects import postgresql, sqlite
 
 from libs.common.auth import Scope
 from libs.common.database import Database, Transaction
 from libs.common.errors import Conflict, TooManyRequests, Unauthorized, Unavailable
+from services.gateway.commands.adding import add_once
 from services.gateway.domain.credentials import ATTEMPTS_MOST, ATTEMPTS_SPAN, digest, new_token
-from services.gateway.queries.accounts import find_account, find_attempts, find_operator_token, get_account
+from services.gateway.queries.accounts import find_account, find_operator_token, get_account, get_attempts
 from services.gateway.tables import AccessTokenRow, AccountRow, AttemptRow, OperatorTokenRow
 
 # OWASP's second recommendation for Argon2id: 19 MiB, two passes, one lane; about 20 ms.
@@ -75,10 +77,10 @@ async def sign_in(database: Database, username: str, password: str, lasts: timed
 
 
 async def _count_attempt(tx: Transaction, username: str) -> None:
-    row = await find_attempts(tx.session, username)
-    if row is None:
-        row = AttemptRow(username=username, count=0, since=tx.now)
-        tx.session.add(row)
+    dialect = sqlite if tx.is_sqlite else postgresql
+    first = dialect.insert(AttemptRow).values(username=username, count=0, since=tx.now)
+    await tx.session.execute(first.on_conflict_do_nothing())  # of attempts at the same moment one adds the row
+    row = await get_attempts(tx.session, username)
     if row.since + ATTEMPTS_SPAN <= tx.now:
         row.count, row.since = 0, tx.now
     if row.count >= ATTEMPTS_MOST:
@@ -107,8 +109,7 @@ async def add_account(tx: Transaction, scope: Scope, *, username: str, person: s
     if await find_account(tx.session, username) is not None:
         raise Conflict(f"the user name {username!r} is taken")
     row = AccountRow(username=username, school=scope.school, person=person, password=password, disabled=False, added_at=tx.now)
-    tx.session.add(row)
-    await tx.session.flush()
+    await add_once(tx, row, f"the user name {username!r} is taken")
     return row
 
 

@@ -4,6 +4,7 @@ from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Invalid
 from libs.common.events.gateway import SchoolAdded
 from libs.common.events.monitoring import MetricDefined
+from services.gateway.commands.adding import add_once
 from services.gateway.queries.schools import find_metric, find_school
 from services.gateway.tables import MetricRow, SchoolRow
 
@@ -28,8 +29,7 @@ async def add_school(
             raise Conflict(f"the school {code!r} is there with another {' and '.join(differing)}")
         return row, False
     row = SchoolRow(code=code, **wanted, added_at=tx.now)
-    tx.session.add(row)
-    await tx.session.flush()
+    await add_once(tx, row, f"the school {code!r} was added by another request at this moment")
     tx.publish(SchoolAdded(code=code, name=name, timezone=timezone, year_start=year_start, template=template), school=code)
     return row, True
 

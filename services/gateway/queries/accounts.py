@@ -88,9 +88,9 @@ async def get_account(session: AsyncSession, scope: Scope, username: str) -> Acc
     return row
 
 
-async def find_attempts(session: AsyncSession, username: str) -> AttemptRow | None:
-    """Return the attempts to sign in by this name, locked until the transaction ends."""
-    return await session.get(AttemptRow, username, with_for_update=True)
+async def get_attempts(session: AsyncSession, username: str) -> AttemptRow:
+    """Return the row that counts attempts to sign in by this name, which is there, locked until the transaction ends."""
+    return await session.get_one(AttemptRow, username, with_for_update=True)
 
 
 async def list_accounts(session: AsyncSession, scope: Scope, *, after: str | None, limit: int) -> Sequence[AccountRow]:

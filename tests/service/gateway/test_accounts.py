@@ -236,3 +236,17 @@ async def test_tokens_that_are_over_are_deleted_by_the_clock(database_url: str, 
             assert await session.scalar(select(func.count()).select_from(AccessTokenRow)) == 1
         async with here.client(token) as client:
             assert (await client.get("/api/v1/me")).status_code == 200
+
+
+async def test_of_requests_at_the_same_moment_one_takes_the_name(database_url: str, tmp_path: Path, clock: SettableClock) -> None:
+    async with door(database_url, tmp_path, clock) as here:
+        paths = {
+            "/api/v1/schools": {"code": "hbpt", "name": "湖北"},
+            "/api/v1/sources?school=demo": {"name": "lms"},
+            "/api/v1/users?school=demo": {"username": "li", "person": "T2"},
+        }
+        for path, body in paths.items():
+            answers = await asyncio.gather(*(here.operate("POST", path, json=body) for _ in range(4)))
+            statuses = sorted(answer.status_code for answer in answers)
+            assert statuses.count(201) == 1, (path, statuses)
+            assert set(statuses) <= {200, 201, 409}, (path, statuses)
