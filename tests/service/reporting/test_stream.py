@@ -1,14 +1,18 @@
 """The live stream misses nothing, shows nobody what is not theirs, and says when it cannot go on."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from libs.common.bus import open_bus
 from libs.common.database import Database
+from libs.common.event import Message
 from libs.common.events.planning import ImprovementStarted
 from libs.common.http import service_app
+from services.reporting import commands, queries
 from services.reporting.service import service
 from tests.conftest import SettableClock
 from tests.service.harness import SECRET, principal, running
@@ -193,11 +197,40 @@ async def test_changes_committed_by_another_replica_arrive_too(database_url: str
     assert [told(block) for block in blocks] == [("warning", "raised"), ("improvement", "opened")]
 
 
+async def test_a_commit_of_this_process_wakes_its_streams_at_once(
+    database_url: str, tmp_path: Path, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(service, database_url, tmp_path, clock) as reporting:
+        monkeypatch.setattr(queries, "POLL_S", 3600.0)
+        async with streaming(reporting, READER) as stream:
+            await stream.next()
+            await reporting.handle(raised("w"))
+            assert told(await stream.next()) == ("warning", "raised")
+
+
+async def test_positions_of_two_replicas_that_write_at_once_have_no_gap_and_appear_in_order(
+    database_url: str, tmp_path: Path, clock: SettableClock
+) -> None:
+    async def write(database: Database, name: str) -> None:
+        async with database.transaction() as tx:
+            tx.school = "demo"
+            await commands.raise_warning(tx, raised(name))
+            await asyncio.sleep(0)
+
+    async with running(service, database_url, tmp_path, clock) as one:
+        two = Database(database_url, clock)
+        async with streaming(one, READER) as stream:
+            await stream.next()
+            await asyncio.gather(
+                *(write(database, f"w{n}-{database is two}") for n in range(15) for database in (one.database, two))
+            )
+            ids = [(await stream.next()).id for _ in range(30)]
+        await two.close()
+
+    assert ids == [str(n) for n in range(1, 31)]
+
+
 async def test_a_fact_delivered_twice_is_told_once(database_url: str, tmp_path: Path, clock: SettableClock) -> None:
-    from uuid import uuid4
-
-    from libs.common.event import Message
-
     async with running(service, database_url, tmp_path, clock) as reporting:
         message = Message(uuid4(), clock.now, "demo", raised("w"))
         await reporting.redeliver(message, message)
