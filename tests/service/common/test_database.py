@@ -1,0 +1,35 @@
+"""What every transaction and every read may rely on."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import StatementError
+
+from libs.common.database import InboxRow
+from tests.service.common.little import NoteRow, little
+
+
+async def test_a_read_sees_one_moment(database_url: str, tmp_path: Path) -> None:
+    async with little(database_url, tmp_path) as subject, subject.database.reading() as session:
+        count = select(func.count()).select_from(NoteRow)
+        before = await session.scalar(count)
+        async with subject.database.transaction() as tx:
+            tx.session.add(NoteRow(about=uuid4(), told="meanwhile"))
+        assert await session.scalar(count) == before == 0
+
+
+async def test_an_instant_comes_back_as_it_was_and_a_naive_one_is_refused(database_url: str, tmp_path: Path) -> None:
+    shanghai = datetime(2026, 3, 2, 8, 5, 0, 123456, tzinfo=timezone(timedelta(hours=8)))
+    async with little(database_url, tmp_path) as subject:
+        async with subject.database.transaction() as tx:
+            tx.session.add(InboxRow(event_id=uuid4(), handled_at=shanghai))
+        async with subject.database.reading() as session:
+            kept = await session.scalar(select(InboxRow.handled_at))
+        assert kept == shanghai
+        assert kept.tzinfo is UTC
+        with pytest.raises(StatementError, match="naive datetime"):
+            async with subject.database.transaction() as tx:
+                await tx.session.execute(insert(InboxRow).values(event_id=uuid4(), handled_at=shanghai.replace(tzinfo=None)))
