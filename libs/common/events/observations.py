@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -33,7 +33,7 @@ AHEAD = timedelta(hours=24)
 DEEPEST = 32
 MOST_EXTENSIONS = 16
 
-_NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*\Z"
 Reference = Annotated[str, Meta(min_length=1, max_length=128, pattern=_NO_CONTROL)]
 SourceUri = Annotated[str, Meta(min_length=1, max_length=256, pattern=_NO_CONTROL)]
 Code = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
@@ -43,8 +43,8 @@ class Data(Struct, forbid_unknown_fields=True):
     """What was observed: a numerator over a denominator of one metric, and of whom."""
 
     metric: Code
-    numerator: int | Decimal
-    denominator: int | Decimal
+    numerator: msgspec.Raw
+    denominator: msgspec.Raw
     student: Reference | UnsetType = UNSET
     teacher: Reference | UnsetType = UNSET
     class_: Reference | UnsetType = msgspec.field(default=UNSET, name="class")
@@ -66,16 +66,15 @@ class CloudEvent(Struct):
     type: str
     time: Annotated[datetime, Meta(tz=True)]
     data: Data
-    datacontenttype: str | None = None
-    dataschema: str | None = None
-    subject: str | None = None
-    school: str | None = None
-    traceparent: str | None = None
-    recordedtime: Annotated[datetime, Meta(tz=True)] | None = None
+    datacontenttype: str | UnsetType | None = UNSET
+    dataschema: str | UnsetType | None = UNSET
+    subject: str | UnsetType | None = UNSET
+    school: str | UnsetType | None = UNSET
+    traceparent: str | UnsetType | None = UNSET
+    recordedtime: Annotated[datetime, Meta(tz=True)] | UnsetType | None = UNSET
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True, gc=False):
     """An observation that is right in itself; whether its metric exists is another question (`check`).
 
     `numerator` and `denominator` are millionths, exact. `references` maps each named kind of reference to its id.
@@ -95,9 +94,9 @@ class Observation:
 
     def content_hash(self) -> bytes:
         """8 bytes that differ when type or data differ, however the numbers were written."""
-        parts = [self.metric, str(self.numerator), str(self.denominator), self.phase or ""]
-        parts += [self.references.get(kind, "") for kind in REFERENCES]
-        return blake2b("\0".join(parts).encode(), digest_size=8).digest()
+        named = "\0".join(f"{kind}\0{id_}" for kind, id_ in self.references.items())  # always in the order of REFERENCES
+        text = f"{self.metric}\0{self.numerator}\0{self.denominator}\0{self.phase}\0{named}"
+        return blake2b(text.encode(), digest_size=8).digest()
 
     def id_hash(self, key: bytes) -> bytes:
         """16 bytes for (source, id), keyed per installation."""
@@ -113,11 +112,88 @@ class MetricRule:
 
 
 _any = msgspec.json.Decoder(float_hook=Decimal)
+_typed = msgspec.json.Decoder(CloudEvent)
+_NO_NUMBER = "not JSON: a number is out of all bounds"
 _KEY_END = re.compile(rb'"[ \t\r\n]*:')
 _EXTENSION = re.compile(r"[a-z0-9]{1,20}")
 _NAMED = re.compile(r"(?:required|unknown) field `(?P<name>[^`]*)`")
+_NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _KNOWN = frozenset(CloudEvent.__struct_encode_fields__)
+_OPTIONAL = ("datacontenttype", "dataschema", "subject", "school", "traceparent", "recordedtime")
 _REQUIRED = ("specversion", "id", "source", "type")
+_ALWAYS = 9  # keys of every observation: six attributes, metric, numerator, denominator
+_ATTRIBUTES = tuple((kind, "class_" if kind == "class" else kind) for kind in REFERENCES)
+
+
+def read(raw: bytes) -> Observation:
+    """Make an observation of one event's JSON.
+
+    Raises Malformed where it is not JSON or no CloudEvent 1.0 at all, Invalid (one fault, with its JSON pointer) where it is
+    one that can never be counted. What is right is decoded once; what may be wrong is looked at again, slowly.
+    """
+    try:
+        event = _typed.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+        return _explain(raw)
+    data = event.data
+    references = {kind: value for kind, name in _ATTRIBUTES if (value := getattr(data, name)) is not UNSET}
+    keys = _ALWAYS + len(references) + (data.phase is not UNSET) + sum([getattr(event, name) is not UNSET for name in _OPTIONAL])
+    # As many keys as were read end in the text: so none stands twice, and there are no extension attributes to look at.
+    spaced = b" :" in raw or b"\t:" in raw or b"\n:" in raw or b"\r:" in raw
+    if spaced or raw.count(b'":') != keys or event.type != TYPE:
+        _explain_only(raw)
+    return _observation(event, references)
+
+
+def _explain(raw: bytes) -> NoReturn:
+    """Raise what is wrong with an event that could not be decoded."""
+    _explain_only(raw)
+    raise Malformed("not JSON")
+
+
+def _explain_only(raw: bytes) -> None:
+    """Raise what is wrong with an event, if anything, in the order of the answers: not JSON, not a CloudEvent, invalid."""
+    value = read_json(raw)
+    if type(value) is not dict:
+        raise Malformed("an event is a JSON object")
+    for name in _REQUIRED:
+        if value.get(name) is None:  # null means absent (JSON format 1.0.2, 2.2)
+            raise Malformed(f"not a CloudEvent: {name!r} is missing")
+    if value["specversion"] != "1.0":
+        raise Malformed("not a CloudEvent 1.0: specversion is not '1.0'")
+    _check_type(value)
+    _check_extensions(value)
+    try:
+        _typed.decode(raw)
+    except msgspec.ValidationError as error:
+        raise _invalid(*_where(str(error))) from error
+
+
+def source_of(raw: bytes) -> str | None:
+    """The `source` of an event that may be invalid otherwise; None where it has none that could be read."""
+    try:
+        value = _any.decode(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError, ArithmeticError):
+        return None
+    source = value.get("source") if type(value) is dict else None
+    return source if type(source) is str else None
+
+
+def _observation(event: CloudEvent, references: dict[str, str]) -> Observation:
+    data = event.data
+    return Observation(
+        source=event.source,
+        id=event.id,
+        time=_time(event.time),
+        metric=data.metric,
+        numerator=_millionths("/data/numerator", bytes(data.numerator)),
+        denominator=_millionths("/data/denominator", bytes(data.denominator)),
+        references=references,
+        phase=data.phase or None,
+        school=event.school or None,
+        traceparent=event.traceparent or None,
+        recorded_at=event.recordedtime or None,
+    )
 
 
 def read_json(raw: bytes) -> Any:
@@ -130,7 +206,11 @@ def read_json(raw: bytes) -> Any:
         raise Malformed(f"nested more than {DEEPEST} levels deep") from error
     except UnicodeDecodeError as error:
         raise Malformed("not UTF-8") from error
-    except (msgspec.DecodeError, ArithmeticError, ValueError) as error:
+    except ArithmeticError as error:  # an exponent that no decimal can hold
+        raise Malformed(_NO_NUMBER) from error
+    except (msgspec.DecodeError, ValueError) as error:
+        if "out of range" in str(error):
+            raise Malformed(_NO_NUMBER) from error
         reason = "a lone surrogate, or the text ends too early" if "truncated" in str(error) else str(error)
         raise Malformed(f"not JSON: {reason}") from error
     _refuse_duplicate_keys(raw, value)
@@ -189,45 +269,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return keys
 
 
-def parse(value: Any) -> Observation:
-    """Make an observation of decoded JSON.
-
-    Raises Malformed where it is no CloudEvent 1.0 at all, Invalid (one fault, with its JSON pointer) where it is one that
-    can never be counted.
-    """
-    if type(value) is not dict:
-        raise Malformed("an event is a JSON object")
-    for name in _REQUIRED:
-        if name not in value:
-            raise Malformed(f"not a CloudEvent: {name!r} is missing")
-    if value["specversion"] != "1.0":
-        raise Malformed("not a CloudEvent 1.0: specversion is not '1.0'")
-    _check_type(value)
-    if len(value) > len(_REQUIRED) + 2:
-        _check_extensions(value)
-    data: Any = value.get("data")
-    if type(data) is dict and (type(data.get("numerator")) is str or type(data.get("denominator")) is str):
-        name = "numerator" if type(data.get("numerator")) is str else "denominator"
-        raise _invalid(f"/data/{name}", "is a JSON number, not a string")
-    try:
-        event = msgspec.convert(value, CloudEvent)
-    except msgspec.ValidationError as error:
-        raise _invalid(*_where(str(error))) from error
-    return Observation(
-        source=event.source,
-        id=event.id,
-        time=_time(event.time),
-        metric=event.data.metric,
-        numerator=_millionths("/data/numerator", event.data.numerator),
-        denominator=_millionths("/data/denominator", event.data.denominator),
-        references={kind: data[kind] for kind in REFERENCES if kind in data},
-        phase=data.get("phase"),
-        school=event.school,
-        traceparent=event.traceparent,
-        recorded_at=event.recordedtime,
-    )
-
-
 def check(observation: Observation, metrics: Mapping[str, MetricRule], latest: datetime) -> Fault | None:
     """Say what makes it wrong for this school, if anything. `latest`: the last instant that is not too far ahead."""
     if (metric := metrics.get(observation.metric)) is None:
@@ -264,7 +305,7 @@ def _check_extensions(value: Mapping[str, Any]) -> None:
     for name in extensions:
         if _EXTENSION.fullmatch(name) is None:
             raise _invalid(f"/{name.replace('~', '~0').replace('/', '~1')}", "extension attributes are called [a-z0-9]{1,20}")
-        if type(value[name]) in {dict, list} or value[name] is None:
+        if type(value[name]) in {dict, list}:
             raise _invalid(f"/{name}", "an extension attribute is a string, a number or a boolean")
 
 
@@ -278,19 +319,24 @@ def _time(time: datetime) -> datetime:
     return instant
 
 
-def _millionths(pointer: str, number: int | Decimal) -> int:
-    """The number times a million, exact. Raises Invalid for more than 6 decimals or 9 digits before the point."""
-    if type(number) is int:
-        scaled = number * MILLION
+def _millionths(pointer: str, number: bytes) -> int:
+    """The JSON number times a million, exact. Raises Invalid for no number, more than 6 decimals, 10 digits before the point."""
+    if number.isdigit() and len(number) < 16:
+        scaled = int(number) * MILLION
+    elif _NUMBER.fullmatch(number) is None:
+        raise _invalid(pointer, "must be a JSON number")
     else:
-        assert isinstance(number, Decimal)
         scaled = _scale(pointer, number)
     if not -LIMIT < scaled < LIMIT:
         raise _invalid(pointer, "its absolute value must be below 1,000,000,000")
     return scaled
 
 
-def _scale(pointer: str, number: Decimal) -> int:
+def _scale(pointer: str, written: bytes) -> int:
+    try:
+        number = Decimal(written.decode())
+    except InvalidOperation as error:
+        raise _invalid(pointer, "its exponent is out of all bounds") from error
     if number == 0:
         return 0
     if not number.is_finite() or number.adjusted() > 9:
@@ -307,8 +353,6 @@ def _scale(pointer: str, number: Decimal) -> int:
 def _where(message: str) -> tuple[str, str]:
     """Split the decoder's message into a JSON pointer and a reason."""
     reason, _, path = message.partition(" - at `$")
-    if "int | decimal" in reason:
-        reason = "must be a JSON number"
     pointer = path.rstrip("`").replace(".", "/")
     if (match := _NAMED.search(reason)) is not None:
         pointer += "/" + match["name"].replace("~", "~0").replace("/", "~1")

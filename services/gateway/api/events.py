@@ -12,9 +12,10 @@ from starlette.responses import JSONResponse
 from libs.common.bus import Bus
 from libs.common.database import Database
 from libs.common.errors import Malformed, ServiceError, TooLarge, TooManyRequests, Unavailable, UnsupportedMediaType
+from libs.common.events.observations import Observation
 from libs.common.http import Headers
 from libs.common.telemetry import EVENTS_ACCEPTED, EVENTS_REFUSED
-from services.gateway.commands.events import check_all, put_on_bus
+from services.gateway.commands.events import Metrics, check_all, put_on_bus
 from services.gateway.domain.credentials import bearer
 from services.gateway.domain.rate import Bucket
 from services.gateway.queries.metrics import metrics_of
@@ -59,10 +60,10 @@ async def post_events(request: Request) -> JSONResponse:
             await _discard(request)
             raise
         sent = await _parse(mode, headers, body)
-        await _check(state.database, source, sent)
+        observations = await _check(state.database, source, sent)
         _check_rate(state.database, source, len(sent))
         await _check_backlog(state.bus, state.database)
-        await put_on_bus(state.bus, source, sent, state.database.now(), request.scope.get("traceparent"))
+        await put_on_bus(state.bus, source, sent, observations, state.database.now(), request.scope.get("traceparent"))
     except ServiceError as error:
         who = (source.school, source.name) if source is not None else ("", "")
         EVENTS_REFUSED.labels(*who, str(error.status)).inc(max(1, len(error.errors)))
@@ -91,18 +92,42 @@ def _mode(headers: dict[str, str]) -> str:
 
 async def _read(request: Request, headers: dict[str, str]) -> bytes:
     """The body, inflated; what is over the limit is read and thrown away first. Raises TooLarge, Malformed."""
-    inflater = zlib.decompressobj(wbits=31) if headers.get("content-encoding", "").strip().lower() == "gzip" else None
-    body = bytearray()
+    inflater = _Inflater() if headers.get("content-encoding", "").strip().lower() == "gzip" else None
+    body, size = bytearray(), 0
     async for chunk in request.stream():
-        try:
-            body += chunk if inflater is None else inflater.decompress(chunk, REQUEST_BYTES + 1 - len(body))
-        except zlib.error as error:
-            raise Malformed(f"not gzip: {error}") from error
-        if len(body) > REQUEST_BYTES or (inflater is not None and inflater.unconsumed_tail):
+        size += len(chunk)
+        if inflater is None:
+            body += chunk
+        else:
+            inflater.add(chunk, body)
+        if max(len(body), size) > REQUEST_BYTES:
             raise TooLarge(f"the request has more than {REQUEST_BYTES} bytes")
-    if inflater is not None and not inflater.eof:
-        raise Malformed("not gzip: the body ends too early")
+    if inflater is not None:
+        inflater.end()
     return bytes(body)
+
+
+class _Inflater:
+    """Inflates gzip, of which several parts may follow one another, up to one byte over the limit."""
+
+    def __init__(self) -> None:
+        self._part = zlib.decompressobj(wbits=31)
+
+    def add(self, chunk: bytes, body: bytearray) -> None:
+        """Append what the chunk inflates to. Raises Malformed."""
+        while chunk and len(body) <= REQUEST_BYTES:
+            if self._part.eof:
+                self._part = zlib.decompressobj(wbits=31)
+            try:
+                body += self._part.decompress(chunk, REQUEST_BYTES + 1 - len(body))
+            except zlib.error as error:
+                raise Malformed(f"not gzip: {error}") from error
+            chunk = self._part.unused_data
+
+    def end(self) -> None:
+        """Raise Malformed where the last part is not whole."""
+        if not self._part.eof:
+            raise Malformed("not gzip: the body ends too early")
 
 
 async def _discard(request: Request) -> None:
@@ -123,15 +148,21 @@ async def _parse(mode: str, headers: dict[str, str], body: bytes) -> list[Sent]:
     return await asyncio.to_thread(read_body, mode, body)
 
 
-async def _check(database: Database, source: Source, sent: list[Sent]) -> None:
-    named = {
-        event.value["data"].get("metric") for event in sent if type(event.value) is dict and type(event.value.get("data")) is dict
-    }
-    metrics = await metrics_of(database, source.school, frozenset(code for code in named if type(code) is str))
+async def _check(database: Database, source: Source, sent: list[Sent]) -> list[Observation]:
+    """Check every event. A metric that is not known may have been defined a moment ago: then it is looked up anew."""
+    metrics = await metrics_of(database, source.school)
+    try:
+        return await _check_by(source, sent, metrics, database)
+    except ServiceError:
+        if (newer := await metrics_of(database, source.school, anew=True)) == metrics:
+            raise
+        return await _check_by(source, sent, newer, database)
+
+
+async def _check_by(source: Source, sent: list[Sent], metrics: Metrics, database: Database) -> list[Observation]:
     if len(sent) < 100:
-        check_all(source, sent, metrics, database.now())
-    else:
-        await asyncio.to_thread(check_all, source, sent, metrics, database.now())
+        return check_all(source, sent, metrics, database.now())
+    return await asyncio.to_thread(check_all, source, sent, metrics, database.now())
 
 
 def _check_rate(database: Database, source: Source, events: int) -> None:

@@ -9,11 +9,12 @@ import msgspec
 
 from libs.common.bus import Bus, Record
 from libs.common.errors import Fault, Forbidden, Invalid, Malformed, ServiceError
-from libs.common.events.observations import AHEAD, MetricRule, Observation, check, parse
+from libs.common.events.observations import AHEAD, MetricRule, Observation, check, read, source_of
 from services.gateway.queries.sources import Source
 from services.gateway.sources import Sent
 
 TOPIC = "observations"
+Metrics = Mapping[str, MetricRule]
 
 
 class IndexedFault(Fault):
@@ -22,24 +23,29 @@ class IndexedFault(Fault):
     index: int
 
 
-def check_all(source: Source, sent: Sequence[Sent], metrics: Mapping[str, MetricRule], now: datetime) -> None:
-    """Raise the first of 400, 403, 422 that fits, naming each such event; return when every event can be accepted."""
+def check_all(source: Source, sent: Sequence[Sent], metrics: Metrics, now: datetime) -> list[Observation]:
+    """Return the observations when every one can be accepted, else raise the first of 400, 403, 422 that fits, naming each."""
+    observations: list[Observation] = []
     malformed: list[Fault] = []
     foreign: list[Fault] = []
     invalid: list[Fault] = []
     for index, event in enumerate(sent):
-        if type(event.value) is dict and event.value.get("source") not in source.uris and "source" in event.value:
-            foreign.append(_fault(index, event, "/source", "is not this key's"))
         try:
-            observation = parse(event.value)
+            observation = read(event.raw)
         except Malformed as error:
             malformed.append(_fault(index, event, "", error.detail))
+            continue
         except Invalid as error:
             invalid.append(_fault(index, event, error.errors[0]["pointer"], error.errors[0]["detail"]))
+            uri = source_of(event.raw)
         else:
+            uri = observation.source
+            observations.append(observation)
             fault = _check_school(observation, source) or check(observation, metrics, now + AHEAD)
             if fault is not None:
                 invalid.append(_fault(index, event, fault["pointer"], fault["detail"]))
+        if uri is not None and uri not in source.uris:
+            foreign.append(_fault(index, event, "/source", "is not this key's"))
     for faults, kind, what in (
         (malformed, Malformed, "not CloudEvents"),
         (foreign, Forbidden, "of a source that is not this key's"),
@@ -47,6 +53,7 @@ def check_all(source: Source, sent: Sequence[Sent], metrics: Mapping[str, Metric
     ):
         if faults:
             raise _refusal(kind, what, faults, len(sent))
+    return observations
 
 
 def _refusal(kind: type[ServiceError], what: str, faults: Sequence[Fault], of: int) -> ServiceError:
@@ -66,16 +73,25 @@ def _check_school(observation: Observation, source: Source) -> Fault | None:
     return None
 
 
-async def put_on_bus(bus: Bus, source: Source, sent: Sequence[Sent], now: datetime, traceparent: str | None) -> None:
+async def put_on_bus(
+    bus: Bus, source: Source, sent: Sequence[Sent], observations: Sequence[Observation], now: datetime, traceparent: str | None
+) -> None:
     """Return when every event is durably on the bus. Raises Unavailable where it cannot be stored now."""
-    extra = {"school": source.school, "recordedtime": now.isoformat(), "traceparent": traceparent}
-    every = {name: msgspec.json.encode({name: value})[1:-1] + b"," for name, value in extra.items() if value is not None}
-    events = [_with(event, every) for event in sent]
+    school, recorded, trace = (
+        _attribute(name, value)
+        for name, value in (("school", source.school), ("recordedtime", now.isoformat()), ("traceparent", traceparent))
+    )
+    events = [
+        # The attributes that the gateway adds, where the event lacks them; null is as good as absent, but its key stands there.
+        (b"{" if o.school or b'"school"' in event.raw else b"{" + school)
+        + (b"" if o.recorded_at or b'"recordedtime"' in event.raw else recorded)
+        + (b"" if o.traceparent or b'"traceparent"' in event.raw else trace)
+        + event.raw[1:]
+        for event, o in zip(sent, observations, strict=True)
+    ]
     value = events[0] if len(events) == 1 else b"[" + b",".join(events) + b"]"
     await bus.publish([Record(TOPIC, source.school, value)])
 
 
-def _with(event: Sent, every: Mapping[str, bytes]) -> bytes:
-    """The event's bytes with the attributes that the gateway adds, where it lacks them."""
-    added = b"".join(attribute for name, attribute in every.items() if name not in event.value)
-    return b"{" + added + event.raw[1:]
+def _attribute(name: str, value: str | None) -> bytes:
+    return b"" if value is None else msgspec.json.encode({name: value})[1:-1] + b","

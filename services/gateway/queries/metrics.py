@@ -15,11 +15,11 @@ CACHED_S = 2.0
 _CACHE = "gateway.metrics"
 
 
-async def metrics_of(database: Database, school: str, wanted: frozenset[str]) -> Mapping[str, MetricRule]:
-    """The school's metrics by code, remembered for 2 seconds, and read anew at once where a wanted one is not among them."""
+async def metrics_of(database: Database, school: str, *, anew: bool = False) -> Mapping[str, MetricRule]:
+    """The school's metrics by code, remembered for 2 seconds unless asked anew."""
     cache: dict[str, tuple[float, Mapping[str, MetricRule]]] = database.memory.setdefault(_CACHE, {})
     known = cache.get(school)
-    if known is not None and known[0] > monotonic() and wanted <= known[1].keys():
+    if known is not None and known[0] > monotonic() and not anew:
         return known[1]
     async with database.reading() as session:
         rows = await session.scalars(select(MetricRow).filter_by(school=school))

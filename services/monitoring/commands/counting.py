@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
+
 from libs.common.database import Transaction
 from services.monitoring.commands.warnings import Judged, Ledger
 from services.monitoring.domain.attribution import LEVEL_CODE
@@ -22,8 +24,7 @@ from services.monitoring.queries.schools import School
 Cell = tuple[int, int, int]  # series, window, start
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """An observation to be added up, with the subjects it counts for by level. `cause` names the observation."""
 
     metric: str
@@ -81,8 +82,7 @@ def _fold(deltas: dict[Cell, list[int]], cell: Cell, entry: Entry) -> None:
         delta[2] += 1
 
 
-@dataclass(slots=True)
-class _Watched:
+class _Watched(Struct):
     """An entry at a level that an indicator watches; `starts` maps the windows kept there to their first days."""
 
     entry: Entry

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
+from msgspec import Struct
 
 from libs.common.bus import Record
 from libs.common.database import Transaction
 from libs.common.errors import Fault, Invalid, Malformed
-from libs.common.events.observations import AHEAD, REFERENCES, Observation, check, parse, read_json
+from libs.common.events.observations import AHEAD, REFERENCES, Observation, check, read
 from libs.common.runtime import put_aside
 from libs.common.telemetry import OBSERVATIONS_COUNTED
 from services.monitoring.commands.counting import Entry, count
@@ -32,8 +33,7 @@ PHASES = {"before": 0, "during": 1, "after": 2}
 TOLERANCE = AHEAD + timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Struct, frozen=True):
     """An observation as it stood on the bus."""
 
     raw: bytes
@@ -77,7 +77,7 @@ def _read(records: Sequence[Record]) -> tuple[dict[str, list[Arrived]], list[Unr
             continue
         for raw in raws:
             try:
-                observation = parse(read_json(raw))
+                observation = read(raw)
                 _refuse_other_school(observation, record)
             except (Malformed, Invalid) as error:
                 unreadable.append(Unreadable(record, raw, error if isinstance(error, Invalid) else Invalid(error.detail)))

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
 
+from msgspec import Struct
 from sqlalchemy import insert, select
 
 from libs.common.auth import Scope
@@ -32,8 +33,7 @@ from services.monitoring.queries.warnings import get_warning
 from services.monitoring.tables import WarningPlaceRow, WarningRow, WarningStepRow
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """A deciding window as it stood when it was judged, and what made it so. `taught` is the class of a lesson."""
 
     indicator: Indicator

@@ -9,14 +9,15 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from msgspec import Struct
+
 from services.monitoring.domain.windows import WINDOWS, Window, to_day
 
 MILLION = 1_000_000
 SEVERITIES = ("blue", "yellow", "orange", "red")
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(Struct, frozen=True, gc=False):
     """What was observed of one series in one window; both in millionths, exact.
 
     Adding is associative and commutative, so batches, order and replicas cannot change a result.
@@ -124,8 +125,7 @@ def in_force(versions: Sequence[Indicator], day: int) -> Indicator | None:
     return max(covering, key=lambda version: (version.effective_from, version.version)) if covering else None
 
 
-@dataclass(frozen=True, slots=True)
-class Episode:
+class Episode(Struct, frozen=True, gc=False):
     """Where an (indicator, subject) stands: the severity of its uncleared warning, and the start of its deciding window.
 
     `severity` None: no episode. `quiet`: a person dismissed the warning, and the episode lasts until the data recovers.
