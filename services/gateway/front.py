@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from time import perf_counter
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,7 @@ from libs.common.database import Database
 from libs.common.errors import Fault, Invalid, NotFound, ServiceError, Unauthorized
 from libs.common.http import POSITION, Headers, problem
 from libs.common.settings import Settings
+from libs.common.telemetry import HTTP_SECONDS
 from services.gateway.domain.credentials import bearer
 from services.gateway.queries.accounts import principal_of
 from services.gateway.queries.progress import Progress, new_position
@@ -57,11 +59,15 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise NotImplementedError("the gateway speaks HTTP only")
+        start = perf_counter()
         changes = scope["method"] in _CHANGING and scope["path"].startswith(API)
         send = _Answer(send, self.database, position=changes).send
         try:
             await self._dispatch(scope, receive, send)
         except ServiceError as error:
+            HTTP_SECONDS.labels("gateway", scope["method"], "refused at the door", str(error.status)).observe(
+                perf_counter() - start
+            )
             await problem(error)(scope, receive, send)
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
