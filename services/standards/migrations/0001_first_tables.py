@@ -47,7 +47,8 @@ def upgrade() -> None:
     sa.Column('topic', sa.String(), nullable=False),
     sa.Column('key', sa.String(), nullable=False),
     sa.Column('payload', sa.LargeBinary(), nullable=False),
-    sa.PrimaryKeyConstraint('position', name=op.f('outbox_pk'))
+    sa.PrimaryKeyConstraint('position', name=op.f('outbox_pk')),
+    sqlite_autoincrement=True
     )
     op.create_table('indicator',
     sa.Column('school', sa.String(), nullable=False),
