@@ -42,7 +42,7 @@ STAYS = {
 ROSTER = Roster("demo", ORGS, COURSES, CLASSES, frozenset({"S1", "S2", "S3", "S4", "S5", "S6"}), STAYS)
 
 
-def subjects(day: int = 0, **named: str) -> dict[str, str]:
+def subjects(day: int = 0, /, **named: str) -> dict[str, str]:
     return ROSTER.subjects({kind.rstrip("_"): id_ for kind, id_ in named.items()}, day)
 
 

@@ -41,7 +41,7 @@ def judged(
 ) -> tuple[str | None, Step | None, str | None, int | None]:
     """Severity afterwards, the step, the severity of the worst line passed, the deciding window."""
     after, step, line = judge(episode, indicator(**changes), start, total)
-    return after.severity, step, line and line.severity, after.deciding
+    return after.severity, step, None if line is None else line.severity, after.deciding
 
 
 @pytest.mark.parametrize(
