@@ -142,7 +142,19 @@ class Transaction:
         self.traceparent = current_traceparent()
         self.outgoing: list[dict[str, Any]] = []
         self.when_committed: list[Callable[[], None]] = []
+        self._appended: dict[type[DeclarativeBase], list[dict[str, Any]]] = {}
         self._counts: Counter[tuple[str, str, str, str]] = Counter()
+
+    def append(self, table: type[DeclarativeBase], **values: Any) -> None:
+        """Add a row that nothing in this transaction reads again: all such rows of a table are written at once, at the end."""
+        self._appended.setdefault(table, []).append(values)
+
+    async def write_appended(self) -> None:
+        """Write what `append` has gathered; the transaction does it before it commits."""
+        await self.session.flush()
+        appended, self._appended = self._appended, {}
+        for table, rows in appended.items():
+            await self.session.execute(insert(table), rows)
 
     def publish(self, fact: Event, *, cause: str | None = None, school: str | None = None) -> UUID:
         """Send the event when the transaction commits, and only then. Returns the event's id."""
@@ -216,8 +228,8 @@ class Database:
             async with self._sessions.begin() as session:
                 tx = Transaction(session, self)
                 yield tx
+                await tx.write_appended()
                 if tx.outgoing:
-                    await session.flush()
                     await session.execute(insert(OutboxRow), tx.outgoing)
         except (OperationalError, PoolTimeout) as error:
             reason = getattr(error, "orig", error)

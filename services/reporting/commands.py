@@ -147,7 +147,8 @@ async def change_improvement(
 
 
 def _lie_in(tx: Transaction, object_: UUID, places: list[str]) -> None:
-    tx.session.add_all(PlaceRow(object=object_, place=place) for place in dict.fromkeys(places))
+    for place in dict.fromkeys(places):
+        tx.append(PlaceRow, object=object_, place=place)
 
 
 async def _tell(
@@ -155,21 +156,20 @@ async def _tell(
 ) -> None:
     """Add a line to the school's feed; once committed, the streams of this process wake."""
     position = await _next_position(tx)
-    tx.session.add(
-        FeedRow(
-            school=tx.school,
-            position=position,
-            at=tx.now,
-            kind="warning" if isinstance(row, WarningRow) else "improvement",
-            object=row.id,
-            what=what,
-            by=by,
-            level=row.level,
-            subject=row.subject,
-            indicator=row.indicator,
-            text=text,
-            detail=domain.to_json(fact.model_dump(exclude=_NOT_IN_DETAIL)),
-        )
+    tx.append(
+        FeedRow,
+        school=tx.school,
+        position=position,
+        at=tx.now,
+        kind="warning" if isinstance(row, WarningRow) else "improvement",
+        object=row.id,
+        what=what,
+        by=by,
+        level=row.level,
+        subject=row.subject,
+        indicator=row.indicator,
+        text=text,
+        detail=domain.to_json(fact.model_dump(exclude=_NOT_IN_DETAIL)),
     )
     tx.when_committed.append(partial(queries.Tail.of(tx.database).reached, tx.school, position))
 

@@ -102,13 +102,12 @@ class Consumer:
             if message.id not in seen:
                 seen.add(message.id)
                 await self._handle_one(message, tx)
-                tx.session.add(InboxRow(event_id=message.id, handled_at=tx.now))
+                tx.append(InboxRow, event_id=message.id, handled_at=tx.now)
 
     async def _handle_one(self, message: Message, tx: Transaction) -> None:
         tx.school, tx.cause = message.school, str(message.id)
         tx.traceparent = bind_trace(message.traceparent)
         await self.service.handlers[type(message.event)](message.event, tx)
-        await tx.session.flush()
 
     async def _put_aside(self, record: Record, error: Invalid) -> None:
         self._in_a_row += 1
