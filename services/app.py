@@ -233,7 +233,7 @@ def listen(host: str, port: int) -> socket.socket:
 def only_process(home: Path) -> Iterator[None]:
     """Hold the lock on the data folder. Raises SystemExit where another process has it, or the folder cannot be written."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (home / "lock").open("a+")
     except OSError as error:
         raise SystemExit(

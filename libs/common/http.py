@@ -20,7 +20,7 @@ import structlog
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, WithJsonSchema, model_validator
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -49,6 +49,22 @@ class Body(BaseModel):
     """A request body: unknown fields refused, no value bent into another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_nul(cls, value: Any) -> Any:
+        """PostgreSQL keeps no NUL in text, so no text holds one."""
+        if _holds_nul(value):
+            raise ValueError("text must not hold U+0000")
+        return value
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(map(_holds_nul, value)) or any(map(_holds_nul, value.values()))
+    return isinstance(value, list) and any(map(_holds_nul, value))
 
 
 class View(BaseModel):
@@ -193,6 +209,8 @@ def _refuse_unknown_parameters(request: Request) -> None:
             f"unknown query parameters: {', '.join(unknown)}",
             [Fault(pointer=f"/{name}", detail="unknown parameter") for name in unknown],
         )
+    if odd := sorted(name for name, value in (*request.query_params.items(), *request.path_params.items()) if _holds_nul(value)):
+        raise Invalid("text must not hold U+0000", [Fault(pointer=f"/{name}", detail="holds U+0000") for name in odd])
     if repeated := sorted({name for name in request.query_params if len(request.query_params.getlist(name)) > 1}):
         raise Invalid("a filter takes one value", [Fault(pointer=f"/{name}", detail="given more than once") for name in repeated])
 

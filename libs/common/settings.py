@@ -33,7 +33,10 @@ class Settings(BaseSettings):
         description="Where a service keeps its rows: SQLite, or postgresql+psycopg://… with a schema or database a service.",
     )
     bus_url: str = Field("sqlite:{home}/bus.db", description="Where events travel: sqlite:PATH or kafka://HOST:PORT[/PREFIX].")
-    service_url: str = Field("http://{service}:8000", description="Where the gateway finds a service that runs elsewhere: a URL with {service}, or a list planning=URL,reporting=URL.")
+    service_url: str = Field(
+        "http://{service}:8000",
+        description="Where the gateway finds a service that runs elsewhere: a URL with {service}, or a list planning=URL,reporting=URL.",
+    )
     secret_file: Path | None = Field(
         None, description="File with 32 random bytes that sign principals; embedded: made in the home. Required on Kafka."
     )

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from msgspec import Struct
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from libs.common.auth import Scope
 from libs.common.database import Transaction, in_batches
@@ -247,8 +247,8 @@ async def dismiss(tx: Transaction, scope: Scope, warning: UUID, by: str, reason:
 
 async def link_improvement(tx: Transaction, warning: UUID, improvement: UUID) -> None:
     """Remember the warning's improvement task."""
-    if (row := await tx.session.get(WarningRow, warning)) is not None:
-        row.improvement = improvement
+    sql = update(WarningRow).where(WarningRow.id == warning).values(improvement=improvement)
+    await tx.session.execute(sql.execution_options(synchronize_session=False))
 
 
 async def mark_improving(tx: Transaction, warning: UUID, by: str) -> None:
