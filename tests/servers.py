@@ -251,13 +251,18 @@ def answers(port: int) -> bool:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run to the end; a Ctrl-C reaches the command from the terminal, and is waited for."""
-    with subprocess.Popen(command, env={**os.environ, **environment}) as process:
+    """Run to the end. A Ctrl-C reaches the command from the terminal, and its own end is waited for."""
+    process = subprocess.Popen(command, env={**os.environ, **environment})
+    try:
         while True:
-            try:
+            with suppress(KeyboardInterrupt):
                 return process.wait()
-            except KeyboardInterrupt:
-                continue
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -275,12 +280,12 @@ def main(arguments: Sequence[str]) -> int:
                 return run(command, {**places, "TMPDIR": str(prepared(folder / "tmp"))})
 
 
-def interrupt(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def terminated(_: int, __: FrameType | None) -> None:
+    sys.exit("terminated")
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGTERM, terminated)
     try:
         sys.exit(main(sys.argv[1:]))
     except Missing as missing:

@@ -57,8 +57,7 @@ async def test_a_rebalance_in_the_middle_of_a_batch_redelivers_what_was_not_comm
             found = await first.fetch(1000, wait=PROMPT_S)
             await first.commit()
             committed.update(found)
-            in_the_middle = await first.fetch(1000, wait=PROMPT_S)
-            assert in_the_middle
+            await take(first, len(sent) - len(found))  # the batch in hand, from every partition
             async with two.subscribe("planning", ["planning"]) as second:
                 await eventually(lambda: both_have_some(first, second))
                 await first.commit()  # too late: its partitions were taken away meanwhile
