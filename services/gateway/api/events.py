@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from time import monotonic
 
 from fastapi import APIRouter, Request
@@ -50,14 +52,15 @@ async def post_events(request: Request) -> JSONResponse:
     """Take events of a campus system: 202 when every one of them is durably on the bus, else none is taken."""
     state = request.app.state
     headers = Headers(request.scope)
+    incoming = _Incoming(request)
     source: Source | None = None
     try:
         try:
             source = await authenticate_source_cached(state.database, bearer(headers.get("authorization")))
             mode = _mode(headers)
-            body = await _read(request, headers)
+            body = await _read(incoming, headers)
         except ServiceError:
-            await _discard(request)
+            await incoming.discard()
             raise
         sent = await _parse(mode, headers, body)
         observations = await _check(state.database, source, sent)
@@ -90,11 +93,11 @@ def _mode(headers: dict[str, str]) -> str:
     )
 
 
-async def _read(request: Request, headers: dict[str, str]) -> bytes:
-    """The body, inflated; what is over the limit is read and thrown away first. Raises TooLarge, Malformed."""
+async def _read(incoming: _Incoming, headers: dict[str, str]) -> bytes:
+    """The body, inflated. Raises TooLarge, Malformed."""
     inflater = _Inflater() if headers.get("content-encoding", "").strip().lower() == "gzip" else None
     body, size = bytearray(), 0
-    async for chunk in request.stream():
+    async for chunk in incoming.chunks():
         size += len(chunk)
         if inflater is None:
             body += chunk
@@ -105,6 +108,31 @@ async def _read(request: Request, headers: dict[str, str]) -> bytes:
     if inflater is not None:
         inflater.end()
     return bytes(body)
+
+
+class _Incoming:
+    """The body of a request as it comes in; knows whether there is more to come, for which one must not wait in vain."""
+
+    def __init__(self, request: Request) -> None:
+        self._receive, self._over = request.receive, False
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield what comes. Raises Malformed where the sender leaves before the end."""
+        while not self._over:
+            message = await self._receive()
+            self._over = not message.get("more_body", False)
+            if message["type"] == "http.disconnect":
+                raise Malformed("the sender left before the end")
+            yield message.get("body", b"")
+
+    async def discard(self) -> None:
+        """Read the rest and throw it away, so that the sender sees the answer; past 64 MiB the connection is closed on it."""
+        left = DISCARD_BYTES
+        with suppress(Malformed):
+            async for chunk in self.chunks():
+                left -= len(chunk)
+                if left <= 0:
+                    return
 
 
 class _Inflater:
@@ -128,16 +156,6 @@ class _Inflater:
         """Raise Malformed where the last part is not whole."""
         if not self._part.eof:
             raise Malformed("not gzip: the body ends too early")
-
-
-async def _discard(request: Request) -> None:
-    """Read the rest and throw it away, so that the sender sees the answer; past 64 MiB the connection is closed on it."""
-    left = DISCARD_BYTES
-    while left > 0:
-        message = await request.receive()
-        left -= len(message.get("body", b""))
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            return
 
 
 async def _parse(mode: str, headers: dict[str, str], body: bytes) -> list[Sent]:
