@@ -253,10 +253,13 @@ def answers(port: int) -> bool:
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run to the end. A Ctrl-C reaches the command from the terminal, and its own end is waited for."""
     process = subprocess.Popen(command, env={**os.environ, **environment})
+    interrupted = 0
     try:
         while True:
-            with suppress(KeyboardInterrupt):
-                return process.wait()
+            try:
+                return process.wait() or interrupted
+            except KeyboardInterrupt:
+                interrupted = 130  # also where the command's own status was lost with the interrupted wait
     finally:
         if process.poll() is None:
             process.terminate()
