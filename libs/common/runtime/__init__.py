@@ -22,6 +22,7 @@ from libs.common.errors import Unavailable
 from libs.common.event import UnknownVersion
 from libs.common.runtime.consumers import Consumer, TooManyDeadLetters
 from libs.common.runtime.deadletters import put_aside
+from libs.common.runtime.gauges import gauges
 from libs.common.runtime.health import Health
 from libs.common.runtime.leases import Lease, LeaseLost, hold
 from libs.common.runtime.outbox import relay, relay_once
@@ -109,7 +110,8 @@ async def background(service: Service, database: Database, bus: Bus, settings: S
         work[name] = partial(hold, held, service.name, partial(run, lease=held, works=works), works)
 
     work: dict[str, Callable[[], Awaitable[None]]] = {}
-    under_lease(f"{service.name}.relay", lease("relay"), partial(relay, service, database, bus))
+    under_lease(f"{service.name}.relay", lease("relay"), partial(relay, database, bus))
+    work[f"{service.name}.gauges"] = partial(gauges, service, database, partial(health.works, f"{service.name}.gauges"))
     for group in service.groups:
         work[group] = partial(Consumer(service, group, database, bus, settings).run, health)
     for job in (*service.jobs, Job(name="prune", every=_HOUR, run=partial(prune, settings=settings))):

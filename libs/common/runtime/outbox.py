@@ -11,22 +11,18 @@ from sqlalchemy import delete, select
 from libs.common.bus import Bus, Record
 from libs.common.database import Database, OutboxRow
 from libs.common.runtime.leases import Lease
-from libs.common.service import Service
-from libs.common.telemetry import OUTBOX_ROWS
 
 RELAY_ROWS = 500
 RELAY_BYTES = 8 << 20  # what a broker takes well within the time a publish may last
 
 
-async def relay(service: Service, database: Database, bus: Bus, lease: Lease, works: Callable[[], None]) -> None:
+async def relay(database: Database, bus: Bus, lease: Lease, works: Callable[[], None]) -> None:
     """Move committed outbox rows to the bus, oldest first, for ever; woken by commits of this process."""
-    depth = OUTBOX_ROWS.labels(service.name)
     look_again_s = 1.0 if lease.alone else 0.2  # other processes' commits wake nobody here
     while True:
         database.outbox_filled.clear()
-        while moved := await relay_once(database, bus, lease):
-            depth.set(moved)
-        depth.set(0)
+        while await relay_once(database, bus, lease):
+            pass
         works()
         with suppress(TimeoutError):
             await asyncio.wait_for(database.outbox_filled.wait(), look_again_s)
