@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
-import hashlib
 import json
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -21,27 +17,23 @@ from fastapi import Depends, FastAPI, Query, Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, WithJsonSchema, model_validator
-from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Send
-from starlette.types import Scope as AsgiScope
 
 from libs.common import auth
+from libs.common.asgi import KEPT, Idempotency, Observed, problem
 from libs.common.auth import Principal, Scope
 from libs.common.bus import Bus
 from libs.common.database import AnswerRow, Database, OutboxRow, Transaction
-from libs.common.errors import PROBLEM, Conflict, Fault, Invalid, Malformed, ServiceError, Unavailable
+from libs.common.errors import Fault, Invalid, Malformed, ServiceError
 from libs.common.service import Service
-from libs.common.telemetry import HTTP_SECONDS, bind_trace
 
 log = structlog.get_logger()
 ItemT = TypeVar("ItemT")
 LIMIT = 100
 LIMIT_MOST = 500
-KEPT = timedelta(hours=24)
 POSITION = "zhengai-position"
 
 
@@ -87,21 +79,6 @@ _exact = msgspec.json.Encoder(decimal_format="number")
 def exact(body: BaseModel, status: int = 200) -> Response:
     """Answer with decimals as JSON numbers, every digit as it is: the usual road would make them floats or strings."""
     return Response(_exact.encode(body.model_dump(mode="python")), status, media_type="application/json")
-
-
-def problem(error: ServiceError) -> Response:
-    """Render a failure as RFC 9457 problem details."""
-    body: dict[str, Any] = {
-        "type": PROBLEM + error.slug,
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-    }
-    if error.errors:
-        body["errors"] = error.errors
-    content = json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    headers = {"Cache-Control": "no-store", **error.headers}
-    return Response(content, error.status, headers, media_type="application/problem+json")
 
 
 # --- what endpoints ask for ------------------------------------------------------------------------------------------
@@ -253,143 +230,6 @@ def _escape(part: str) -> str:
 async def _render_bug(request: Request, error: Exception) -> Response:
     log.error("request failed", path=request.url.path, exc_info=error)
     return problem(ServiceError("something went wrong here; the log has the trace id"))
-
-
-class Idempotency:
-    """Answers a repeated POST with the same `Idempotency-Key` as the first time, for 24 hours.
-
-    The key is written in the request's own transaction, so that work is done once even where the answer was lost.
-    """
-
-    def __init__(self, app: ASGIApp, api: FastAPI) -> None:
-        self.app, self.api = app, api
-
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope)
-        key = headers.get("idempotency-key")
-        token = headers.get(auth.HEADER)
-        if scope["type"] != "http" or scope["method"] != "POST" or key is None or token is None:
-            await self.app(scope, receive, send)
-            return
-        state = self.api.state
-        try:
-            caller = auth.verify(token, state.service, state.secret)
-            if (body := await _read(receive)) is None:
-                return
-            known = await self._settled(state.database, caller, key, scope, body)
-            answer: ASGIApp = known or await self._carry_out(state.database, caller, key, scope, body, receive)
-        except ServiceError as error:
-            answer = problem(error)
-        await answer(scope, receive, send)
-
-    async def _carry_out(
-        self, database: Database, caller: Principal, key: str, scope: AsgiScope, body: bytes, receive: Receive
-    ) -> ASGIApp:
-        """Let the endpoint do its work, and keep its answer."""
-        unread, sent = [body], list[Message]()
-
-        async def replayed() -> Message:
-            return {"type": "http.request", "body": unread.pop(), "more_body": False} if unread else await receive()
-
-        async def keep(message: Message) -> None:
-            sent.append(message)
-
-        try:
-            await self.app(scope, replayed, keep)
-        except IntegrityError:
-            # Perhaps the same request at the same time: it met the other's mark when it wrote its own.
-            if (answer := await self._settled(database, caller, key, scope, body)) is None:
-                raise
-            return answer
-        if sent and sent[0]["status"] < 500 and sent[0]["status"] != 429:
-            with suppress(Unavailable, IntegrityError):  # the work stands; without its answer a repetition gets 409
-                await self._keep(database, scope["idempotency"], sent)
-
-        async def pass_on(_: AsgiScope, __: Receive, send: Send) -> None:
-            for message in sent:
-                await send(message)
-
-        return pass_on
-
-    async def _settled(self, database: Database, caller: Principal, key: str, scope: AsgiScope, body: bytes) -> Response | None:
-        """What is known of this key; of work just done the answer may be kept in a moment. Raises Conflict where it is not."""
-        for _ in range(20):
-            with suppress(Conflict):
-                return await self._known(database, caller, key, scope, body)
-            await asyncio.sleep(0.1)
-        return await self._known(database, caller, key, scope, body)
-
-    async def _known(self, database: Database, caller: Principal, key: str, scope: AsgiScope, body: bytes) -> Response | None:
-        if not 1 <= len(key) <= 255:
-            raise Invalid("an Idempotency-Key has 1 to 255 characters", [Fault(pointer="/idempotency-key", detail="length")])
-        fingerprint = hashlib.sha256(scope["path"].encode() + b"\0" + scope["query_string"] + b"\0" + body).digest()
-        place = {"school": caller.school, "person": f"{caller.kind}:{caller.id}", "key": key}
-        scope["idempotency"] = {**place, "fingerprint": fingerprint}
-        async with database.reading() as session:
-            row = await session.scalar(select(AnswerRow).filter_by(**place))
-        if row is None or row.at < database.now() - KEPT:
-            return None
-        if row.fingerprint != fingerprint:
-            raise Invalid(
-                "this Idempotency-Key was used for another request",
-                [Fault(pointer="/idempotency-key", detail="already used with another body")],
-            )
-        if row.status is None:
-            raise Conflict("the first request with this Idempotency-Key was carried out, but its answer was lost: read the object")
-        return Response(row.body, row.status, {k: v for k, v in json.loads(row.headers or "{}").items() if k != "content-length"})
-
-    async def _keep(self, database: Database, place: Mapping[str, Any], sent: list[Message]) -> None:
-        headers = json.dumps({k.decode(): v.decode() for k, v in sent[0]["headers"]})
-        body = b"".join(message.get("body", b"") for message in sent[1:])
-        values = {"status": sent[0]["status"], "headers": headers, "body": body, "fingerprint": place["fingerprint"]}
-        key = {name: place[name] for name in ("school", "person", "key")}
-        async with database.transaction() as tx:
-            changed = await tx.session.execute(update(AnswerRow).filter_by(**key).values(**values, at=tx.now))
-            if changed.rowcount == 0:  # type: ignore[attr-defined]  # a cursor result: an UPDATE has a row count
-                await tx.session.execute(insert(AnswerRow).values(**key, **values, at=tx.now))
-
-
-def Headers(scope: AsgiScope) -> dict[str, str]:  # noqa: N802 - a type's role, without its cost
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope.get("headers", ())}
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body; None where the client left before its end: half of a request is none."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            return bytes(body)
-
-
-class Observed:
-    """Measures each request by route and gives it a trace."""
-
-    def __init__(self, app: ASGIApp, service: str) -> None:
-        self.app, self.service = app, service
-
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        start, status = time.perf_counter(), 500
-        scope["traceparent"] = bind_trace(Headers(scope).get("traceparent"))
-
-        async def watch(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, watch)
-        finally:
-            route = getattr(scope.get("route"), "path", "unknown")
-            seconds = HTTP_SECONDS.labels(self.service, scope["method"], route, str(status))
-            seconds.observe(time.perf_counter() - start)
 
 
 async def _outbox(request: Request, caller: Caller, session: Read) -> dict[str, int | None]:

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from libs.common.asgi import problem
 from libs.common.errors import Unavailable
-from libs.common.http import problem
 
 _HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "host", "te", "trailer", "proxy-authorization"}
 

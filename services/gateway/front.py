@@ -18,10 +18,11 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.common import auth
+from libs.common.asgi import Headers, problem
 from libs.common.auth import Principal
 from libs.common.database import Database
 from libs.common.errors import Fault, Invalid, NotFound, ServiceError, Unauthorized
-from libs.common.http import POSITION, Headers, problem
+from libs.common.http import POSITION
 from libs.common.settings import Settings
 from libs.common.telemetry import HTTP_SECONDS
 from services.gateway.domain.credentials import bearer

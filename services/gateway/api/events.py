@@ -11,11 +11,11 @@ from time import monotonic
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
+from libs.common.asgi import Headers
 from libs.common.bus import Bus
 from libs.common.database import Database
 from libs.common.errors import Malformed, ServiceError, TooLarge, TooManyRequests, Unavailable, UnsupportedMediaType
 from libs.common.events.observations import Observation
-from libs.common.http import Headers
 from libs.common.telemetry import EVENTS_ACCEPTED, EVENTS_REFUSED
 from services.gateway.commands.events import Metrics, check_all, put_on_bus
 from services.gateway.domain.credentials import bearer

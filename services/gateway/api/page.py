@@ -11,9 +11,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from libs.common.asgi import Headers
 from libs.common.database import Database
 from libs.common.errors import NotFound
-from libs.common.http import Headers, View
+from libs.common.http import View
 
 router = APIRouter(tags=["page"])
 FOLDER = Path(__file__).parents[1] / "page"

@@ -12,12 +12,13 @@ from sqlalchemy import MetaData
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from libs.common import migrate
+from libs.common.asgi import problem
 from libs.common.bus import Subscription, open_bus
 from libs.common.database import Database, Transaction
 from libs.common.errors import Unavailable
 from libs.common.events.gateway import SchoolAdded
 from libs.common.events.monitoring import MetricDefined
-from libs.common.http import problem, service_app
+from libs.common.http import service_app
 from libs.common.runtime import Consumer, Lease, relay_once
 from libs.common.service import Service
 from libs.common.settings import Settings
