@@ -130,11 +130,13 @@ class _Bench:
             before = self.running.get(cell)
             self.running[cell] = added if before is None else before + added
         for code, versions in self.school.watch[entry.metric, each.level].items():
-            indicator = in_force(versions, entry.day)
-            if indicator is None or indicator.window not in each.starts:
+            indicator = in_force(self.school.versions[code], entry.day)
+            if indicator not in versions or len(versions) > 1:
+                self._notice(each, versions)
+            if indicator is None or indicator not in versions or indicator.window not in each.starts:
                 continue
             start = each.starts[indicator.window]
-            if indicator.evaluate != "on_update" and not _closed(self.school, indicator, start):
+            if not _judged_now(self.school, indicator, start):
                 continue
             total = self.running[key, indicator.window, start]
             episode = self.ledger.episode(code, each.word, self.deciding.get((indicator, key)))
@@ -144,6 +146,17 @@ class _Bench:
             self.deciding[indicator, key] = start
             if step is not None or after.severity is not None:
                 self.ledger.take(_judged(each, indicator, start, total), step, line)
+
+    def _notice(self, each: _Watched, versions: Sequence[Indicator]) -> None:
+        """An observation that a version does not judge may still make a newer window decide for what that version judges."""
+        for version in versions:
+            start = each.starts.get(version.window)
+            if start is None or not _judged_now(self.school, version, start):
+                continue
+            total = self.running[each.series, version.window, start]
+            if total.denominator >= version.min_denominator and total.denominator > 0:
+                key = (version, each.series)
+                self.deciding[key] = max(start, self.deciding.get(key, start))
 
 
 def _judged(each: _Watched, indicator: Indicator, start: int, total: Sum) -> Judged:
@@ -168,6 +181,7 @@ def _judged_through(school: School, indicator: Indicator) -> int | None:
     return school.judged_through.get((indicator.code, indicator.version), -1)
 
 
-def _closed(school: School, indicator: Indicator, start: int) -> bool:
-    """Whether the window was judged at its close already: then late data judges it at once."""
-    return start <= (_judged_through(school, indicator) or -1)
+def _judged_now(school: School, indicator: Indicator, start: int) -> bool:
+    """Whether a change of the window is judged at once: with `window_close`, only once the window was judged at its close."""
+    through = _judged_through(school, indicator)
+    return through is None or start <= through

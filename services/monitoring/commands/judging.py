@@ -55,21 +55,21 @@ async def judge_all(tx: Transaction, school: School, metric: str, level: str, co
         for version in sorted(versions, key=lambda v: (v.effective_from, v.version), reverse=True):
             if version.evaluate == LATE:
                 await _start_closing(tx, school, version)
-            found = await _deciding(tx, school, version, versions, sorted(left))
+            found = await _deciding(tx, school, version, sorted(left))
             left -= found.keys()
-            for key, (start, total) in found.items():
+            for key in (key for key in subjects if key in found):  # in order of the subjects' codes
+                start, total = found[key]
                 _judge(ledger, version, subjects[key], start, total, cause)
     await ledger.write()
 
 
-async def _deciding(
-    tx: Transaction, school: School, version: Indicator, versions: list[Indicator], series: list[int]
-) -> dict[int, tuple[int, Sum]]:
+async def _deciding(tx: Transaction, school: School, version: Indicator, series: list[int]) -> dict[int, tuple[int, Sum]]:
     """Deciding windows, with their sums, of those series whose newest observation there this version judges."""
     through = school.judged_through.get((version.code, version.version), -1) if version.evaluate == LATE else None
     starts = await bulk.find_deciding(tx, series, version.window, version.min_denominator, through)
     spans = [(key, *(school.calendar.span(version.window, start) or (start, start + 1))) for key, start in starts.items()]
     newest = await bulk.find_newest_days(tx, spans)
+    versions = school.versions[version.code]
     judged = {key: start for key, start in starts.items() if key in newest and in_force(versions, newest[key]) is version}
     totals = await bulk.find_totals(tx, [(key, version.window, start) for key, start in judged.items()])
     return {key: (start, totals[key, version.window, start]) for key, start in judged.items()}
@@ -118,7 +118,7 @@ async def _close(tx: Transaction, school: School, metric: str, level: str, indic
     row = await tx.session.get(IndicatorRow, (school.id, indicator.code, indicator.version))
     assert row is not None
     metric_id = school.metric_ids[metric]
-    versions = school.watch[metric, level][indicator.code]
+    versions = school.versions[indicator.code]
     for start in await list_starts(tx.session, metric_id, LEVEL_CODE[level], indicator.window, through, newest):
         closed = await latest_closed(tx.session, metric_id, LEVEL_CODE[level], indicator.window, start, indicator.min_denominator)
         school.words.update({(level, name): word for _, word, name, _ in closed})

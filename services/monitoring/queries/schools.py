@@ -34,7 +34,11 @@ from services.monitoring.tables import (
 
 @dataclass
 class School:
-    """A school as counting sees it. `watch` maps (metric, level) to the indicators there, by code, all versions."""
+    """A school as counting sees it.
+
+    `versions` maps an indicator's code to all its versions; `watch` maps (metric, level) to those of them that watch there,
+    by code: a version may watch elsewhere than the one before it.
+    """
 
     id: int
     code: str
@@ -42,6 +46,7 @@ class School:
     calendar: Calendar
     metric_ids: dict[str, int]
     rules: dict[str, MetricRule]
+    versions: dict[str, list[Indicator]]
     watch: dict[tuple[str, str], dict[str, list[Indicator]]]
     judged_through: dict[tuple[str, int], int]
     roster: Roster
@@ -124,10 +129,14 @@ async def installation_key(tx: Transaction) -> bytes:
 async def load_school(session: AsyncSession, row: SchoolRow) -> School:
     """Read everything that counting needs of a school."""
     metrics = {m.code: m for m in await session.scalars(select(MetricRow).filter_by(school_id=row.id))}
+    versions: dict[str, list[Indicator]] = defaultdict(list)
     watch: dict[tuple[str, str], dict[str, list[Indicator]]] = defaultdict(lambda: defaultdict(list))
     judged: dict[tuple[str, int], int] = {}
-    for each in await session.scalars(select(IndicatorRow).filter_by(school_id=row.id)):
+    # In an order that every worker shares: it is the order in which an observation is judged by several indicators.
+    ordered = select(IndicatorRow).filter_by(school_id=row.id).order_by(IndicatorRow.code, IndicatorRow.version)
+    for each in await session.scalars(ordered):
         indicator = Indicator.of(each.definition)
+        versions[indicator.code].append(indicator)
         watch[indicator.metric, indicator.level][indicator.code].append(indicator)
         if each.judged_through is not None:
             judged[each.code, each.version] = each.judged_through
@@ -138,6 +147,7 @@ async def load_school(session: AsyncSession, row: SchoolRow) -> School:
         calendar=await load_calendar(session, row),
         metric_ids={code: m.id for code, m in metrics.items()},
         rules={code: MetricRule(frozenset(m.grain), m.kind) for code, m in metrics.items()},
+        versions=dict(versions),
         watch={key: dict(by_code) for key, by_code in watch.items()},
         judged_through=judged,
         roster=await load_roster(session, row),
