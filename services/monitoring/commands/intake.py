@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from math import isfinite
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +26,7 @@ from services.monitoring.commands.counting import Entry, count
 from services.monitoring.queries import bulk
 from services.monitoring.queries.conflicts import conflict_listed
 from services.monitoring.queries.schools import School, find_school_locked, installation_key
+from services.monitoring.queries.totals import find_whole
 from services.monitoring.tables import ConflictRow, SchoolRow
 
 TOPIC = "observations"
@@ -31,6 +34,9 @@ SMALL = 16_384  # bytes decoded at once without a thread of their own
 PHASES = {"before": 0, "during": 1, "after": 2}
 # The gateway allows AHEAD by its clock; ours may be a little behind, and what was accepted must be counted.
 TOLERANCE = AHEAD + timedelta(hours=1)
+# Both databases add in 64 bits. What stays below LARGE would take half a billion observations to fill the upper half.
+LARGE = 1 << 33
+MOST = 1 << 62
 
 
 class Arrived(Struct, frozen=True):
@@ -63,7 +69,7 @@ async def take(records: Sequence[Record], tx: Transaction) -> None:
             for event in events:
                 _refuse(tx, code, event.raw, Invalid(f"no school is called {code!r}"))
             continue
-        await _count_school(tx, *found, _checked(tx, found[1], events))
+        await _count_school(tx, *found, await _addable(tx, found[1], _checked(tx, found[1], events)))
 
 
 def _read(records: Sequence[Record]) -> tuple[dict[str, list[Arrived]], list[Unreadable]]:
@@ -111,6 +117,35 @@ def _checked(tx: Transaction, school: School, events: Sequence[Arrived]) -> list
         else:
             _refuse(tx, school.code, event.raw, Invalid(f"{fault['pointer']}: {fault['detail']}", [fault]))
     return right
+
+
+async def _addable(tx: Transaction, school: School, events: Sequence[Arrived]) -> Sequence[Arrived]:
+    """Put aside what would make a metric's sums larger than what is added up exactly.
+
+    No sum of a metric is larger than the school's over all days: only that one is looked at, and only for large numbers.
+    """
+    large = [event for event in events if _size(event) >= LARGE]
+    if not large:
+        return events
+    key = await installation_key(tx)
+    counted = await bulk.find_counted(tx, school.id, {event.observation.id_hash(key) for event in large})
+    ids = {metric: school.metric_ids[metric] for metric in {event.observation.metric for event in large}}
+    room = {metric: MOST - await find_whole(tx.session, metric_id) for metric, metric_id in ids.items()}
+    right = []
+    for event in events:
+        metric, size = event.observation.metric, _size(event)
+        if size < LARGE or event.observation.id_hash(key) in counted:
+            right.append(event)
+        elif size > room[metric]:
+            _refuse(tx, school.code, event.raw, Invalid(f"the sums of {metric!r} would grow past what is added up exactly"))
+        else:
+            room[metric] -= size
+            right.append(event)
+    return right
+
+
+def _size(event: Arrived) -> int:
+    return max(abs(event.observation.numerator), event.observation.denominator)
 
 
 def _refuse(tx: Transaction, school: str, raw: bytes, error: Invalid) -> None:
@@ -188,6 +223,14 @@ async def _not_counted_before(
     return new
 
 
+def _float(text: str) -> float | str:
+    """A number as JSON columns can hold it; one that no float holds, as its text."""
+    return number if isfinite(number := float(text)) else text
+
+
+_plain = msgspec.json.Decoder(dict[str, Any], float_hook=_float)
+
+
 async def _note_conflict(tx: Transaction, school: School, event: Arrived, content: bytes, position: int) -> None:
     o = event.observation
     if not await conflict_listed(tx.session, school.id, o.source, o.id, content):
@@ -198,7 +241,7 @@ async def _note_conflict(tx: Transaction, school: School, event: Arrived, conten
                 event=o.id,
                 content=content,
                 position=position,
-                refused=msgspec.json.decode(event.raw),
+                refused=_plain.decode(event.raw),
                 found_at=tx.now,
             )
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.database import in_batches
+from services.monitoring.domain.attribution import LEVEL_CODE
 from services.monitoring.domain.episodes import Sum
 from services.monitoring.domain.windows import Window
 from services.monitoring.tables import SeriesRow, TotalRow, WordRow
@@ -24,6 +25,17 @@ async def list_series(session: AsyncSession, metric_id: int, level: int) -> Sequ
         .order_by(WordRow.code)
     )
     return [(key, word, code) for key, word, code in await session.execute(sql)]
+
+
+async def find_whole(session: AsyncSession, metric_id: int) -> int:
+    """The larger of numerator and denominator of all that a school has of a metric, in millionths."""
+    sql = (
+        select(func.sum(TotalRow.numerator), func.sum(TotalRow.denominator))
+        .join(SeriesRow, SeriesRow.id == TotalRow.series)
+        .where(SeriesRow.metric_id == metric_id, SeriesRow.level == LEVEL_CODE["school"], TotalRow.window == Window.DAY)
+    )
+    numerator, denominator = (await session.execute(sql)).one()
+    return max(int(numerator or 0), int(denominator or 0))
 
 
 async def list_days(session: AsyncSession, series: Sequence[int]) -> list[Row[int, int, int, int, int, int]]:
