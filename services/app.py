@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -199,7 +202,9 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings) -> None:
-    """Run until SIGINT or SIGTERM. Raises SystemExit with one sentence where it cannot start."""
+    """Run until SIGINT or SIGTERM, then end with 0. Raises SystemExit with one sentence where it cannot start."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the server hands a signal on once it has shut down
+        signal.signal(number, lambda *_: sys.exit(0))
     log_to_stderr(settings.log_level)
     with only_process(settings.home):
         listener = listen(settings.host, settings.port)
@@ -213,10 +218,13 @@ def serve(settings: Settings) -> None:
             timeout_keep_alive=75,
             server_header=False,
         )
-        server = _Server(config, process)
-        server.run(sockets=[listener])
-        if process.failure is not None:
-            raise process.failure
+        # The server would tell of a refusal in its own words, and end with a status of its own.
+        logging.getLogger("uvicorn.error").addFilter(lambda _: process.failure is None)
+        try:
+            _Server(config, process).run(sockets=[listener])
+        finally:
+            if process.failure is not None:
+                raise process.failure
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -224,9 +232,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
     except OSError as error:
-        raise SystemExit(
-            f"cannot listen on {host}:{port}: {error.strerror}; free the port or set ZHENGAI_PORT to another"
-        ) from error
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise SystemExit(f"cannot listen on {host}:{port}: {reason}; free the port or set ZHENGAI_PORT to another") from error
 
 
 @contextmanager
