@@ -27,7 +27,7 @@ from libs.common.events.standards import IndicatorActivated, WarningLine
 from libs.common.sqlite import pysqlite3
 from services.monitoring.jobs import JOBS
 from services.monitoring.service import service
-from services.monitoring.tables import SchoolRow, SeriesRow, TotalRow, WarningRow, WarningStepRow, WordRow
+from services.monitoring.tables import MetricRow, SchoolRow, SeriesRow, TotalRow, WarningRow, WarningStepRow, WordRow
 from tests.service.harness import SCHOOL, ServiceUnderTest, principal, running
 
 SQLITE = "sqlite+aiosqlite:///"
@@ -253,10 +253,11 @@ async def digest(sut: ServiceUnderTest, school: str = SCHOOL) -> Digest:
         school_id = await session.scalar(select(SchoolRow.id).filter_by(code=school))
         sums = await session.execute(
             select(
-                SeriesRow.metric_id, SeriesRow.level, WordRow.code, TotalRow.window, TotalRow.start,
+                MetricRow.code, SeriesRow.level, WordRow.code, TotalRow.window, TotalRow.start,
                 TotalRow.numerator, TotalRow.denominator, TotalRow.revision,
             )
             .join(SeriesRow, SeriesRow.id == TotalRow.series)
+            .join(MetricRow, MetricRow.id == SeriesRow.metric_id)
             .join(WordRow, WordRow.id == SeriesRow.subject)
             .where(WordRow.school_id == school_id)
         )  # fmt: skip
@@ -269,9 +270,11 @@ async def digest(sut: ServiceUnderTest, school: str = SCHOOL) -> Digest:
     return sorted(tuple(row) for row in sums), sorted(warnings), [step for step in history if step[0] in mine]
 
 
-async def forget(sut: ServiceUnderTest) -> None:
-    """Go back to a school with its metrics, roster and indicators in which nothing was counted."""
-    keep = {"school", "metric", "installation", "org", "course", "class", "person", "enrollment", "term", "indicator"}
+async def forget(sut: ServiceUnderTest, *, everything: bool = False) -> None:
+    """Go back to a school in which nothing was counted; `everything`: and that has neither roster nor indicators."""
+    keep = {"school", "metric", "installation"}
+    if not everything:
+        keep |= {"org", "course", "class", "person", "enrollment", "term", "indicator"}
     async with sut.database.transaction() as tx:
         for table in reversed(service.tables.sorted_tables):
             if table.name not in keep:
