@@ -39,38 +39,41 @@ class Entry(Struct, frozen=True):
 
 async def count(tx: Transaction, school: School, entries: Sequence[Entry]) -> None:
     """Add the entries to the sums and judge what an indicator watches. Entries are in order of counting."""
-    words = await school.words_of(tx, {word for entry in entries for word in entry.subjects.items()})
-    series = await school.series_of(
-        tx,
-        {
-            (school.metric_ids[entry.metric], LEVEL_CODE[level], words[level, subject])
-            for entry in entries
-            for level, subject in entry.subjects.items()
-        },
-    )
+    spots = await _resolve(tx, school, entries)
     deltas: dict[Cell, list[int]] = {}
     watched: list[_Watched] = []
+    known: dict[tuple[str, str, int], Mapping[Window, int]] = {}
     for entry in entries:
-        metric_id = school.metric_ids[entry.metric]
-        for level, subject in entry.subjects.items():
-            word = words[level, subject]
-            key = series[metric_id, LEVEL_CODE[level], word]
-            _fold(deltas, (key, Window.DAY, entry.day), entry)
-            place = (entry.metric, level)
-            if place not in school.watch:
+        metric, day = entry.metric, entry.day
+        for item in entry.subjects.items():
+            word, series, judged = spots[metric, item]
+            _fold(deltas, (series, Window.DAY, day), entry)
+            if not judged:
                 continue
-            starts: dict[Window, int] = {Window.DAY: entry.day}
-            for window in school.windows[place]:
-                if (start := school.calendar.start(window, entry.day)) is not None:
-                    starts[window] = start
-                    _fold(deltas, (key, window, start), entry)
-            watched.append(_Watched(entry, level, subject, word, key, starts))
+            level = item[0]
+            if (starts := known.get((metric, level, day))) is None:
+                starts = known[metric, level, day] = school.starts((metric, level), day)
+            for window, start in starts.items():
+                if window is not Window.DAY:
+                    _fold(deltas, (series, window, start), entry)
+            watched.append(_Watched(entry, level, item[1], word, series, starts))
     bench = await _Bench.prepare(tx, school, watched)
     measured_at = int(tx.now.timestamp() * 1_000_000)
     await bulk.add_totals(tx, [(*cell, n, d, r, measured_at) for cell, (n, d, r) in deltas.items()])
     for each in watched:
         bench.judge(each)
     await bench.ledger.write()
+
+
+async def _resolve(
+    tx: Transaction, school: School, entries: Sequence[Entry]
+) -> dict[tuple[str, tuple[str, str]], tuple[int, int, bool]]:
+    """Map each (metric, (level, subject)) of the entries to its word, its series, and whether an indicator watches there."""
+    wanted = {(entry.metric, item) for entry in entries for item in entry.subjects.items()}
+    words = await school.words_of(tx, {item for _, item in wanted})
+    keys = {(metric, item): (school.metric_ids[metric], LEVEL_CODE[item[0]], words[item]) for metric, item in wanted}
+    series = await school.series_of(tx, keys.values())
+    return {at: (key[2], series[key], (at[0], at[1][0]) in school.watch) for at, key in keys.items()}
 
 
 def _fold(deltas: dict[Cell, list[int]], cell: Cell, entry: Entry) -> None:
@@ -83,7 +86,7 @@ def _fold(deltas: dict[Cell, list[int]], cell: Cell, entry: Entry) -> None:
 
 
 class _Watched(Struct):
-    """An entry at a level that an indicator watches; `starts` maps the windows kept there to their first days."""
+    """An entry at a level that an indicator watches; `starts` maps the windows judged there to their first days."""
 
     entry: Entry
     level: str

@@ -67,7 +67,7 @@ async def _deciding(tx: Transaction, school: School, version: Indicator, series:
     """Deciding windows, with their sums, of those series whose newest observation there this version judges."""
     through = school.judged_through.get((version.code, version.version), -1) if version.evaluate == LATE else None
     starts = await bulk.find_deciding(tx, series, version.window, version.min_denominator, through)
-    spans = [(key, *(school.calendar.span(version.window, start) or (start, start + 1))) for key, start in starts.items()]
+    spans = [(key, *days) for key, start in starts.items() for days in school.calendar.days(version.window, start)]
     newest = await bulk.find_newest_days(tx, spans)
     versions = school.versions[version.code]
     judged = {key: start for key, start in starts.items() if key in newest and in_force(versions, newest[key]) is version}
@@ -92,13 +92,8 @@ async def _start_closing(tx: Transaction, school: School, indicator: Indicator) 
 
 def _newest_closed(school: School, indicator: Indicator, tx: Transaction) -> int:
     """Start of the newest window that has ended; -1 where none has."""
-    today = school.calendar.day_of(tx.now)
-    if (span := school.calendar.span(indicator.window, today)) is not None:
-        before = school.calendar.span(indicator.window, span[0] - 1)
-    else:  # between terms: the latest that ended
-        ended = [term for term in school.calendar.terms if term.end <= today]
-        before = max(((term.start, term.end) for term in ended), default=None)
-    return -1 if before is None else before[0]
+    newest = school.calendar.newest_closed(indicator.window, school.calendar.day_of(tx.now))
+    return -1 if newest is None else newest
 
 
 async def close_windows(tx: Transaction, school: School) -> None:
@@ -123,8 +118,8 @@ async def _close(tx: Transaction, school: School, metric: str, level: str, indic
         closed = await latest_closed(tx.session, metric_id, LEVEL_CODE[level], indicator.window, start, indicator.min_denominator)
         school.words.update({(level, name): word for _, word, name, _ in closed})
         ledger = await Ledger.open(tx, school, {indicator.code}, {word for _, word, _, _ in closed})
-        span = school.calendar.span(indicator.window, start) or (start, start + 1)
-        newest_days = await bulk.find_newest_days(tx, [(key, *span) for key, *_ in closed])
+        days = school.calendar.days(indicator.window, start)
+        newest_days = await bulk.find_newest_days(tx, [(key, *span) for key, *_ in closed for span in days])
         cause = f"closed|{indicator.code}|{indicator.window.name}|{start}"
         for key, word, name, total in closed:
             if key in newest_days and in_force(versions, newest_days[key]) is indicator:

@@ -120,7 +120,7 @@ async def _count_known(tx: Transaction, school: School, before: Roster) -> None:
         for observation in found:
             was = before.subjects(observation.references, observation.day)
             now = school.roster.subjects(observation.references, observation.day)
-            added = {level: subject for level, subject in now.items() if was.get(level) != subject}
+            added = {level: subject for level, subject in now.items() if level not in was}  # once a level, also if a class moved
             cause = f"{observation.source}|{observation.event}"
             entries.append(Entry(observation.metric, observation.day, observation.numerator, observation.denominator, added, cause))
         await count(tx, school, entries)

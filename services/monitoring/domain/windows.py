@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
 from functools import cached_property
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 EPOCH = date(1970, 1, 1)
@@ -99,6 +100,26 @@ class Calendar:
         if begin > at:
             begin = date(at.year - 1, month, first)
         return to_day(begin), to_day(date(begin.year + 1, month, first))
+
+    def days(self, window: Window, start: int) -> list[tuple[int, int]]:
+        """The days of the window that starts on `start`, as spans in order; none where no window does.
+
+        Only a term can have several: days in its midst belong to a term that starts later.
+        """
+        if window is not Window.TERM:
+            span = self.span(window, start)
+            return [span] if span is not None and span[0] == start else []
+        bounds = sorted({day for term in self.terms for day in (term.start, term.end) if day >= start})
+        return [(first, after) for first, after in pairwise(bounds) if self.start(window, first) == start]
+
+    def newest_closed(self, window: Window, today: int) -> int | None:
+        """Start of the newest window whose days have all passed; None where there is none."""
+        if window is Window.TERM:
+            terms = {term.start: self.days(window, term.start) for term in self.terms}
+            return max((start for start, days in terms.items() if days and days[-1][1] <= today), default=None)
+        span = self.span(window, today)
+        assert span is not None
+        return self.start(window, span[0] - 1)
 
 
 def _month_after(at: date) -> date:

@@ -183,7 +183,7 @@ async def find_deciding(
 
 
 async def find_newest_days(tx: Transaction, spans: Sequence[tuple[int, int, int]]) -> dict[int, int]:
-    """Map each series to its newest day with an observation, from a day (inclusive) to a day (exclusive)."""
+    """Map each series to its newest day with an observation; a span is a series, a day (inclusive) and a day (exclusive)."""
     rows = await _lookup(
         tx,
         {"series": "bigint", "since": "int", "before": "int"},
@@ -191,4 +191,7 @@ async def find_newest_days(tx: Transaction, spans: Sequence[tuple[int, int, int]
         "SELECT t.series, max(t.start) FROM k CROSS JOIN total t WHERE t.series = k.series AND t.span = 0 "
         "AND t.start >= k.since AND t.start < k.before AND t.denominator > 0 GROUP BY t.series",
     )
-    return {series: day for series, day in rows}  # noqa: C416 - rows are no pairs to dict's type
+    newest: dict[int, int] = {}
+    for series, day in rows:
+        newest[series] = max(day, newest.get(series, day))
+    return newest

@@ -15,13 +15,12 @@ _PART = 2_000
 
 async def list_evidence(session: AsyncSession, school: School, warning: WarningRow, after: int, limit: int) -> list[Logged]:
     """Up to `limit` observations of the warning's deciding window and subject past a position, in order of counting."""
-    start = to_day(warning.start)
-    span = school.calendar.span(WINDOWS[warning.window], start) or (start, start + 1)
+    days = school.calendar.days(WINDOWS[warning.window], to_day(warning.start))
     if warning.level in _NAMED:
-        return await list_window(session, school.id, warning.metric, span, (warning.level, warning.subject), after, limit)
+        return await list_window(session, school.id, warning.metric, days, (warning.level, warning.subject), after, limit)
     found: list[Logged] = []
     while len(found) < limit:
-        part = await list_window(session, school.id, warning.metric, span, None, after, _PART)
+        part = await list_window(session, school.id, warning.metric, days, None, after, _PART)
         found += [o for o in part if school.roster.subjects(o.references, o.day).get(warning.level) == warning.subject]
         if len(part) < _PART:
             break

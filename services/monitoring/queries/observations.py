@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -102,13 +102,18 @@ async def list_at(session: AsyncSession, school_id: int, positions: Sequence[int
 
 
 async def list_window(
-    session: AsyncSession, school_id: int, metric: str, span: tuple[int, int], named: tuple[str, str] | None, after: int, limit: int
+    session: AsyncSession,
+    school_id: int,
+    metric: str,
+    days: Sequence[tuple[int, int]],
+    named: tuple[str, str] | None,
+    after: int,
+    limit: int,
 ) -> list[Logged]:
-    """Observations of a metric in a span of days past a position; `named`: only those that name this (kind, id)."""
+    """Observations of a metric in spans of days past a position; `named`: only those that name this (kind, id)."""
     sql = _log(school_id).where(
         MetricRow.code == metric,
-        ObservationRow.day >= span[0],
-        ObservationRow.day < span[1],
+        or_(false(), *(and_(ObservationRow.day >= first, ObservationRow.day < end) for first, end in days)),
         ObservationRow.position > after,
     )
     if named is not None:

@@ -55,11 +55,16 @@ class School:
 
     @cached_property
     def windows(self) -> Mapping[tuple[str, str], tuple[Window, ...]]:
-        """The windows longer than a day that an indicator watches, by (metric, level)."""
+        """The windows that an indicator watches, by (metric, level)."""
         return {
-            place: tuple(sorted({i.window for versions in by_code.values() for i in versions} - {Window.DAY}))
+            place: tuple(sorted({i.window for versions in by_code.values() for i in versions}))
             for place, by_code in self.watch.items()
         }
+
+    def starts(self, place: tuple[str, str], day: int) -> dict[Window, int]:
+        """First days of the windows that hold a day and that an indicator watches at (metric, level)."""
+        starts = {window: self.calendar.start(window, day) for window in self.windows[place]}
+        return {window: start for window, start in starts.items() if start is not None}
 
     async def words_of(self, tx: Transaction, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Integers for these (kind, code); new ones are made."""

@@ -6,7 +6,7 @@ It shares nothing with the platform's code; where the contract says a rule, the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
@@ -207,6 +207,6 @@ class Model:
             for start, (n, d, count) in self.sums(metric, level, subject, window).items()
         )
 
-    def histories(self) -> list[Sequence[Any]]:
+    def histories(self) -> list[tuple[Any, ...]]:
         """The steps of each (indicator, level, subject), in order."""
         return sorted(self.steps, key=lambda step: step[:3])

@@ -119,3 +119,59 @@ def test_a_day_has_begun_when_its_instants_come(second: int, zone: str) -> None:
 
     assert of.day_of(instant) == to_day(instant.astimezone(ZoneInfo(zone)).date())
     assert of.midnight(of.day_of(instant)) <= instant
+
+
+LATER_HALF = Term(to_day(date(2026, 5, 1)), to_day(date(2026, 6, 1)))
+FIRST_QUARTER = Term(SPRING.start, to_day(date(2026, 4, 1)))
+
+
+def shown(days: list[tuple[int, int]]) -> list[tuple[str, str]]:
+    return [(from_day(first).isoformat(), from_day(after).isoformat()) for first, after in days]
+
+
+@pytest.mark.parametrize(
+    ("first", "days"),
+    [
+        ("2026-02-24", [("2026-02-24", "2026-04-01"), ("2026-04-01", "2026-05-01"), ("2026-06-01", "2026-07-11")]),
+        ("2026-05-01", [("2026-05-01", "2026-06-01")]),
+        ("2026-04-01", []),  # an end is no start
+        ("2026-09-01", [("2026-09-01", "2027-01-16")]),
+    ],
+)
+def test_the_days_of_a_term_leave_out_those_of_a_later_starting_one(first: str, days: list[tuple[str, str]]) -> None:
+    of = calendar(SPRING, LATER_HALF, FIRST_QUARTER, AUTUMN)
+
+    assert shown(of.days(Window.TERM, to_day(date.fromisoformat(first)))) == days
+
+
+@given(st.dates(date(2026, 1, 1), date(2027, 3, 1)), st.sampled_from(list(Window)))
+def test_the_days_of_a_window_are_those_that_have_its_start(day: date, window: Window) -> None:
+    of = calendar(SPRING, LATER_HALF, FIRST_QUARTER, AUTUMN)
+    first = of.start(window, to_day(day))
+    if first is not None:
+        assert [a <= to_day(day) < b for a, b in of.days(window, first)].count(True) == 1
+        assert {of.start(window, each) for a, b in of.days(window, first) for each in (a, b - 1)} == {first}
+
+
+@pytest.mark.parametrize(
+    ("window", "today", "closed"),
+    [
+        (Window.DAY, "2026-03-02", "2026-03-01"),
+        (Window.WEEK, "2026-03-08", "2026-02-23"),
+        (Window.WEEK, "2026-03-09", "2026-03-02"),
+        (Window.MONTH, "2026-03-01", "2026-02-01"),
+        (Window.YEAR, "2026-08-31", "2024-09-01"),
+        (Window.YEAR, "2026-09-01", "2025-09-01"),
+        (Window.TERM, "2026-01-01", None),
+        (Window.TERM, "2026-05-31", None),
+        (Window.TERM, "2026-06-01", "2026-05-01"),  # the half that lies in the midst of the semester
+        (Window.TERM, "2026-07-10", "2026-05-01"),
+        (Window.TERM, "2026-08-01", "2026-05-01"),
+        (Window.TERM, "2026-09-20", "2026-05-01"),  # also when the next term has begun after the holidays
+        (Window.TERM, "2027-01-16", "2026-09-01"),
+    ],
+)
+def test_a_window_is_closed_when_all_its_days_have_passed(window: Window, today: str, closed: str | None) -> None:
+    found = calendar(SPRING, LATER_HALF, AUTUMN).newest_closed(window, to_day(date.fromisoformat(today)))
+
+    assert (None if found is None else from_day(found).isoformat()) == closed
