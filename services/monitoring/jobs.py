@@ -14,7 +14,7 @@ async def judge_closed_windows(tx: Transaction) -> None:
         found = await find_school_locked(tx, code)
         if found is not None:
             tx.school, tx.traceparent = code, None
-            await close_windows(tx, found[1])
+            await close_windows(tx, *found)
 
 
 JOBS = (Job(name="close-windows", every=timedelta(seconds=5), run=judge_closed_windows),)

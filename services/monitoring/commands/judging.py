@@ -11,7 +11,7 @@ from services.monitoring.domain.attribution import LEVEL_CODE
 from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
-from services.monitoring.queries.schools import School
+from services.monitoring.queries.schools import School, changed
 from services.monitoring.queries.totals import (
     delete_totals,
     latest_closed,
@@ -19,7 +19,7 @@ from services.monitoring.queries.totals import (
     list_series,
     list_starts,
 )
-from services.monitoring.tables import IndicatorRow
+from services.monitoring.tables import IndicatorRow, SchoolRow
 
 LATE = "window_close"
 
@@ -96,13 +96,17 @@ def _newest_closed(school: School, indicator: Indicator, tx: Transaction) -> int
     return -1 if newest is None else newest
 
 
-async def close_windows(tx: Transaction, school: School) -> None:
+async def close_windows(tx: Transaction, row: SchoolRow, school: School) -> None:
     """Judge each window of a `window_close` indicator once, after its end, in order, also those missed while stopped."""
+    before = dict(school.judged_through)
     for (metric, level), by_code in school.watch.items():
         for versions in by_code.values():
-            for indicator in versions:
+            for indicator in sorted(versions, key=lambda v: (v.effective_from, v.version)):
                 if indicator.evaluate == LATE:
                     await _close(tx, school, metric, level, indicator)
+    if school.judged_through != before:
+        changed(row)  # other workers count late data, and must know what is closed
+        school.version = row.version
 
 
 async def _close(tx: Transaction, school: School, metric: str, level: str, indicator: Indicator) -> None:

@@ -94,6 +94,7 @@ class Ledger:
         if (found := self.open_.get(key)) is None:
             return
         row = found
+        row.metric, row.window = judged.indicator.metric, judged.indicator.window.name.lower()  # a new version may watch others
         row.start, row.numerator, row.denominator = from_day(judged.start), judged.total.numerator, judged.total.denominator
         if step is Step.ESCALATED and line is not None:
             row.severity, row.line, row.version = line.severity, line.enter, judged.indicator.version
