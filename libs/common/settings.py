@@ -41,7 +41,9 @@ class Settings(BaseSettings):
         None, description="File with 32 random bytes that sign principals; embedded: made in the home. Required on Kafka."
     )
     demo: bool = Field(True, description="Whether the first start creates the demo school and its simulator.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level of log lines: debug, info, warning, error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level of log lines: debug, info, warning, error."
+    )
     dead_letter_limit: int = Field(1000, ge=1, description="Dead letters in a row after which a consumer stops and says so.")
     backlog_limit: int = Field(
         256 * 2**20, ge=1, description="Bytes of observations not yet counted at which the gateway answers 503."
