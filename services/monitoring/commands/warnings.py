@@ -171,11 +171,14 @@ class Ledger:
         self, row: WarningRow, judged: Judged, step: Step, detail: dict[str, Any], described: Mapping[tuple[str, str], Described]
     ) -> None:
         self.tx.traceparent = judged.traceparent
+        # From what was judged, never from the row: a later step of the same batch may have changed that already.
         numbers = {"warning": row.id, **_numbers(judged)}
         if step is Step.RAISED:
             fact: Event = self._raised(row, judged, detail, described[row.level, row.subject])
         elif step is Step.ESCALATED:
-            fact = WarningEscalated(severity=detail["severity"], line=detail["line"], window=row.window, **numbers)
+            fact = WarningEscalated(
+                severity=detail["severity"], line=detail["line"], window=judged.indicator.window.name.lower(), **numbers
+            )
         elif step is Step.CLEARED:
             fact = WarningCleared(**numbers)
         else:
@@ -192,11 +195,11 @@ class Ledger:
             indicator=row.indicator,
             indicator_name=indicator.name,
             version=detail["version"],
-            metric=row.metric,
+            metric=indicator.metric,
             level=row.level,
             subject=row.subject,
             subject_name=described.name,
-            window=row.window,
+            window=indicator.window.name.lower(),
             severity=detail["severity"],
             comparison="below" if indicator.below else "above",
             line=detail["line"],

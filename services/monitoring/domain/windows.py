@@ -9,6 +9,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 EPOCH = date(1970, 1, 1)
+_FAR = (date(9000, 1, 1) - EPOCH).days  # no observation lies beyond, and a window there may leave the calendar
 
 
 class Window(IntEnum):
@@ -111,6 +112,13 @@ class Calendar:
             return [span] if span is not None and span[0] == start else []
         bounds = sorted({day for term in self.terms for day in (term.start, term.end) if day >= start})
         return [(first, after) for first, after in pairwise(bounds) if self.start(window, first) == start]
+
+    def end(self, window: Window, before: int) -> int:
+        """The day after the last of the windows that start before a day: they may reach beyond it."""
+        if window is Window.TERM:
+            return max((term.end for term in self.terms if term.start < before), default=before)
+        span = self.span(window, before - 1) if 0 < before < _FAR else None
+        return before if span is None else span[1]
 
     def newest_closed(self, window: Window, today: int) -> int | None:
         """Start of the newest window whose days have all passed; None where there is none."""

@@ -76,9 +76,7 @@ async def _days(session: AsyncSession, asked: Asked, series: Sequence[int], cale
     if asked.since is not None:
         sql = sql.where(TotalRow.start >= asked.since)
     if asked.before is not None:
-        last = calendar.span(asked.window, asked.before - 1)
-        if last is not None:  # days of a window that starts before `before` may lie after it
-            sql = sql.where(TotalRow.start < max(last[1], asked.before))
+        sql = sql.where(TotalRow.start < calendar.end(asked.window, asked.before))
     return (await session.scalars(sql.order_by(TotalRow.series, TotalRow.start))).all()
 
 

@@ -175,3 +175,23 @@ def test_a_window_is_closed_when_all_its_days_have_passed(window: Window, today:
     found = calendar(SPRING, LATER_HALF, AUTUMN).newest_closed(window, to_day(date.fromisoformat(today)))
 
     assert (None if found is None else from_day(found).isoformat()) == closed
+
+
+@pytest.mark.parametrize(
+    ("window", "before", "end"),
+    [
+        (Window.DAY, "2026-03-02", "2026-03-02"),
+        (Window.WEEK, "2026-03-02", "2026-03-02"),
+        (Window.WEEK, "2026-03-03", "2026-03-09"),
+        (Window.YEAR, "2026-09-01", "2026-09-01"),
+        (Window.YEAR, "2026-08-31", "2026-09-01"),
+        (Window.TERM, "2026-05-15", "2026-07-11"),
+        (Window.TERM, "2026-02-24", "2026-02-24"),
+        (Window.MONTH, "9999-12-31", "9999-12-31"),
+        (Window.YEAR, "0001-01-01", "0001-01-01"),
+    ],
+)
+def test_windows_that_start_before_a_day_end_where_the_last_of_them_does(window: Window, before: str, end: str) -> None:
+    found = calendar(SPRING, LATER_HALF, AUTUMN).end(window, to_day(date.fromisoformat(before)))
+
+    assert from_day(found).isoformat() == end
