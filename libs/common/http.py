@@ -160,9 +160,16 @@ def from_cursor(cursor: str | None, *types: type) -> tuple[Any, ...] | None:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError) as error:
         raise Invalid("not a cursor of this list", [Fault(pointer="/cursor", detail="unreadable")]) from error
-    if not isinstance(values, list) or [type(v) for v in values] != list(types):
+    if not isinstance(values, list) or [type(v) for v in values] != list(types) or not all(map(_comparable, values)):
         raise Invalid("not a cursor of this list", [Fault(pointer="/cursor", detail="of another list")])
     return tuple(values)
+
+
+def _comparable(value: str | int) -> bool:
+    """Whether a database can compare its own values with this one."""
+    if isinstance(value, int):
+        return -(1 << 63) <= value < 1 << 63
+    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def page(rows: Sequence[Any], limit: int, view: Callable[[Any], ItemT], key: Callable[[Any], tuple[str | int, ...]]) -> Page[ItemT]:

@@ -29,7 +29,7 @@ from services.monitoring.domain.episodes import Episode, Indicator, Line, Step, 
 from services.monitoring.domain.windows import from_day
 from services.monitoring.queries.places import Described, classes_of_lessons, describe
 from services.monitoring.queries.schools import School
-from services.monitoring.queries.warnings import get_warning
+from services.monitoring.queries.warnings import get_warning, hold_school
 from services.monitoring.tables import WarningPlaceRow, WarningRow, WarningStepRow
 
 
@@ -257,6 +257,7 @@ async def link_improvement(tx: Transaction, warning: UUID, improvement: UUID) ->
 
 async def mark_improving(tx: Transaction, warning: UUID, by: str) -> None:
     """The improvement was started: an open or acknowledged warning is improving."""
+    await hold_school(tx.session, tx.school)
     row = await tx.session.get(WarningRow, warning)
     if row is not None and row.status in {"open", "acknowledged"}:
         row.status = "improving"

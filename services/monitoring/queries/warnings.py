@@ -23,10 +23,15 @@ def _covered(scope: Scope) -> Select[WarningRow]:
     )
 
 
+async def hold_school(session: AsyncSession, school: str) -> None:
+    """Let nothing be counted in the school until this transaction ends: counting changes its warnings."""
+    await session.execute(select(SchoolRow.id).filter_by(code=school).with_for_update())
+
+
 async def get_warning(session: AsyncSession, scope: Scope, warning: UUID, *, lock: bool = False) -> WarningRow:
     """One warning; `lock`: nothing is counted in its school meanwhile. Raises NotFound where the scope does not cover it."""
     if lock:
-        await session.execute(select(SchoolRow.id).filter_by(code=scope.school).with_for_update())
+        await hold_school(session, scope.school)
     row = await session.scalar(_covered(scope).where(WarningRow.id == warning))
     if row is None:
         raise NotFound(f"no warning {warning}")

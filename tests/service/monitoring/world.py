@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import httpx
 from sqlalchemy import delete, select, update
@@ -21,6 +22,7 @@ from libs.common.events.deadletters import DeadLettered
 from libs.common.events.gateway import Class, Course, Enrollment, Org, Person, RosterImported, SchoolAdded, Session
 from libs.common.events.monitoring import WarningCleared, WarningEscalated, WarningRaised
 from libs.common.events.observations import TYPE
+from libs.common.events.planning import ImprovementOpened, ImprovementStarted
 from libs.common.events.standards import IndicatorActivated, WarningLine
 from libs.common.sqlite import pysqlite3
 from services.monitoring.jobs import JOBS
@@ -287,3 +289,35 @@ async def forget(sut: ServiceUnderTest, *, everything: bool = False) -> None:
         await tx.session.execute(update(SchoolRow).values(position=0, version=SchoolRow.version + 1))
         await tx.session.execute(delete(OutboxRow))
     sut.database.memory.clear()
+
+
+def started(warning: str) -> ImprovementStarted:
+    return ImprovementStarted(
+        improvement=uuid4(), warning=UUID(warning), by="T1", measures=["谈话"], goal="≥80%", deadline=NOW.date()
+    )
+
+
+def opened(warning: str, improvement: UUID) -> ImprovementOpened:
+    return ImprovementOpened(
+        improvement=improvement,
+        warning=UUID(warning),
+        indicator="rate",
+        level="class",
+        subject="C1",
+        title="整改",
+        severity="yellow",
+        owner="T1",
+        owner_post="teacher",
+        verifier=None,
+        verifier_post="course_leader",
+        vacant=[],
+        plan_due_on=NOW.date(),
+        due_on=NOW.date(),
+        places=[],
+    )
+
+
+async def post(sut: ServiceUnderTest, path: str, by: str = "P1", **body: Any) -> tuple[int, Any]:
+    async with sut.as_(principal("warning.read", "warning.handle", id=by)) as client:
+        answer = await client.post(path, json=body or None)
+    return answer.status_code, answer.json()
