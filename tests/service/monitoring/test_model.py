@@ -41,7 +41,7 @@ from tests.service.monitoring.world import (
     warned,
 )
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "15"))  # more of them by hand, after a change of the path
+EXAMPLES = int(os.environ.get("EXAMPLES", "10"))  # more of them by hand, after a change of the path
 BEGIN = datetime(2026, 3, 6, 4, 0, tzinfo=UTC)  # a Friday noon in Shanghai
 
 # Versions in the order in which each code's come into force; they differ in all that a version may differ in.
