@@ -25,7 +25,7 @@ run: $(READY)  ## all services, one process, no server needed
 
 test: $(READY)  ## the whole suite, without any server
 	@$(BIN)/python -m tests.check
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 test-servers: $(READY)  ## flow stories on a real Kafka and PostgreSQL; a missing server is a failure
 	@$(BIN)/python -m tests.servers

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 import msgspec
 import structlog
@@ -42,13 +42,12 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _no_nul(cls, value: Any) -> Any:
-        """PostgreSQL keeps no NUL in text, so no text holds one."""
-        if _holds_nul(value):
+    @model_validator(mode="after")
+    def _no_nul(self) -> Self:
+        """PostgreSQL keeps no NUL in text, so no text holds one; a field that says more itself has said it before."""
+        if _holds_nul(self.model_dump()):
             raise ValueError("text must not hold U+0000")
-        return value
+        return self
 
 
 def _holds_nul(value: Any) -> bool:
