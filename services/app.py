@@ -17,6 +17,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from libs.common.database import Clock, Database
 from libs.common.errors import Unavailable
 from libs.common.http import service_app
 from libs.common.proxy import RemoteService
-from libs.common.runtime import Health, background, upkeep
+from libs.common.runtime import Health, background, keep_running, upkeep
 from libs.common.secret import load_secret
 from libs.common.service import Service
 from libs.common.settings import Settings
@@ -127,7 +128,8 @@ class Process:
                 await self.bus.check()
                 await self._start(stack)
             else:
-                starting = asyncio.create_task(self._start_when_reachable(stack))
+                start = partial(self._start_when_reachable, stack)
+                starting = asyncio.create_task(keep_running("start", start, self.health), name="start")
                 stack.callback(starting.cancel)
             yield
 
@@ -155,12 +157,18 @@ class Process:
                         await asyncio.to_thread(migrate.check, self.services[name], self.settings.database_for(name))
                 except (Unavailable, migrate.NotReady) as error:
                     self.health.failed(name, error)
+                except SystemExit as refusal:
+                    self.failure = refusal
+                    signal.raise_signal(signal.SIGTERM)
+                    await asyncio.Event().wait()  # until the shutdown ends this task
                 else:
                     self.health.works(name)
                     waiting.discard(name)
             if waiting:
                 await asyncio.sleep(1)
         await self._start(stack)
+        self.health.works("start")
+        await asyncio.Event().wait()  # nothing is left to start
 
     def stop_taking_requests(self) -> None:
         """Say so in `/readyz`, and let open streams end with a hint when to come back."""
