@@ -191,6 +191,19 @@ async def test_filters_that_mean_nothing_are_refused(sqlite_url: str, tmp_path: 
 # --- evidence --------------------------------------------------------------------------------------------------------
 
 
+SHOWN_OF_A = {
+    "id": "a",
+    "source": "urn:campus:demo:lms",
+    "time": "2026-03-02T02:00:00Z",
+    "metric": "attendance",
+    "numerator": Decimal("0.5"),
+    "denominator": 2,
+    "phase": "during",
+    "references": {"student": "S1", "class": "C1", "activity": "A1"},
+    "counted_at": "2026-03-31T04:00:00Z",
+}
+
+
 async def test_evidence_is_what_the_window_holds_of_the_subject_in_order_of_counting(database_url: str, tmp_path: Path) -> None:
     levels = ("student", "class", "homeroom", "course", "programme", "department", "school", "teacher")
     watching = [indicator(level, level=level) for level in levels]
@@ -223,17 +236,7 @@ async def test_evidence_is_what_the_window_holds_of_the_subject_in_order_of_coun
         "teacher": ["z"],
     }
     shown = found["class"][1]
-    assert {name: shown[name] for name in shown if name != "position"} == {
-        "id": "a",
-        "source": "urn:campus:demo:lms",
-        "time": "2026-03-02T02:00:00Z",
-        "metric": "attendance",
-        "numerator": Decimal("0.5"),
-        "denominator": 2,
-        "phase": "during",
-        "references": {"student": "S1", "class": "C1", "activity": "A1"},
-        "counted_at": "2026-03-31T04:00:00Z",
-    }
+    assert {name: shown[name] for name in shown if name != "position"} == SHOWN_OF_A
 
 
 async def test_evidence_of_a_derived_level_is_found_over_several_reads(
