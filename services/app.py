@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +25,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
@@ -32,7 +33,7 @@ from libs.common import migrate
 from libs.common.bus import Bus, open_bus
 from libs.common.database import Clock, Database
 from libs.common.errors import Unavailable
-from libs.common.http import service_app
+from libs.common.http import render_http, service_app
 from libs.common.proxy import RemoteService
 from libs.common.runtime import Health, background, keep_running, upkeep
 from libs.common.secret import load_secret
@@ -90,10 +91,19 @@ class Process:
                 self.remote[name] = RemoteService(self.settings.url_of(name))
         upstreams: Mapping[str, ASGIApp] = {name: self.apps.get(name) or self.remote[name] for name in BEHIND_GATEWAY}
         topology = [(group, topic) for name in ALL for group, topics in load(name).groups.items() for topic in topics]
-        return Front(self.apps["gateway"], upstreams, topology, self.settings)
+        return Front(self.apps["gateway"], upstreams, topology, self.settings, self._paths())
+
+    def _paths(self) -> Iterator[tuple[str, Iterable[str]]]:
+        from services.openapi import public_routes  # noqa: PLC0415 - only where the gateway runs
+
+        for _, route in public_routes({name: load(name) for name in ALL}):
+            yield str(route.path_format), route.methods or ()
+        for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json", "/docs"):
+            yield path, ("GET",)
 
     def _root(self) -> FastAPI:
         root = FastAPI(lifespan=self.lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+        root.add_exception_handler(HTTPException, render_http)
         root.add_api_route("/healthz", self._healthz, methods=["GET"])
         root.add_api_route("/readyz", self._readyz, methods=["GET"])
         root.add_api_route("/metrics", self._metrics, methods=["GET"])

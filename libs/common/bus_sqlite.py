@@ -285,7 +285,8 @@ class _SqliteSubscription:
         self._wakeup.clear()
         if not self._behind():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wakeup.wait(), wait)
+                async with asyncio.timeout(wait):  # wait_for can lose a cancellation before Python 3.12
+                    await self._wakeup.wait()
             if not self._behind():
                 return ()
         try:

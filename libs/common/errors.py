@@ -51,6 +51,12 @@ class NotFound(ServiceError):
     status, slug, title = 404, "not-found", "Not found"
 
 
+class MethodNotAllowed(ServiceError):
+    """The path is there, and takes other methods: the header `Allow` names them."""
+
+    status, slug, title = 405, "method-not-allowed", "Method not allowed"
+
+
 class Conflict(ServiceError):
     """The object's state does not allow this now."""
 

@@ -203,7 +203,8 @@ async def _render(_: Request, error: Exception) -> Response:
     return problem(error)
 
 
-async def _render_http(_: Request, error: Exception) -> Response:
+async def render_http(_: Request, error: Exception) -> Response:
+    """Say in the project's own words what the framework refused: a path or a method that is not there."""
     assert isinstance(error, HTTPException)
     names = {404: ("not-found", "Not found"), 405: ("method-not-allowed", "Method not allowed")}
     slug, title = names.get(error.status_code, ("http", "Request refused"))
@@ -253,7 +254,7 @@ def service_app(service: Service, database: Database, bus: Bus, secret: bytes) -
     app.include_router(service.router)
     app.add_api_route("/internal/outbox", _outbox, include_in_schema=False)
     app.add_exception_handler(ServiceError, _render)
-    app.add_exception_handler(HTTPException, _render_http)
+    app.add_exception_handler(HTTPException, render_http)
     app.add_exception_handler(RequestValidationError, _render_validation)
     app.add_exception_handler(Exception, _render_bug)
     app.add_middleware(Idempotency, api=app)

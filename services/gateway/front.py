@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from time import perf_counter
 from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import FastAPI
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.common import auth
-from libs.common.asgi import Headers, problem
+from libs.common.asgi import SHOWN_ONCE, Headers, problem
 from libs.common.auth import Principal
 from libs.common.database import Database
-from libs.common.errors import Fault, Invalid, NotFound, ServiceError, Unauthorized
+from libs.common.errors import Fault, Invalid, MethodNotAllowed, NotFound, ServiceError, Unauthorized
 from libs.common.http import POSITION
 from libs.common.settings import Settings
 from libs.common.telemetry import HTTP_SECONDS
@@ -35,7 +36,7 @@ EVENTS = "/api/v1/events"
 BEFORE_SIGN_IN = frozenset({("POST", "/api/v1/auth/token"), ("GET", "/api/v1/demo")})
 # The operator asks these of the installation; every other path is about one school.
 WITHOUT_SCHOOL = re.compile(r"/api/v1/(schools|me|auth/token|deadletters)(/.*)?")
-# Their answers hold secrets shown once: they are not kept for a repeated request.
+# Their answers hold secrets shown once: kept for a repeated request in memory alone.
 SECRET_ANSWERS = re.compile(r"/api/v1/(sources|users)(/.*)?")
 CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 RECHECK_S = 30.0
@@ -48,9 +49,14 @@ class Front:
     """Dispatches `/api/v1/<service>/…` to that service and everything else to the gateway itself."""
 
     def __init__(
-        self, gateway: FastAPI, upstreams: Mapping[str, ASGIApp], topology: Sequence[tuple[str, str]], settings: Settings
+        self,
+        gateway: FastAPI,
+        upstreams: Mapping[str, ASGIApp],
+        topology: Sequence[tuple[str, str]],
+        settings: Settings,
+        paths: Iterable[tuple[str, Iterable[str]]] = (),
     ) -> None:
-        self.gateway, self.upstreams = gateway, upstreams
+        self.gateway, self.upstreams, self._paths = gateway, upstreams, Paths(paths)
         self.database: Database = gateway.state.database
         self.secret: bytes = gateway.state.secret
         self.database.settings = settings
@@ -75,6 +81,8 @@ class Front:
         path, method = scope["path"], scope["method"]
         if _ODD_PATH.search(path):
             raise NotFound("no such path")
+        if (methods := self._paths.methods(path)) is not None and method not in methods:
+            raise MethodNotAllowed(f"{method} is no method of this path", headers={"Allow": ", ".join(sorted(methods))})
         headers = Headers(scope)
         scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name.lower() != auth.HEADER.encode()]}
         if not path.startswith(API):
@@ -92,21 +100,24 @@ class Front:
         path: str = scope["path"]
         if not principal.school and not WITHOUT_SCHOOL.fullmatch(path):
             raise Invalid("name the school: ?school=CODE", [Fault(pointer="/school", detail="required of the operator")])
-        service, _, rest = path.removeprefix(API).partition("/")
         kept = list(scope["headers"])
+        secret = SECRET_ANSWERS.fullmatch(path) is not None
+        app, service, path = self._place(path)
         if service in self.upstreams:
-            if rest.split("/")[0] == "internal":
-                raise NotFound("no such path")
-            app: ASGIApp = self.upstreams[service]
-            path = f"/{rest}"
             kept = [(name, value) for name, value in kept if name.lower() != b"authorization"]
-        else:
-            app, service = self.gateway, "gateway"
-            if SECRET_ANSWERS.fullmatch(path):
-                kept = [(name, value) for name, value in kept if name.lower() != b"idempotency-key"]
         kept.append((auth.HEADER.encode(), auth.sign(principal, service, self.secret).encode()))
-        scope = {**scope, "path": path, "raw_path": path.encode(), "root_path": "", "headers": kept}
+        place = {"path": path, "raw_path": path.encode(), "root_path": "", "headers": kept}
+        scope = {**scope, **place, SHOWN_ONCE: secret}
         await self._while_allowed(app, scope, receive, send, request, principal)
+
+    def _place(self, path: str) -> tuple[ASGIApp, str, str]:
+        """The app that owns a path, its service, and the path as that service knows it. Raises NotFound."""
+        service, _, rest = path.removeprefix(API).partition("/")
+        if service not in self.upstreams:
+            return self.gateway, "gateway", path
+        if rest.split("/")[0] == "internal":
+            raise NotFound("no such path")
+        return self.upstreams[service], service, f"/{rest}"
 
     async def _authenticate(self, request: _Request) -> Principal:
         if (token := bearer(request.headers.get("authorization"))) is None:
@@ -153,6 +164,25 @@ class Front:
             if now != principal:
                 limit.reschedule(asyncio.get_running_loop().time())
                 return
+
+
+class Paths:
+    """Every path of the installation with its methods: a wrong one is refused before it is looked at who is asking."""
+
+    def __init__(self, routes: Iterable[tuple[str, Iterable[str]]]) -> None:
+        literal: dict[str, set[str]] = {}
+        templates: dict[str, set[str]] = {}
+        for path, methods in routes:
+            (templates if "{" in path else literal).setdefault(path, set()).update(methods)
+        self._literal = {path: frozenset(methods) for path, methods in literal.items()}
+        self._templates = [(compile_path(path)[0], methods) for path, methods in templates.items()]
+
+    def methods(self, path: str) -> frozenset[str] | None:
+        """The methods of a path; None where there is no such path. A path that stands as it is goes before a template."""
+        if (known := self._literal.get(path)) is not None:
+            return known
+        found = [methods for regex, methods in self._templates if regex.match(path)]
+        return frozenset().union(*found) if found else None
 
 
 class _Request:

@@ -231,7 +231,8 @@ class Tail:
         bell = self._bell
         if self._ends.get(school, 0) <= position:
             with suppress(TimeoutError):
-                await asyncio.wait_for(bell.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):  # wait_for can lose a cancellation before Python 3.12
+                    await bell.wait()
             await self._look()
         return self._ends.get(school, 0) > position
 

@@ -24,7 +24,7 @@ from libs.common.runtime.consumers import Consumer, TooManyDeadLetters
 from libs.common.runtime.deadletters import put_aside
 from libs.common.runtime.gauges import gauges
 from libs.common.runtime.health import Health
-from libs.common.runtime.leases import Lease, LeaseLost, hold
+from libs.common.runtime.leases import Lease, LeaseLost, end, hold
 from libs.common.runtime.outbox import relay, relay_once
 from libs.common.service import Job, Service
 from libs.common.settings import Settings
@@ -140,6 +140,4 @@ async def _running(work: Mapping[str, Callable[[], Awaitable[None]]], health: He
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)

@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from uuid import uuid4
 
 from sqlalchemy import select
@@ -17,6 +16,7 @@ from libs.common.telemetry import LEASES
 
 LEASE_S = 10.0
 RENEW_S = 3.0
+CANCEL_AGAIN_S = 2.0
 
 
 class LeaseLost(Exception):
@@ -74,6 +74,20 @@ class Lease:
             self.token = None
 
 
+async def end(*tasks: asyncio.Future[None]) -> None:
+    """Cancel the tasks until each has ended. Once is not enough: what a task waits for may come at the same moment as the
+    cancellation, and libraries then go on as if they had not been cancelled.
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # looked at, so that nobody complains that it was not
+
+
 async def hold(lease: Lease, service: str, work: Callable[[], Awaitable[None]], works: Callable[[], None]) -> None:
     """Run `work` for ever while the lease is held, and wait for the lease while it is not, which is no failure."""
     gauge = LEASES.labels(service, lease.name)
@@ -93,7 +107,5 @@ async def hold(lease: Lease, service: str, work: Callable[[], Awaitable[None]], 
                 raise LeaseLost(lease.name)
     finally:
         gauge.set(0)
-        running.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await running
+        await end(running)
         await asyncio.shield(lease.give_back())

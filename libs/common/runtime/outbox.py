@@ -25,7 +25,8 @@ async def relay(database: Database, bus: Bus, lease: Lease, works: Callable[[], 
             pass
         works()
         with suppress(TimeoutError):
-            await asyncio.wait_for(database.outbox_filled.wait(), look_again_s)
+            async with asyncio.timeout(look_again_s):  # wait_for can lose a cancellation before Python 3.12
+                await database.outbox_filled.wait()
 
 
 async def relay_once(database: Database, bus: Bus, lease: Lease) -> int:

@@ -16,7 +16,7 @@ from libs.common.bus import Record
 from libs.common.bus_sqlite import SqliteBus
 from libs.common.database import AnswerRow, InboxRow, Transaction
 from libs.common.errors import Unavailable
-from libs.common.runtime import Health, background, keep_running, prune, upkeep
+from libs.common.runtime import Health, background, keep_running, leases, prune, upkeep
 from libs.common.service import Job
 from tests.conftest import SettableClock
 from tests.service.common.little import SCHOOL, NoteRow, fact, little
@@ -44,6 +44,28 @@ async def test_work_that_fails_is_tried_again_ever_later_up_to_a_limit(monkeypat
     gaps = [after - before for before, after in pairwise(at)]
     assert all(gap >= least for gap, least in zip(gaps, (0.02, 0.04, 0.08, 0.08, 0.08), strict=False))
     assert health.problems == {"work": "Unavailable: not now"}
+
+
+async def test_work_that_loses_a_cancellation_is_ended_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "CANCEL_AGAIN_S", 0.01)
+    lost = 0
+
+    async def work() -> None:
+        nonlocal lost
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if lost == 2:
+                    raise
+                lost += 1
+
+    running = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        await leases.end(running)
+    assert running.cancelled()
+    assert lost == 2
 
 
 async def test_a_job_runs_again_each_time_its_period_has_passed(database_url: str, tmp_path: Path) -> None:

@@ -208,6 +208,19 @@ async def test_no_secret_is_stored_as_it_is(database_url: str, tmp_path: Path, c
                 assert not [secret for secret in secrets if secret in stored], table.name
 
 
+async def test_a_key_shown_once_is_shown_again_to_the_same_request(database_url: str, tmp_path: Path, clock: SettableClock) -> None:
+    async with door(database_url, tmp_path, clock) as here:
+        sent = {"json": {"name": "lms"}, "headers": {"Idempotency-Key": "1"}}
+        first = await here.operate("POST", "/api/v1/sources?school=demo", **sent)
+        again = await here.operate("POST", "/api/v1/sources?school=demo", **sent)
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert again.json() == first.json()
+        other = await here.operate("POST", "/api/v1/sources?school=demo", json={"name": "x"}, headers={"Idempotency-Key": "1"})
+        assert other.status_code == 422
+        listed = (await here.operate("GET", "/api/v1/sources?school=demo")).json()["items"]
+        assert [(source["name"], len(source["keys"])) for source in listed] == [("lms", 1)]
+
+
 async def test_lists_go_on_from_their_cursor(database_url: str, tmp_path: Path, clock: SettableClock) -> None:
     async with door(database_url, tmp_path, clock) as here:
         for name in ("b", "a", "c"):

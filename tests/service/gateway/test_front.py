@@ -9,6 +9,7 @@ import pytest
 
 from libs.common import auth
 from libs.common.auth import Grant, Principal
+from services.gateway.front import Front, Paths
 from tests.conftest import SettableClock
 from tests.service.gateway.door import OPERATOR, Door, door
 from tests.service.harness import SECRET
@@ -224,3 +225,23 @@ async def raw(
     }
     await here.front(scope, receive, send)
     return status, pieces, ended
+
+
+def test_a_path_has_the_methods_of_all_its_routes_and_stands_before_a_template() -> None:
+    paths = Paths([("/t", ["POST"]), ("/t", ["DELETE"]), ("/t/{id}", ["GET"]), ("/t/start", ["POST"])])
+    assert paths.methods("/t") == frozenset({"POST", "DELETE"})
+    assert paths.methods("/t/7") == frozenset({"GET"})
+    assert paths.methods("/t/start") == frozenset({"POST"})
+    assert paths.methods("/elsewhere") is None
+
+
+async def test_a_wrong_method_is_refused_before_it_is_asked_who_calls(
+    database_url: str, tmp_path: Path, clock: SettableClock
+) -> None:
+    async with door(database_url, tmp_path, clock) as here:
+        front = Front(here.sut.app, here.front.upstreams, [], here.sut.settings, [("/api/v1/schools", ["GET", "POST"])])
+        async with Door(here.sut, front).client() as client:
+            answer = await client.request("TRACE", "/api/v1/schools?school=nobody")
+            assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+            assert answer.json()["type"] == "urn:zhengai:problem:method-not-allowed"
+            assert (await client.get("/api/v1/schools")).status_code == 401
