@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from libs.common import events
 from libs.common.event import Event, catalogue
-from libs.common.events.observations import REFERENCES, TYPE
+from libs.common.events.observations import CORRECTED, REFERENCES, RETRACTED, TYPE
 from libs.common.service import Service
 
 OBSERVATIONS = "observations"
@@ -102,11 +102,33 @@ def observation_data() -> dict[str, Any]:
     }
 
 
+def correction_data() -> dict[str, Any]:
+    """The `data` of a correction: the whole observation anew, and which one it corrects."""
+    data = observation_data()
+    said = {**data["properties"], "corrects": {**_ID, "description": "The id of the same source that was wrong."}}
+    return {**data, "required": ["corrects", *data["required"]], "properties": said}
+
+
+def retraction_data() -> dict[str, Any]:
+    """The `data` of a retraction."""
+    reason = {"type": "string", "minLength": 1, "maxLength": 2000, "description": "Why it should not have been sent."}
+    said = {"retracts": {**_ID, "description": "The id of the same source to take back."}, "reason": reason}
+    return {"type": "object", "required": ["retracts", "reason"], "additionalProperties": False, "properties": said}
+
+
+def any_data() -> dict[str, Any]:
+    """The `data` of whatever a campus system may send."""
+    return {"oneOf": [observation_data(), correction_data(), retraction_data()]}
+
+
 def observation(*required: str) -> dict[str, Any]:
-    """An observation as a structured CloudEvent, as a schema; `required` besides what every one needs."""
-    schema = _payload(TYPE, None, observation_data())
-    schema["required"] = [name for name in schema["required"] if name != "school" or name in required]
-    return schema
+    """What a campus system may send, as structured CloudEvents; `required` besides what every one needs."""
+    kinds = []
+    for type_, data in ((TYPE, observation_data()), (CORRECTED, correction_data()), (RETRACTED, retraction_data())):
+        schema = _payload(type_, None, data)
+        schema["required"] = [name for name in schema["required"] if name != "school" or name in required]
+        kinds.append(schema)
+    return {"oneOf": kinds}
 
 
 def _observation() -> dict[str, Any]:

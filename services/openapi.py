@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, Response
 
 from libs.common.http import Needs
 from libs.common.service import Service
-from services.asyncapi import asyncapi, observation, observation_data
+from services.asyncapi import any_data, asyncapi, observation
 from services.gateway.front import BEFORE_SIGN_IN
 
 GATEWAY = "gateway"
@@ -111,7 +111,7 @@ def openapi(services: Mapping[str, Service]) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
-    schemas |= {"Problem": _PROBLEM, "Observation": observation(), "ObservationData": observation_data()}
+    schemas |= {"Problem": _PROBLEM, "Observation": observation(), "ObservationData": any_data()}
     components["responses"] = {"Problem": _problem_response()}
     components["securitySchemes"] = {
         "bearer": {

@@ -13,9 +13,17 @@ from libs.common.bus import Record
 from libs.common.database import Transaction
 from libs.common.event import Event, Message, decode
 from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded
-from libs.common.events.monitoring import MetricDefined, WarningCleared, WarningDismissed, WarningEscalated, WarningRaised
+from libs.common.events.monitoring import (
+    MetricDefined,
+    WarningCleared,
+    WarningDismissed,
+    WarningEscalated,
+    WarningRaised,
+    WarningRevised,
+    WarningWithdrawn,
+)
 from libs.common.telemetry import bind_trace
-from services.planning.commands import copies, opening, people
+from services.planning.commands import copies, opening, people, revising
 from services.planning.domain.states import Step
 
 
@@ -53,12 +61,22 @@ async def close_improvement_of_dismissed_warning(event: WarningDismissed, tx: Tr
     await opening.end_with_warning(tx, event.warning, Step.DISMISS, event.by, event.reason)
 
 
+async def close_improvement_of_withdrawn_warning(event: WarningWithdrawn, tx: Transaction) -> None:
+    await opening.end_with_warning(tx, event.warning, Step.WITHDRAW, None, event.reason)
+
+
+async def revise_improvement(event: WarningRevised, tx: Transaction) -> None:
+    await revising.revise_improvement(tx, event)
+
+
 Handlers = Mapping[type[Event], Callable[[Any, Transaction], Awaitable[None]]]
 FIRST: Handlers = {MetricDefined: keep_metric}
 THEN: Handlers = {
     WarningEscalated: hurry_improvement_of_worse_warning,
     WarningCleared: remember_cleared_warning,
     WarningDismissed: close_improvement_of_dismissed_warning,
+    WarningWithdrawn: close_improvement_of_withdrawn_warning,
+    WarningRevised: revise_improvement,
 }
 TAKEN: frozenset[type[Event]] = frozenset({*FIRST, WarningRaised, *THEN})
 _WANTED = frozenset(cls.event_type for cls in TAKEN)

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from libs.common.database import Transaction, days_ago
 from libs.common.event import Event
 from libs.common.events.gateway import Org
-from libs.common.events.monitoring import MetricDefined, WarningCleared, WarningEscalated, WarningRaised
+from libs.common.events.monitoring import MetricDefined, WarningCleared, WarningEscalated, WarningRaised, WarningRevised
 from libs.common.events.planning import ImprovementOpened
 from services.reporting import domain, queries
 from services.reporting.domain import About, Measure, Reading
@@ -81,6 +81,17 @@ async def clear_warning(tx: Transaction, fact: WarningCleared) -> None:
     await _tell(tx, row, "cleared", domain.cleared(_about(row), _reading(fact), measure), fact)
 
 
+async def revise_warning(tx: Transaction, fact: WarningRevised) -> None:
+    """A correction left it standing, but not as it was told before."""
+    row, measure = await _known(tx, fact.warning)
+    row.status, row.severity, row.window, row.start = fact.status, fact.severity, fact.window, fact.start
+    row.line = domain.plain(fact.line)
+    if fact.value is not None:
+        _set(row, _numbers(fact))
+    shown = measure.show(fact.value) if fact.value is not None else "—"
+    await _tell(tx, row, "revised", domain.revised(_about(row), fact.severity, shown, fact.reason), fact)
+
+
 async def change_warning(tx: Transaction, fact: Event, id_: UUID, status: str, *said: Any, by: str | None = None) -> None:
     """Move a warning to another state; the sentence has the state's name and is given what was `said`."""
     row, _ = await _known(tx, id_)
@@ -101,7 +112,7 @@ def _reading(fact: WarningRaised | WarningEscalated | WarningCleared) -> Reading
     return Reading(fact.value, fact.numerator, fact.denominator)
 
 
-def _numbers(fact: WarningRaised | WarningEscalated | WarningCleared) -> dict[str, str]:
+def _numbers(fact: WarningRaised | WarningEscalated | WarningCleared | WarningRevised) -> dict[str, str]:
     return {name: domain.plain(getattr(fact, name)) for name in ("value", "numerator", "denominator")}
 
 

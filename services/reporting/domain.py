@@ -113,6 +113,14 @@ def dismissed(about: About, by: str, reason: str) -> str:
     return f"{by}判定{about}的预警不成立：{reason}"
 
 
+def withdrawn(about: About, reason: str) -> str:
+    return f"{about}的预警撤回，数据已更正：{reason}"
+
+
+def revised(about: About, severity: str, value: str, reason: str) -> str:
+    return f"数据更正后{about}为{value}，{colour(severity)}预警仍然成立：{reason}"
+
+
 def opened(title: str, owner: str | None, vacant: Sequence[str], due_on: date) -> str:
     who = f"责任人{owner}" if owner else "责任岗位空缺"
     passed = f"（{'、'.join(_POSTS.get(post, post) for post in vacant)}空缺）" if vacant else ""

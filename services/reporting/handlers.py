@@ -43,6 +43,14 @@ async def dismiss_warning(event: m.WarningDismissed, tx: Transaction) -> None:
     await commands.change_warning(tx, event, event.warning, "dismissed", event.by, event.reason, by=event.by)
 
 
+async def withdraw_warning(event: m.WarningWithdrawn, tx: Transaction) -> None:
+    await commands.change_warning(tx, event, event.warning, "withdrawn", event.reason)
+
+
+async def revise_warning(event: m.WarningRevised, tx: Transaction) -> None:
+    await commands.revise_warning(tx, event)
+
+
 async def open_improvement(event: p.ImprovementOpened, tx: Transaction) -> None:
     await commands.open_improvement(tx, event)
 

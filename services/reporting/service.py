@@ -24,6 +24,8 @@ service = Service(
         m.WarningAcknowledged: handlers.acknowledge_warning,
         m.WarningImproving: handlers.improve_warning,
         m.WarningDismissed: handlers.dismiss_warning,
+        m.WarningWithdrawn: handlers.withdraw_warning,
+        m.WarningRevised: handlers.revise_warning,
         p.ImprovementOpened: handlers.open_improvement,
         p.ImprovementStarted: handlers.start_improvement,
         p.ImprovementSubmitted: handlers.submit_improvement,

@@ -26,7 +26,8 @@ class WarningRaised(Event, type="monitoring.warning_raised", about="warning"):
     `start` is the first day of the deciding window. `value`, `numerator`, `denominator` and `line` are exact decimals in
     the metric's unit; `clear` is the value at which the episode ends. `places` say where the subject belongs
     (`school:…`, `unit:…`, `course:…`, `class:…`, `student:…`, `teacher:…`, `level:…`): who may see it follows from them.
-    `observed_at` is when the request that caused it was taken in, None where no single one did.
+    `observed_at` is when the request that caused it was taken in, None where no single one did. `revision` says which revision
+    of the window was judged: late data and corrections make further ones.
     """
 
     warning: UUID
@@ -49,6 +50,7 @@ class WarningRaised(Event, type="monitoring.warning_raised", about="warning"):
     raised_at: AwareDatetime
     observed_at: AwareDatetime | None = None
     places: list[str]
+    revision: int | None = None
 
 
 class WarningEscalated(Event, type="monitoring.warning_escalated", about="warning"):
@@ -62,6 +64,7 @@ class WarningEscalated(Event, type="monitoring.warning_escalated", about="warnin
     numerator: Decimal
     denominator: Decimal
     line: Decimal
+    revision: int | None = None
 
 
 class WarningCleared(Event, type="monitoring.warning_cleared", about="warning"):
@@ -72,6 +75,36 @@ class WarningCleared(Event, type="monitoring.warning_cleared", about="warning"):
     value: Decimal
     numerator: Decimal
     denominator: Decimal
+    revision: int | None = None
+
+
+class WarningRevised(Event, type="monitoring.warning_revised", about="warning"):
+    """A correction, a retraction or the roster left a warning standing, but not as it was told before.
+
+    `status` and `severity` are what holds now: a cleared warning may stand again, a severity that only a mistake caused falls.
+    `because` is `corrected`, `retracted`, `roster` or `terms`, `reason` the words given for it.
+    """
+
+    warning: UUID
+    status: str
+    severity: str
+    window: str
+    start: date
+    value: Decimal | None
+    numerator: Decimal
+    denominator: Decimal
+    line: Decimal
+    because: str
+    reason: str
+    revision: int | None = None
+
+
+class WarningWithdrawn(Event, type="monitoring.warning_withdrawn", about="warning"):
+    """A warning that would never have been raised without what was corrected or retracted since; fields as `WarningRevised`."""
+
+    warning: UUID
+    because: str
+    reason: str
 
 
 class WarningAcknowledged(Event, type="monitoring.warning_acknowledged", about="warning"):

@@ -6,31 +6,29 @@ trusted system put on the bus itself: so what the gateway accepts, monitoring ca
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from libs.common.errors import Fault, Invalid, Malformed
+from libs.common.strict_json import read_json
 
 TYPE = "cn.zhengai.observation.v1"
-LATER = {
-    "cn.zhengai.observation.corrected.v1": "corrections come in a later release",
-    "cn.zhengai.observation.retracted.v1": "retractions come in a later release",
-}
+CORRECTED = "cn.zhengai.observation.corrected.v1"
+RETRACTED = "cn.zhengai.observation.retracted.v1"
+TYPES = (TYPE, CORRECTED, RETRACTED)
 REFERENCES = ("student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "activity")
 MILLION = 1_000_000
 LIMIT = 1_000_000_000 * MILLION  # |numerator|, |denominator| stay below, in millionths
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(hours=24)
-DEEPEST = 32
 MOST_EXTENSIONS = 16
 
 Reference = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -55,7 +53,23 @@ class Data(Struct, forbid_unknown_fields=True):
     phase: Literal["before", "during", "after"] | UnsetType = UNSET
 
 
-class CloudEvent(Struct):
+class CorrectedData(Data, forbid_unknown_fields=True, kw_only=True):
+    """What the observation `corrects` of the same source should have said."""
+
+    corrects: Reference
+
+
+class RetractedData(Struct, forbid_unknown_fields=True):
+    """The observation `retracts` of the same source should not have been sent."""
+
+    retracts: Reference
+    reason: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
+DataT = TypeVar("DataT", bound=Struct)
+
+
+class CloudEvent(Struct, Generic[DataT]):
     """The attributes of CloudEvents 1.0 that an observation has; others are extensions."""
 
     specversion: Literal["1.0"]
@@ -63,7 +77,7 @@ class CloudEvent(Struct):
     source: SourceUri
     type: str
     time: Annotated[datetime, Meta(tz=True)]
-    data: Data
+    data: DataT
     datacontenttype: str | UnsetType | None = UNSET
     dataschema: str | UnsetType | None = UNSET
     subject: str | UnsetType | None = UNSET
@@ -75,7 +89,9 @@ class CloudEvent(Struct):
 class Observation(Struct, frozen=True, gc=False):
     """An observation that is right in itself; whether its metric exists is another question (`check`).
 
-    `numerator` and `denominator` are millionths, exact. `references` maps each named kind of reference to its id.
+    `numerator` and `denominator` are millionths, exact. `references` maps each named kind of reference to its id. What
+    `amends` another one names it by `target`: a correction says the whole of it anew, a retraction gives a `reason` and has no
+    metric and no numbers.
     """
 
     source: str
@@ -89,16 +105,32 @@ class Observation(Struct, frozen=True, gc=False):
     school: str | None
     traceparent: str | None
     recorded_at: datetime | None
+    amends: Literal["corrects", "retracts"] | None = None
+    target: str = ""
+    reason: str = ""
 
     def content_hash(self) -> bytes:
         """8 bytes that differ when type or data differ, however the numbers were written."""
+        if self.amends == "retracts":
+            return blake2b(f"retracts\0{self.target}\0{self.reason}".encode(), digest_size=8).digest()
         named = "\0".join(f"{kind}\0{id_}" for kind, id_ in self.references.items())  # always in the order of REFERENCES
         text = f"{self.metric}\0{self.numerator}\0{self.denominator}\0{self.phase}\0{named}"
+        if self.amends is not None:
+            text = f"corrects\0{self.target}\0{text}"
         return blake2b(text.encode(), digest_size=8).digest()
 
     def id_hash(self, key: bytes) -> bytes:
         """16 bytes for (source, id), keyed per installation."""
-        return blake2b(f"{self.source}\0{self.id}".encode(), digest_size=16, key=key).digest()
+        return id_hash(self.source, self.id, key)
+
+    def target_hash(self, key: bytes) -> bytes:
+        """16 bytes for what a correction or retraction amends: (its own source, the id that it names)."""
+        return id_hash(self.source, self.target, key)
+
+
+def id_hash(source: str, id_: str, key: bytes) -> bytes:
+    """16 bytes for (source, id), keyed per installation."""
+    return blake2b(f"{source}\0{id_}".encode(), digest_size=16, key=key).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +142,12 @@ class MetricRule:
 
 
 _any = msgspec.json.Decoder(float_hook=Decimal)
-_typed = msgspec.json.Decoder(CloudEvent)
-_NO_NUMBER = "not JSON: a number is out of all bounds"
-_KEY_END = re.compile(rb'"[ \t\r\n]*:')
+_typed = msgspec.json.Decoder(CloudEvent[Data])
+_amending: dict[str, msgspec.json.Decoder[Any]] = {
+    TYPE: _typed,
+    CORRECTED: msgspec.json.Decoder(CloudEvent[CorrectedData]),
+    RETRACTED: msgspec.json.Decoder(CloudEvent[RetractedData]),
+}
 _KEY_GAP = re.compile(rb"[ \t\r\n]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _EXTENSION = re.compile(r"[a-z0-9]{1,20}")
@@ -122,6 +157,7 @@ _KNOWN = frozenset(CloudEvent.__struct_encode_fields__)
 _OPTIONAL = ("datacontenttype", "dataschema", "subject", "school", "traceparent", "recordedtime")
 _REQUIRED = ("specversion", "id", "source", "type")
 _ALWAYS = 9  # keys of every observation: six attributes, metric, numerator, denominator
+_IDS_IN_DATA = (*REFERENCES, "corrects", "retracts")
 _ATTRIBUTES = tuple((kind, "class_" if kind == "class" else kind) for kind in REFERENCES)
 
 
@@ -134,27 +170,25 @@ def read(raw: bytes) -> Observation:
     try:
         event = _typed.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
-        return _explain(raw)
+        return _read_slowly(raw)
     data = event.data
-    references = {kind: value for kind, name in _ATTRIBUTES if (value := getattr(data, name)) is not UNSET}
+    references = _references(data)
     keys = _ALWAYS + len(references) + (data.phase is not UNSET) + sum([getattr(event, name) is not UNSET for name in _OPTIONAL])
     # As many keys as were read end in the text: so none stands twice, and there are no extension attributes to look at.
     spaced = b" " in raw or b"\n" in raw or b"\t" in raw or b"\r" in raw
     # Control characters stand escaped in JSON, but for those from U+007F to U+009F.
     odd = b"\\" in raw or b"\x7f" in raw or b"\xc2" in raw
     if raw.count(b'":') != keys or event.type != TYPE or odd or (spaced and _KEY_GAP.search(raw) is not None):
-        _explain_only(raw)
-    return _observation(event, references)
+        return _read_slowly(raw)
+    return _observation(event, data, references)
 
 
-def _explain(raw: bytes) -> NoReturn:
-    """Raise what is wrong with an event that could not be decoded."""
-    _explain_only(raw)
-    raise Malformed("not JSON")
+def _references(data: Data) -> dict[str, str]:
+    return {kind: value for kind, name in _ATTRIBUTES if (value := getattr(data, name)) is not UNSET}
 
 
-def _explain_only(raw: bytes) -> None:
-    """Raise what is wrong with an event, if anything, in the order of the answers: not JSON, not a CloudEvent, invalid."""
+def _read_slowly(raw: bytes) -> Observation:
+    """As `read`, step by step; raises what is wrong in the order of the answers: not JSON, not a CloudEvent, invalid."""
     value = read_json(raw)
     if type(value) is not dict:
         raise Malformed("an event is a JSON object")
@@ -163,19 +197,19 @@ def _explain_only(raw: bytes) -> None:
             raise Malformed(f"not a CloudEvent: {name!r} is missing")
     if value["specversion"] != "1.0":
         raise Malformed("not a CloudEvent 1.0: specversion is not '1.0'")
-    _check_type(value)
+    decoder = _decoder_of(value["type"])
     _check_extensions(value)
     try:
-        event = _typed.decode(raw)
+        event = decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise _invalid(*_where(str(error))) from error
-    for pointer, text in (
-        ("/id", event.id),
-        ("/source", event.source),
-        *((f"/data/{k}", value["data"].get(k)) for k in REFERENCES),
-    ):
+    ids = (("/id", event.id), ("/source", event.source), *((f"/data/{k}", value["data"].get(k)) for k in _IDS_IN_DATA))
+    for pointer, text in ids:
         if text is not None and _CONTROL.search(text) is not None:
             raise _invalid(pointer, "holds control characters")
+    if isinstance(event.data, RetractedData):
+        return _retraction(event, event.data)
+    return _observation(event, event.data, _references(event.data))
 
 
 def source_of(raw: bytes) -> str | None:
@@ -188,8 +222,33 @@ def source_of(raw: bytes) -> str | None:
     return source if type(source) is str else None
 
 
-def _observation(event: CloudEvent, references: dict[str, str]) -> Observation:
-    data = event.data
+def _retraction(event: CloudEvent[Any], data: RetractedData) -> Observation:
+    if "\0" in data.reason:
+        raise _invalid("/data/reason", "holds U+0000")
+    if data.retracts == event.id:
+        raise _invalid("/data/retracts", "names this event itself")
+    return Observation(
+        source=event.source,
+        id=event.id,
+        time=_time(event.time),
+        metric="",
+        numerator=0,
+        denominator=0,
+        references={},
+        phase=None,
+        school=event.school or None,
+        traceparent=event.traceparent or None,
+        recorded_at=event.recordedtime or None,
+        amends="retracts",
+        target=data.retracts,
+        reason=data.reason,
+    )
+
+
+def _observation(event: CloudEvent[Any], data: Data, references: dict[str, str]) -> Observation:
+    corrects = data.corrects if isinstance(data, CorrectedData) else None
+    if corrects == event.id:
+        raise _invalid("/data/corrects", "names this event itself")
     return Observation(
         source=event.source,
         id=event.id,
@@ -202,84 +261,16 @@ def _observation(event: CloudEvent, references: dict[str, str]) -> Observation:
         school=event.school or None,
         traceparent=event.traceparent or None,
         recorded_at=event.recordedtime or None,
+        amends=None if corrects is None else "corrects",
+        target=corrects or "",
     )
-
-
-def read_json(raw: bytes) -> Any:
-    """Decode strictly: numbers exact. Raises Malformed for what is not JSON, duplicate keys and deep nesting included."""
-    if raw.count(b"{") + raw.count(b"[") > DEEPEST and _depth(raw) > DEEPEST:
-        raise Malformed(f"nested more than {DEEPEST} levels deep")
-    try:
-        value = _any.decode(raw)
-    except RecursionError as error:
-        raise Malformed(f"nested more than {DEEPEST} levels deep") from error
-    except UnicodeDecodeError as error:
-        raise Malformed("not UTF-8") from error
-    except ArithmeticError as error:  # an exponent that no decimal can hold
-        raise Malformed(_NO_NUMBER) from error
-    except (msgspec.DecodeError, ValueError) as error:
-        if "out of range" in str(error):
-            raise Malformed(_NO_NUMBER) from error
-        reason = "a lone surrogate, or the text ends too early" if "truncated" in str(error) else str(error)
-        raise Malformed(f"not JSON: {reason}") from error
-    _refuse_duplicate_keys(raw, value)
-    return value
-
-
-def _depth(raw: bytes) -> int:
-    deepest = depth = 0
-    in_string = escaped = False
-    for byte in raw:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"}]":
-            depth -= 1
-    return deepest
-
-
-def _refuse_duplicate_keys(raw: bytes, value: Any) -> None:
-    """JSON parsers keep the last of two equal keys without a word.
-
-    Each key is followed by `":`, with or without white space; so as many of these as keys were read means that none was
-    dropped. Text that holds `":` itself makes the count larger, and only then each key is looked at.
-    """
-    spaced = b'" ' in raw or b'"\t' in raw or b'"\n' in raw or b'"\r' in raw
-    colons = len(_KEY_END.findall(raw)) if spaced else raw.count(b'":')
-    if colons != _count_keys(value):
-        json.loads(raw, object_pairs_hook=_unique)
-
-
-def _count_keys(value: Any) -> int:
-    if type(value) is dict:
-        n = len(value)
-        for each in value.values():
-            if type(each) is dict or type(each) is list:
-                n += _count_keys(each)
-        return n
-    return sum(map(_count_keys, value)) if type(value) is list else 0
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = dict(pairs)
-    if len(keys) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise Malformed(f"the key {twice!r} stands twice in one object")
-    return keys
 
 
 def check(observation: Observation, metrics: Mapping[str, MetricRule], latest: datetime) -> Fault | None:
     """Say what makes it wrong for this school, if anything. `latest`: the last instant that is not too far ahead."""
+    ahead = Fault(pointer="/time", detail="lies more than 24 hours ahead") if observation.time > latest else None
+    if observation.amends == "retracts":
+        return ahead
     if (metric := metrics.get(observation.metric)) is None:
         return Fault(pointer="/data/metric", detail=f"no metric of this school is called {observation.metric!r}")
     named = observation.references
@@ -294,17 +285,14 @@ def check(observation: Observation, metrics: Mapping[str, MetricRule], latest: d
         return Fault(pointer="/data/denominator", detail="must be greater than 0")
     if metric.kind == "ratio" and observation.numerator < 0:
         return Fault(pointer="/data/numerator", detail="must not be negative for a ratio")
-    if observation.time > latest:
-        return Fault(pointer="/time", detail="lies more than 24 hours ahead")
-    return None
+    return ahead
 
 
-def _check_type(value: Mapping[str, Any]) -> None:
-    if value["type"] == TYPE:
-        return
-    if (reason := LATER.get(value["type"]) if type(value["type"]) is str else None) is not None:
-        raise _invalid("/type", reason)
-    raise _invalid("/type", f"unknown type: {TYPE!r} is known")
+def _decoder_of(type_: object) -> msgspec.json.Decoder[Any]:
+    decoder = _amending.get(type_) if type(type_) is str else None
+    if decoder is None:
+        raise _invalid("/type", f"unknown type: {', '.join(map(repr, TYPES))} are known")
+    return decoder
 
 
 def _check_extensions(value: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import msgspec
 
 from libs.common.errors import Malformed, TooLarge
-from libs.common.events.observations import read_json
+from libs.common.strict_json import read_json
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"

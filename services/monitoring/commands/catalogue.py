@@ -9,12 +9,13 @@ from libs.common.errors import Conflict
 from libs.common.events.gateway import SchoolAdded
 from libs.common.events.monitoring import MetricDefined
 from libs.common.events.standards import IndicatorActivated
-from services.monitoring.commands.judging import judge_all, refill
+from services.monitoring.commands.judging import judge_all, refill, start_closing
 from services.monitoring.domain.episodes import Indicator
 from services.monitoring.domain.metrics import STARTING
+from services.monitoring.domain.story import activated_cause
 from services.monitoring.queries.catalogue import find_indicator, find_metric
 from services.monitoring.queries.schools import changed, find_school_locked, get_school
-from services.monitoring.tables import IndicatorRow, InstallationRow, MetricRow, SchoolRow
+from services.monitoring.tables import IndicatorRow, InstallationRow, MetricRow, MomentRow, SchoolRow
 
 
 async def add_school(tx: Transaction, event: SchoolAdded) -> None:
@@ -63,5 +64,9 @@ async def activate_indicator(tx: Transaction, event: IndicatorActivated) -> None
     found = await find_school_locked(tx, tx.school)
     assert found is not None
     indicator = Indicator.of(definition)
+    closed = await start_closing(tx, found[1], indicator)
+    story = {"school_id": school.id, "code": event.code, "version": event.version, "position": school.position}
+    for newest in (closed, None) if closed is not None else (None,):  # what is closed by now, then the activation itself
+        tx.append(MomentRow, **story, closed=newest)
     await refill(tx, found[1], {(indicator.metric, indicator.level, indicator.window)})
-    await judge_all(tx, found[1], indicator.metric, indicator.level, {indicator.code}, f"activated|{event.code}|{event.version}")
+    await judge_all(tx, *found, indicator.metric, indicator.level, {indicator.code}, activated_cause(indicator))

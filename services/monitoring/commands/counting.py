@@ -19,14 +19,18 @@ from services.monitoring.domain.attribution import LEVEL_CODE
 from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
+from services.monitoring.queries.observations import Logged
 from services.monitoring.queries.schools import School
 
 Cell = tuple[int, int, int]  # series, window, start
 
 
 class Entry(Struct, frozen=True):
-    """An observation to be added up, with the subjects it counts for by level. `cause` names the observation."""
+    """An observation to be added up, with the subjects it counts for by level. `cause` names the observation, `place` is where
+    it stands in the order of counting.
+    """
 
+    place: int
     metric: str
     day: int
     numerator: int
@@ -63,6 +67,34 @@ async def count(tx: Transaction, school: School, entries: Sequence[Entry]) -> No
     for each in watched:
         bench.judge(each)
     await bench.ledger.write()
+
+
+def entry_of(school: School, o: Logged) -> Entry:
+    """A logged observation with the subjects that it counts for by the roster of today."""
+    subjects = school.roster.subjects(o.references, o.day)
+    return Entry(o.place, o.metric, o.day, o.numerator, o.denominator, subjects, f"{o.source}|{o.event}")
+
+
+async def recount(tx: Transaction, school: School, gone: Sequence[Entry], come: Sequence[Entry]) -> dict[tuple[str, str], set[str]]:
+    """Take entries out of the sums and put others in, without judging; return the (metric, level) and subjects that changed."""
+    spots = await _resolve(tx, school, [*gone, *come])
+    numbers: dict[Cell, Sum] = defaultdict(Sum)
+    places: dict[Cell, set[int]] = defaultdict(set)
+    changed: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for sign, entries in ((-1, gone), (1, come)):
+        for entry in entries:
+            added = Sum(sign * entry.numerator, sign * entry.denominator)
+            for item in entry.subjects.items():
+                _, series, judged = spots[entry.metric, item]
+                starts = school.starts((entry.metric, item[0]), entry.day) if judged else {}
+                for window, start in {**starts, Window.DAY: entry.day}.items():
+                    numbers[series, window, start] += added
+                    places[series, window, start].add(entry.place)
+                changed[entry.metric, item[0]].add(item[1])
+    measured_at = int(tx.now.timestamp() * 1_000_000)
+    rows = [(*cell, total.numerator, total.denominator, len(places[cell]), measured_at) for cell, total in numbers.items()]
+    await bulk.add_totals(tx, rows)
+    return changed
 
 
 async def _resolve(
@@ -127,7 +159,7 @@ class _Bench:
     def judge(self, each: _Watched) -> None:
         """Add one observation to the running sums of one subject and judge each indicator there."""
         entry, key = each.entry, each.series
-        added = Sum(entry.numerator, entry.denominator)
+        added = Sum(entry.numerator, entry.denominator, 1)
         for window, start in each.starts.items():
             cell = (key, window, start)
             before = self.running.get(cell)
@@ -172,6 +204,7 @@ def _judged(each: _Watched, indicator: Indicator, start: int, total: Sum) -> Jud
         start,
         total,
         entry.cause,
+        entry.place,
         entry.subjects.get("class"),
         entry.traceparent,
         entry.recorded_at,

@@ -22,6 +22,7 @@ from libs.common.errors import Fault, Invalid, Malformed
 from libs.common.events.observations import AHEAD, REFERENCES, Observation, check, read
 from libs.common.runtime import put_aside
 from libs.common.telemetry import OBSERVATIONS_COUNTED
+from services.monitoring.commands.amending import New, amend, count_amended
 from services.monitoring.commands.counting import Entry, count
 from services.monitoring.queries import bulk
 from services.monitoring.queries.conflicts import conflict_listed
@@ -155,20 +156,59 @@ def _refuse(tx: Transaction, school: str, raw: bytes, error: Invalid) -> None:
 
 
 async def _count_school(tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived]) -> None:
+    """Count what is new, in order: runs of observations at once, what amends or is amended one by one."""
     new = await _not_counted_before(tx, row, school, events)
+    tx.school = school.code
+    run: list[New] = []
+    for each in new:
+        if each.observation.amends is None and each.id not in school.pending:
+            run.append(each)
+            continue
+        await _count_run(tx, row, school, run)
+        run = []
+        await _count_single(tx, row, school, each)
+    await _count_run(tx, row, school, run)
+    if new:
+        tx.when_committed.append(lambda: OBSERVATIONS_COUNTED.labels("counted").inc(len(new)))
+
+
+async def _count_single(tx: Transaction, row: SchoolRow, school: School, new: New) -> None:
+    row.position = new.position
+    if new.observation.amends != "retracts":
+        await _log(tx, school, [new], ended_by=0)  # it does not stand yet
+    if new.observation.amends is None:
+        await count_amended(tx, row, school, new)
+    else:
+        await amend(tx, row, school, new)
+
+
+async def _count_run(tx: Transaction, row: SchoolRow, school: School, new: Sequence[New]) -> None:
     if not new:
         return
-    tx.school = school.code
+    days = await _log(tx, school, new)
+    entries = []
+    for each, day in zip(new, days, strict=True):
+        o = each.observation
+        subjects = school.roster.subjects(o.references, day)
+        numbers = (o.metric, day, o.numerator, o.denominator)
+        entries.append(Entry(each.position, *numbers, subjects, each.cause, o.traceparent, o.recorded_at))
+    row.position = new[-1].position
+    await count(tx, school, entries)
+
+
+async def _log(tx: Transaction, school: School, new: Sequence[New], ended_by: int | None = None) -> list[int]:
+    """Append to the log; return the school's day of each."""
     words = await school.words_of(tx, _words(new))
     counted_at = int(tx.now.timestamp() * 1_000_000)
-    log, entries, unplaced = [], [], []
-    for place, (_, o) in enumerate(new, start=row.position + 1):
+    log, unplaced, days = [], [], []
+    for each in new:
+        o = each.observation
         day = school.calendar.day_of(o.time)
         named = o.references
         log.append(
             (
-                row.id,
-                place,
+                school.id,
+                each.position,
                 school.metric_ids[o.metric],
                 int(o.time.timestamp() * 1_000_000),
                 day,
@@ -179,34 +219,30 @@ async def _count_school(tx: Transaction, row: SchoolRow, school: School, events:
                 PHASES[o.phase] if o.phase else None,
                 counted_at,
                 *[words[kind, named[kind]] if kind in named else None for kind in REFERENCES],
+                None,
+                ended_by,
             )
         )
-        subjects = school.roster.subjects(named, day)
-        cause = f"{o.source}|{o.id}"
-        entries.append(Entry(o.metric, day, o.numerator, o.denominator, subjects, cause, o.traceparent, o.recorded_at))
-        unplaced += [(words[missing], place) for missing in school.roster.unknown(named)]
+        days.append(day)
+        unplaced += [(words[missing], each.position) for missing in school.roster.unknown(named)]
     await bulk.add_observations(tx, log)
     await bulk.add_unplaced(tx, unplaced)
-    row.position += len(new)
-    await count(tx, school, entries)
-    tx.when_committed.append(lambda: OBSERVATIONS_COUNTED.labels("counted").inc(len(new)))
+    return days
 
 
-def _words(new: Sequence[tuple[bytes, Observation]]) -> set[tuple[str, str]]:
-    words = {("source", o.source) for _, o in new}
-    for _, o in new:
-        words.update(o.references.items())
+def _words(new: Sequence[New]) -> set[tuple[str, str]]:
+    words = {("source", each.observation.source) for each in new}
+    for each in new:
+        words.update(each.observation.references.items())
     return words
 
 
-async def _not_counted_before(
-    tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived]
-) -> list[tuple[bytes, Observation]]:
+async def _not_counted_before(tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived]) -> list[New]:
     """Keep what is new, in order; note ids that came again with other content. The first stands."""
     key = await installation_key(tx)
     hashed = [(event.observation.id_hash(key), event) for event in events]
     counted = await bulk.find_counted(tx, school.id, {id_ for id_, _ in hashed})
-    new: list[tuple[bytes, Observation]] = []
+    new: list[New] = []
     ids = []
     for id_, event in hashed:
         content = event.observation.content_hash()
@@ -214,7 +250,7 @@ async def _not_counted_before(
             position = row.position + len(new) + 1
             counted[id_] = (content, position)
             ids.append((school.id, id_, content, position))
-            new.append((id_, event.observation))
+            new.append(New(position, id_, event.observation))
         elif first[0] != content:
             await _note_conflict(tx, school, event, content, first[1])
         else:

@@ -9,6 +9,7 @@ from libs.common.database import Transaction
 from services.monitoring.commands.warnings import Judged, Ledger
 from services.monitoring.domain.attribution import LEVEL_CODE
 from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
+from services.monitoring.domain.story import closed_cause
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
 from services.monitoring.queries.schools import School, changed
@@ -19,7 +20,7 @@ from services.monitoring.queries.totals import (
     list_series,
     list_starts,
 )
-from services.monitoring.tables import IndicatorRow, SchoolRow
+from services.monitoring.tables import IndicatorRow, MomentRow, SchoolRow
 
 LATE = "window_close"
 
@@ -42,7 +43,9 @@ async def refill(tx: Transaction, school: School, watched: Iterable[tuple[str, s
         await bulk.add_totals(tx, [(key, window, start, n, d, r, at) for (key, start), (n, d, r, at) in cells.items()])
 
 
-async def judge_all(tx: Transaction, school: School, metric: str, level: str, codes: Collection[str], cause: str) -> None:
+async def judge_all(
+    tx: Transaction, row: SchoolRow, school: School, metric: str, level: str, codes: Collection[str], cause: str
+) -> None:
     """Judge each subject's deciding window by the version in force at the newest observation in it."""
     subjects = {
         key: (word, name) for key, word, name in await list_series(tx.session, school.metric_ids[metric], LEVEL_CODE[level])
@@ -53,13 +56,11 @@ async def judge_all(tx: Transaction, school: School, metric: str, level: str, co
         versions = school.watch[metric, level][code]
         left = set(subjects)
         for version in sorted(versions, key=lambda v: (v.effective_from, v.version), reverse=True):
-            if version.evaluate == LATE:
-                await _start_closing(tx, school, version)
             found = await _deciding(tx, school, version, sorted(left))
             left -= found.keys()
             for key in (key for key in subjects if key in found):  # in order of the subjects' codes
                 start, total = found[key]
-                _judge(ledger, version, subjects[key], start, total, cause)
+                _judge(ledger, version, subjects[key], start, total, cause, row.position)
     await ledger.write()
 
 
@@ -75,19 +76,25 @@ async def _deciding(tx: Transaction, school: School, version: Indicator, series:
     return {key: (start, totals[key, version.window, start]) for key, start in judged.items()}
 
 
-def _judge(ledger: Ledger, version: Indicator, subject: tuple[int, str], start: int, total: Sum, cause: str) -> None:
+def _judge(ledger: Ledger, version: Indicator, subject: tuple[int, str], start: int, total: Sum, cause: str, place: int) -> None:
     word, name = subject
     _, step, line = judge(ledger.episode(version.code, word, start), version, start, total)
-    ledger.take(Judged(version, version.level, name, word, start, total, cause), step, line)
+    ledger.take(Judged(version, version.level, name, word, start, total, cause, place), step, line)
 
 
-async def _start_closing(tx: Transaction, school: School, indicator: Indicator) -> None:
-    """From activation on, windows that close later are judged as they close; those closed before are judged now."""
+async def start_closing(tx: Transaction, school: School, indicator: Indicator) -> int | None:
+    """From activation on, windows that close later are judged as they close; those closed before are judged now.
+
+    Returns the newest window that has closed by now; None where windows of the version are judged as they change.
+    """
+    if indicator.evaluate != LATE:
+        return None
     row = await tx.session.get(IndicatorRow, (school.id, indicator.code, indicator.version))
     assert row is not None
     if row.judged_through is None:
         row.judged_through = _newest_closed(school, indicator, tx)
         school.judged_through[indicator.code, indicator.version] = row.judged_through
+    return row.judged_through
 
 
 def _newest_closed(school: School, indicator: Indicator, tx: Transaction) -> int:
@@ -103,13 +110,13 @@ async def close_windows(tx: Transaction, row: SchoolRow, school: School) -> None
         for versions in by_code.values():
             for indicator in sorted(versions, key=lambda v: (v.effective_from, v.version)):
                 if indicator.evaluate == LATE:
-                    await _close(tx, school, metric, level, indicator)
+                    await _close(tx, row.position, school, metric, level, indicator)
     if school.judged_through != before:
         changed(row)  # other workers count late data, and must know what is closed
         school.version = row.version
 
 
-async def _close(tx: Transaction, school: School, metric: str, level: str, indicator: Indicator) -> None:
+async def _close(tx: Transaction, position: int, school: School, metric: str, level: str, indicator: Indicator) -> None:
     through = school.judged_through.get((indicator.code, indicator.version), -1)
     newest = _newest_closed(school, indicator, tx)
     if newest <= through:
@@ -118,16 +125,19 @@ async def _close(tx: Transaction, school: School, metric: str, level: str, indic
     assert row is not None
     metric_id = school.metric_ids[metric]
     versions = school.versions[indicator.code]
-    for start in await list_starts(tx.session, metric_id, LEVEL_CODE[level], indicator.window, through, newest):
+    starts = await list_starts(tx.session, metric_id, LEVEL_CODE[level], indicator.window, through, newest)
+    story = {"school_id": school.id, "code": indicator.code, "version": indicator.version}
+    tx.append(MomentRow, position=position, closed=newest, **story)
+    for start in starts:
         closed = await latest_closed(tx.session, metric_id, LEVEL_CODE[level], indicator.window, start, indicator.min_denominator)
         school.words.update({(level, name): word for _, word, name, _ in closed})
         ledger = await Ledger.open(tx, school, {indicator.code}, {word for _, word, _, _ in closed})
         days = school.calendar.days(indicator.window, start)
         newest_days = await bulk.find_newest_days(tx, [(key, *span) for key, *_ in closed for span in days])
-        cause = f"closed|{indicator.code}|{indicator.window.name}|{start}"
+        cause = closed_cause(indicator, start)
         for key, word, name, total in closed:
             if key in newest_days and in_force(versions, newest_days[key]) is indicator:
-                _judge(ledger, indicator, (word, name), start, total, cause)
+                _judge(ledger, indicator, (word, name), start, total, cause, position)
         await ledger.write()
     row.judged_through = newest
     school.judged_through[indicator.code, indicator.version] = newest

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 from sqlalchemy import delete, insert, select
 
 from libs.common.database import Transaction, in_batches
 from libs.common.events.gateway import RosterImported
-from services.monitoring.commands.counting import Entry, count
-from services.monitoring.commands.judging import judge_all, refill
-from services.monitoring.domain.attribution import Roster
+from services.monitoring.commands.counting import Entry, recount
+from services.monitoring.commands.judging import refill
+from services.monitoring.commands.reconciling import Why
+from services.monitoring.commands.retelling import retell
+from services.monitoring.domain.attribution import LEVEL_CODE, Roster, first_differences
 from services.monitoring.domain.windows import Window
-from services.monitoring.queries.observations import list_unplaced
+from services.monitoring.queries.observations import Logged, list_naming, list_unplaced
 from services.monitoring.queries.schools import School, changed, find_school_locked, get_school
+from services.monitoring.queries.totals import list_series
 from services.monitoring.tables import (
     ClassRow,
     CourseRow,
     EnrollmentRow,
+    MovedRow,
     OrgRow,
     PersonRow,
     RosterPartRow,
+    SchoolRow,
     TermRow,
     UnplacedRow,
 )
@@ -53,15 +61,17 @@ async def _apply(tx: Transaction, parts: Sequence[RosterImported]) -> None:
     assert found is not None
     row, before = found
     for part in parts:
+        await _keep_moves(tx, row.id, part)
         await _keep(tx, row.id, part)
     changed(row)
     await tx.session.flush()
     reloaded = await find_school_locked(tx, tx.school)
     assert reloaded is not None
-    school = reloaded[1]
-    if any(part.sessions for part in parts):
-        await _rebuild_terms(tx, school, parts[-1].part)
-    await _count_known(tx, school, before.roster)
+    row, school = reloaded
+    why = Why("roster", f"roster|{parts[-1].part}", "名册变动")
+    if any(part.sessions for part in parts) and school.calendar.terms != before.calendar.terms:
+        await _rebuild_terms(tx, row, school, replace(why, because="terms", reason="学期变动"))
+    await _reattribute(tx, row, school, before.roster, why)
 
 
 async def _keep(tx: Transaction, school_id: int, part: RosterImported) -> None:
@@ -100,33 +110,77 @@ async def _replace(
         await tx.session.execute(insert(table), [{"school_id": school_id, **row} for row in rows])
 
 
-async def _rebuild_terms(tx: Transaction, school: School, cause: str) -> None:
-    """Terms have moved: term windows are filled anew, and each subject's deciding window is judged."""
+async def _keep_moves(tx: Transaction, school_id: int, part: RosterImported) -> None:
+    """Remember where classes, courses and orgs belonged that belong elsewhere from the day of the import on."""
+    now: dict[str, tuple[Any, dict[str, dict[str, str | None]]]] = {
+        "org": (OrgRow, {o.id: {"kind": o.kind, "parent": o.parent} for o in part.orgs}),
+        "course": (CourseRow, {c.id: {"org": c.org} for c in part.courses}),
+        "class": (ClassRow, {c.id: {"kind": c.kind, "course": c.course, "org": c.org} for c in part.classes}),
+    }
+    for kind, (table, come) in now.items():
+        for ids in in_batches(sorted(come), _PART):
+            known = await tx.session.scalars(select(table).where(table.school_id == school_id, table.id.in_(ids)))
+            for was in known.all():
+                belonged = {name: getattr(was, name) for name in come[was.id]}
+                key = (school_id, kind, was.id, part.today)
+                if belonged != come[was.id] and await tx.session.get(MovedRow, key) is None:
+                    tx.session.add(MovedRow(school_id=school_id, kind=kind, id=was.id, before=part.today, belonged=belonged))
+    await tx.session.flush()
+
+
+async def _rebuild_terms(tx: Transaction, row: SchoolRow, school: School, why: Why) -> None:
+    """Terms have moved: term windows are filled anew, and the stories of their indicators are told anew."""
+    changed: dict[tuple[str, str], list[str]] = {}
     for (metric, level), by_code in school.watch.items():
-        codes = {code for code, versions in by_code.items() if any(v.window is Window.TERM for v in versions)}
-        if codes:
+        if any(v.window is Window.TERM for versions in by_code.values() for v in versions):
             await refill(tx, school, [(metric, level, Window.TERM)])
-            await judge_all(tx, school, metric, level, codes, f"terms|{cause}")
+            series = await list_series(tx.session, school.metric_ids[metric], LEVEL_CODE[level])
+            changed[metric, level] = [subject for _, _, subject in series]
+    await retell(tx, row, school, changed, 1, why)
 
 
-async def _count_known(tx: Transaction, school: School, before: Roster) -> None:
-    """Observations that named an id which is known now count for the subjects that follow from it, in order of counting."""
+async def _reattribute(tx: Transaction, row: SchoolRow, school: School, before: Roster, why: Why) -> None:
+    """Observations count for other subjects by the new roster: those that named an id which is known now, and those of classes
+    and students that moved, from the day of the move on.
+    """
+    changed: dict[tuple[str, str], set[str]] = defaultdict(set)
+    first: int | None = None
+    async for part in _affected(tx, school, before):
+        gone, come = [], []
+        for o in part:
+            was, now = before.subjects(o.references, o.day), school.roster.subjects(o.references, o.day)
+            entry = Entry(o.place, o.metric, o.day, o.numerator, o.denominator, now, f"{o.source}|{o.event}")
+            lost = {level: subject for level, subject in was.items() if now.get(level) != subject}
+            found = {level: subject for level, subject in now.items() if was.get(level) != subject}
+            if lost or found:
+                first = o.place if first is None else min(first, o.place)
+            gone += [msgspec.structs.replace(entry, subjects=lost)] if lost else []
+            come += [msgspec.structs.replace(entry, subjects=found)] if found else []
+        for place, subjects in (await recount(tx, school, gone, come)).items():
+            changed[place] |= subjects
+    if first is not None:
+        await retell(tx, row, school, changed, first, why)
+
+
+async def _affected(tx: Transaction, school: School, before: Roster) -> AsyncIterator[Sequence[Logged]]:
+    """What stands in the log and may count for other subjects than before, each once."""
     known = _newly_known(school.roster, before)
     words = await school.words_of(tx, known)
     affected = sorted({words[word] for word in known})
-    after = 0
-    while found := await list_unplaced(tx.session, school.id, affected, after, _PART):
-        entries = []
-        for observation in found:
-            was = before.subjects(observation.references, observation.day)
-            now = school.roster.subjects(observation.references, observation.day)
-            added = {level: subject for level, subject in now.items() if level not in was}  # once a level, also if a class moved
-            cause = f"{observation.source}|{observation.event}"
-            entries.append(Entry(observation.metric, observation.day, observation.numerator, observation.denominator, added, cause))
-        await count(tx, school, entries)
-        after = found[-1].position
+    seen: set[int] = set()
+    after: int | None = 0
+    while after is not None:
+        found, after = await list_unplaced(tx.session, school.id, affected, after, _PART)
+        yield [o for o in found if o.position not in seen]
+        seen |= {o.position for o in found}
     for part in in_batches(affected, _PART):
         await tx.session.execute(delete(UnplacedRow).where(UnplacedRow.word.in_(part)))
+    classes, students = first_differences(before, school.roster)
+    if classes or students:
+        since = min([*classes.values(), *students.values()])
+        named = {("class", c) for c in classes} | {("homeroom", c) for c in classes} | {("student", s) for s in students}
+        async for found in list_naming(tx.session, school.id, named, since):
+            yield [o for o in found if o.position not in seen]
 
 
 def _newly_known(roster: Roster, before: Roster) -> Collection[tuple[str, str]]:

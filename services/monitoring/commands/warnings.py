@@ -25,16 +25,23 @@ from libs.common.events.monitoring import (
     WarningRaised,
 )
 from libs.common.telemetry import OBSERVATION_TO_WARNING
-from services.monitoring.domain.episodes import Episode, Indicator, Line, Step, Sum, decimal, ratio
+from services.monitoring.domain.episodes import Episode, Indicator, Line, Step, Sum, decimal, millionths, ratio
 from services.monitoring.domain.windows import from_day
 from services.monitoring.queries.places import Described, classes_of_lessons, describe
-from services.monitoring.queries.schools import School
+from services.monitoring.queries.schools import School, get_school
 from services.monitoring.queries.warnings import get_warning, hold_school
-from services.monitoring.tables import WarningPlaceRow, WarningRow, WarningStepRow
+from services.monitoring.tables import MomentRow, TurnRow, WarningPlaceRow, WarningRow, WarningStepRow
+
+
+def identity(school: str, indicator: str, level: str, subject: str, cause: str) -> UUID:
+    """The id of the episode of an (indicator, subject) that a cause raised."""
+    return uuid5(NAMESPACE, f"warning|{school}|{indicator}|{level}|{subject}|{cause}")
 
 
 class Judged(Struct, frozen=True):
-    """A deciding window as it stood when it was judged, and what made it so. `taught` is the class of a lesson."""
+    """A deciding window as it stood when it was judged, and what made it so. `taught` is the class of a lesson; `place` says how
+    far the school had counted.
+    """
 
     indicator: Indicator
     level: str
@@ -43,6 +50,7 @@ class Judged(Struct, frozen=True):
     start: int
     total: Sum
     cause: str
+    place: int
     taught: str | None = None
     traceparent: str | None = None
     recorded_at: datetime | None = None
@@ -52,11 +60,13 @@ class Judged(Struct, frozen=True):
 class Ledger:
     """The uncleared warnings of a batch's indicators and subjects, and what becomes of them.
 
-    Judging only takes notes here; `write` sends all of them at once.
+    Judging only takes notes here; `write` sends all of them at once. `tells`: the steps taken are turns of the story, too; where
+    the story was told anew it has its turns already.
     """
 
     tx: Transaction
     school: School
+    tells: bool = True
     open_: dict[tuple[str, int], WarningRow] = field(default_factory=dict)
     raised: list[tuple[WarningRow, Judged]] = field(default_factory=list)
     steps: list[tuple[WarningRow, Judged, Step, dict[str, Any]]] = field(default_factory=list)
@@ -96,20 +106,21 @@ class Ledger:
         row = found
         row.metric, row.window = judged.indicator.metric, judged.indicator.window.name.lower()  # a new version may watch others
         row.start, row.numerator, row.denominator = from_day(judged.start), judged.total.numerator, judged.total.denominator
+        row.revision = judged.total.revision
         if step is Step.ESCALATED and line is not None:
             row.severity, row.line, row.version = line.severity, line.enter, judged.indicator.version
             self._note(row, judged, step, {"severity": line.severity, "line": decimal(line.enter)})
         elif step in {Step.CLEARED, Step.ENDED}:
-            row.episode_open = False
+            row.episode_open, row.ended_place = False, judged.place
             del self.open_[key]
             if step is Step.CLEARED:
-                row.status = "cleared"
+                row.was, row.status = row.status, "cleared"
             self._note(row, judged, step, {})
 
     def _new(self, judged: Judged, line: Line) -> WarningRow:
         indicator, school = judged.indicator, self.school
         return WarningRow(
-            id=uuid5(NAMESPACE, f"warning|{school.code}|{indicator.code}|{judged.level}|{judged.subject}|{judged.cause}"),
+            id=identity(school.code, indicator.code, judged.level, judged.subject, judged.cause),
             school_id=school.id,
             indicator=indicator.code,
             version=indicator.version,
@@ -126,6 +137,8 @@ class Ledger:
             denominator=judged.total.denominator,
             line=line.enter,
             raised_at=self.tx.now,
+            revision=judged.total.revision,
+            raised_place=judged.place,
         )
 
     def _note(self, row: WarningRow, judged: Judged, step: Step, detail: dict[str, Any]) -> None:
@@ -146,6 +159,8 @@ class Ledger:
             await self.tx.session.execute(insert(WarningPlaceRow), places)
         if self.steps:
             await self.tx.session.execute(insert(WarningStepRow), [self._step(*step) for step in self.steps])
+            if self.tells:
+                await self.tx.session.execute(insert(TurnRow), [self._turn(*step) for step in self.steps])
         for row, judged, step, detail in self.steps:
             self._publish(row, judged, step, detail, described)
         self.raised.clear()
@@ -167,12 +182,25 @@ class Ledger:
         plain = {name: str(v) if isinstance(v, Decimal | date) else v for name, v in {**_numbers(judged), **detail}.items()}
         return {"warning": row.id, "at": self.tx.now, "step": step.value, "by": None, "detail": plain}
 
+    def _turn(self, row: WarningRow, judged: Judged, step: Step, detail: dict[str, Any]) -> dict[str, Any]:
+        raised = step in {Step.RAISED, Step.ESCALATED}
+        return {
+            "school_id": self.school.id,
+            "indicator": row.indicator,
+            "subject_word": row.subject_word,
+            "place": judged.place,
+            "severity": detail["severity"] if raised else None,
+            "quiet": False,
+            "version": judged.indicator.version,
+            "line": millionths(detail["line"]) if raised else None,
+        }
+
     def _publish(
         self, row: WarningRow, judged: Judged, step: Step, detail: dict[str, Any], described: Mapping[tuple[str, str], Described]
     ) -> None:
         self.tx.traceparent = judged.traceparent
         # From what was judged, never from the row: a later step of the same batch may have changed that already.
-        numbers = {"warning": row.id, **_numbers(judged)}
+        numbers = {"warning": row.id, **_numbers(judged), "revision": judged.total.revision}
         if step is Step.RAISED:
             fact: Event = self._raised(row, judged, detail, described[row.level, row.subject])
         elif step is Step.ESCALATED:
@@ -207,6 +235,7 @@ class Ledger:
             raised_at=self.tx.now,
             observed_at=judged.recorded_at,
             places=described.places,
+            revision=judged.total.revision,
             **_numbers(judged),
         )
 
@@ -242,7 +271,13 @@ async def dismiss(tx: Transaction, scope: Scope, warning: UUID, by: str, reason:
     row = await get_warning(tx.session, scope, warning, lock=True)
     if row.status not in {"open", "acknowledged", "improving", "stale"}:
         raise Conflict(f"the warning is {row.status}: only an uncleared one is dismissed")
-    row.status = "dismissed"
+    row.was, row.status = row.status, "dismissed"
+    if row.episode_open:
+        position = (await get_school(tx.session, scope.school)).position
+        story = {"school_id": row.school_id, "subject_word": row.subject_word}
+        tx.session.add(MomentRow(code=row.indicator, position=position, **story))
+        turn = {"place": position, "severity": row.severity, "quiet": True, "version": row.version, "line": row.line}
+        tx.session.add(TurnRow(indicator=row.indicator, **turn, **story))
     tx.session.add(WarningStepRow(warning=row.id, at=tx.now, step="dismissed", by=by, detail={"reason": reason}))
     tx.publish(WarningDismissed(warning=row.id, by=by, reason=reason))
     await tx.session.flush()

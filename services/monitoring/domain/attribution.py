@@ -52,7 +52,10 @@ _NOWHERE = Placement(None, None, None)
 
 @dataclass
 class Roster:
-    """What attribution needs of a school's roster."""
+    """What attribution needs of a school's roster.
+
+    `past`: how orgs, courses and classes were before the days on which one of them moved, earliest day first.
+    """
 
     school: str
     orgs: Mapping[str, Org] = field(default_factory=dict)
@@ -60,7 +63,12 @@ class Roster:
     classes: Mapping[str, SchoolClass] = field(default_factory=dict)
     students: frozenset[str] = frozenset()
     stays: Mapping[str, Sequence[Stay]] = field(default_factory=dict)
-    _placements: dict[str, Placement] = field(default_factory=dict)
+    past: Sequence[tuple[int, Roster]] = ()
+    _placements: dict[str, Placement] = field(default_factory=dict, compare=False)
+
+    def at(self, day: int) -> Roster:
+        """How orgs, courses and classes stood on a day; who is in a homeroom is dated by itself."""
+        return next((older for before, older in self.past if day < before), self)
 
     def units_above(self, org: str | None) -> list[str]:
         """The org and those above it, lowest first, the school's own left out."""
@@ -102,11 +110,12 @@ class Roster:
         found["school"] = self.school
         if "student" in named and "homeroom" not in found and (homeroom := self.homeroom_of(named["student"], day)) is not None:
             found["homeroom"] = homeroom
+        then = self.at(day) if self.past else self
         if "class" in named:
-            placement = self.placement(named["class"])
+            placement = then.placement(named["class"])
             derived = {"course": placement.course, "programme": placement.programme, "department": placement.department}
         elif "homeroom" in found and not {"lesson", "course"} & named.keys():
-            placement = self.placement(found["homeroom"])
+            placement = then.placement(found["homeroom"])
             derived = {"programme": placement.programme, "department": placement.department}
         else:
             derived = {}
@@ -125,3 +134,30 @@ class Roster:
         if "student" in named and named["student"] not in self.students:
             missing.append(("student", named["student"]))
         return missing
+
+
+def first_differences(before: Roster, after: Roster) -> tuple[dict[str, int], dict[str, int]]:
+    """The earliest day from which each class, and each student, may count for other subjects than before.
+
+    Only of what both rosters know: what is new to the second one is found by the ids that observations named in vain.
+    """
+    days = sorted({0, *(day for roster in (before, after) for day, _ in roster.past)})
+    classes: dict[str, int] = {}
+    for day in days:
+        then, now = before.at(day), after.at(day)
+        for class_id in before.classes:
+            if class_id not in classes and then.placement(class_id) != now.placement(class_id):
+                classes[class_id] = day
+    students: dict[str, int] = {}
+    for student in before.students:
+        old, new = before.stays.get(student, ()), after.stays.get(student, ())
+        bounds = sorted({0, *(day for stay in (*old, *new) for day in (stay.start, stay.end) if day is not None)})
+        if list(old) != list(new):
+            moved = next((day for day in bounds if before.homeroom_of(student, day) != after.homeroom_of(student, day)), None)
+            if moved is not None:
+                students[student] = moved
+        for stay in new:
+            if stay.homeroom in classes:
+                since = max(classes[stay.homeroom], stay.start or 0)
+                students[student] = min(since, students.get(student, since))
+    return classes, students

@@ -18,20 +18,21 @@ SEVERITIES = ("blue", "yellow", "orange", "red")
 
 
 class Sum(Struct, frozen=True, gc=False):
-    """What was observed of one series in one window; both in millionths, exact.
+    """What was observed of one series in one window; both in millionths, exact. `revision` counts the changes.
 
     Adding is associative and commutative, so batches, order and replicas cannot change a result.
     """
 
     numerator: int = 0
     denominator: int = 0
+    revision: int = 0
 
     def __add__(self, other: Sum) -> Sum:
-        return Sum(self.numerator + other.numerator, self.denominator + other.denominator)
+        return Sum(self.numerator + other.numerator, self.denominator + other.denominator, self.revision + other.revision)
 
     def __neg__(self) -> Sum:
-        """What taking an observation back adds."""
-        return Sum(-self.numerator, -self.denominator)
+        """What taking an observation back adds: the sum is another one afterwards, so the revision grows all the same."""
+        return Sum(-self.numerator, -self.denominator, self.revision)
 
 
 def millionths(number: Decimal | str) -> int:
@@ -141,6 +142,7 @@ class Step(StrEnum):
 
     RAISED = "raised"
     ESCALATED = "escalated"
+    DISMISSED = "dismissed"  # by a person
     CLEARED = "cleared"
     ENDED = "ended"  # a dismissed warning's episode is over; its status stays
 

@@ -50,6 +50,26 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('position', name=op.f('outbox_pk')),
     sqlite_autoincrement=True
     )
+    op.create_table('amendment',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('amends', sa.String(), nullable=False),
+    sa.Column('root', sa.LargeBinary(), nullable=False),
+    sa.Column('place', sa.BigInteger(), nullable=True),
+    sa.Column('voids', sa.BigInteger(), nullable=True),
+    sa.Column('source', sa.String(), nullable=False),
+    sa.Column('event', sa.String(), nullable=False),
+    sa.Column('target', sa.String(), nullable=False),
+    sa.Column('reason', sa.String(), nullable=True),
+    sa.Column('time', sa.BigInteger(), nullable=False),
+    sa.Column('counted_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('school_id', 'position', name=op.f('amendment_pk')),
+    sqlite_with_rowid=False
+    )
+    with op.batch_alter_table('amendment', schema=None) as batch_op:
+        batch_op.create_index('amendment_pending_ix', ['school_id'], unique=False, sqlite_where=sa.text('place IS NULL'), postgresql_where=sa.text('place IS NULL'))
+        batch_op.create_index('amendment_root_ix', ['school_id', 'root'], unique=False)
+
     op.create_table('class',
     sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
@@ -125,6 +145,27 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('metric_pk')),
     sa.UniqueConstraint('school_id', 'code', name=op.f('metric_school_id_code_uq'))
     )
+    op.create_table('moment',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=True),
+    sa.Column('closed', sa.Integer(), nullable=True),
+    sa.Column('subject_word', sa.BigInteger(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('moment_pk'))
+    )
+    with op.batch_alter_table('moment', schema=None) as batch_op:
+        batch_op.create_index('moment_story_ix', ['school_id', 'code'], unique=False)
+
+    op.create_table('moved',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('before', sa.Date(), nullable=False),
+    sa.Column('belonged', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('school_id', 'kind', 'id', 'before', name=op.f('moved_pk'))
+    )
     op.create_table('observation',
     sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('position', sa.BigInteger(), nullable=False),
@@ -146,11 +187,14 @@ def upgrade() -> None:
     sa.Column('department', sa.BigInteger(), nullable=True),
     sa.Column('lesson', sa.BigInteger(), nullable=True),
     sa.Column('activity', sa.BigInteger(), nullable=True),
+    sa.Column('place', sa.BigInteger(), nullable=True),
+    sa.Column('ended_by', sa.BigInteger(), nullable=True),
     sa.PrimaryKeyConstraint('school_id', 'position', name=op.f('observation_pk')),
     sqlite_with_rowid=False
     )
     with op.batch_alter_table('observation', schema=None) as batch_op:
         batch_op.create_index('observation_metric_day_ix', ['school_id', 'metric_id', 'day'], unique=False)
+        batch_op.create_index('observation_place_ix', ['school_id', 'place'], unique=False, sqlite_where=sa.text('place IS NOT NULL'), postgresql_where=sa.text('place IS NOT NULL'))
 
     op.create_table('org',
     sa.Column('school_id', sa.Integer(), nullable=False),
@@ -209,6 +253,21 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('series', 'span', 'start', name=op.f('total_pk')),
     sqlite_with_rowid=False
     )
+    op.create_table('turn',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('indicator', sa.String(), nullable=False),
+    sa.Column('subject_word', sa.BigInteger(), nullable=False),
+    sa.Column('place', sa.BigInteger(), nullable=False),
+    sa.Column('severity', sa.String(), nullable=True),
+    sa.Column('quiet', sa.Boolean(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('line', sa.BigInteger(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('turn_pk'))
+    )
+    with op.batch_alter_table('turn', schema=None) as batch_op:
+        batch_op.create_index('turn_story_ix', ['school_id', 'indicator', 'subject_word', 'place'], unique=False)
+
     op.create_table('unplaced',
     sa.Column('word', sa.BigInteger(), nullable=False),
     sa.Column('position', sa.BigInteger(), nullable=False),
@@ -235,6 +294,10 @@ def upgrade() -> None:
     sa.Column('line', sa.BigInteger(), nullable=False),
     sa.Column('raised_at', database.UtcDateTime(timezone=True), nullable=False),
     sa.Column('improvement', sa.Uuid(), nullable=True),
+    sa.Column('revision', sa.BigInteger(), nullable=False),
+    sa.Column('raised_place', sa.BigInteger(), nullable=False),
+    sa.Column('ended_place', sa.BigInteger(), nullable=True),
+    sa.Column('was', sa.String(), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('warning_pk'))
     )
     with op.batch_alter_table('warning', schema=None) as batch_op:

@@ -38,6 +38,8 @@ OBSERVATION_COLUMNS = {
     "phase": "smallint",
     "counted_at": "bigint",
     **dict.fromkeys(REFERENCE_COLUMNS, "bigint"),
+    "place": "bigint",
+    "ended_by": "bigint",
 }
 
 
@@ -148,10 +150,10 @@ async def find_totals(tx: Transaction, keys: Sequence[tuple[int, int, int]]) -> 
         tx,
         {"series": "bigint", "span": "smallint", "start": "int"},
         keys,
-        "SELECT t.series, t.span, t.start, t.numerator, t.denominator FROM k CROSS JOIN total t "
+        "SELECT t.series, t.span, t.start, t.numerator, t.denominator, t.revision FROM k CROSS JOIN total t "
         "WHERE t.series = k.series AND t.span = k.span AND t.start = k.start",
     )
-    return {(series, span, start): Sum(numerator, denominator) for series, span, start, numerator, denominator in rows}
+    return {(series, span, start): Sum(n, d, revision) for series, span, start, n, d, revision in rows}
 
 
 async def add_totals(tx: Transaction, rows: Sequence[tuple[int, int, int, int, int, int, int]]) -> None:

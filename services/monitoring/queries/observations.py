@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,15 +16,17 @@ from libs.common.events.observations import REFERENCES
 from services.monitoring.tables import MetricRow, ObservationRow, UnplacedRow, WordRow
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PART = 10_000
 PHASES = ("before", "during", "after")
 COLUMNS = {"class": ObservationRow.class_} | {kind: getattr(ObservationRow, kind) for kind in REFERENCES if kind != "class"}
 
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """An observation of the log, in words. Numbers are millionths."""
+    """An observation of the log, in words. Numbers are millionths; `place` is where it stands in the order of counting."""
 
     position: int
+    place: int
     metric: str
     source: str
     event: str
@@ -64,6 +66,7 @@ async def _in_words(session: AsyncSession, rows: Sequence[Any]) -> list[Logged]:
         logged.append(
             Logged(
                 position=o.position,
+                place=o.position if o.place is None else o.place,
                 metric=metric,
                 source=source,
                 event=o.event,
@@ -79,8 +82,12 @@ async def _in_words(session: AsyncSession, rows: Sequence[Any]) -> list[Logged]:
     return logged
 
 
-async def list_unplaced(session: AsyncSession, school_id: int, words: Sequence[int], after: int, limit: int) -> list[Logged]:
-    """Observations past a position that named one of these words when the roster did not know it, in order of counting."""
+async def list_unplaced(
+    session: AsyncSession, school_id: int, words: Sequence[int], after: int, limit: int
+) -> tuple[list[Logged], int | None]:
+    """What stands of the next `limit` positions that named one of these words when the roster did not know it, and the last of
+    these positions; None where there is none.
+    """
     positions: set[int] = set()
     for part in in_batches(words, 10_000):
         sql = (
@@ -91,8 +98,8 @@ async def list_unplaced(session: AsyncSession, school_id: int, words: Sequence[i
         )
         positions.update(await session.scalars(sql))
     first = sorted(positions)[:limit]
-    rows = (await session.execute(_log(school_id).where(ObservationRow.position.in_(first)))).all()
-    return await _in_words(session, rows)
+    stands = _log(school_id).where(ObservationRow.position.in_(first), ObservationRow.ended_by.is_(None))
+    return await _in_words(session, (await session.execute(stands)).all()), first[-1] if first else None
 
 
 async def list_at(session: AsyncSession, school_id: int, positions: Sequence[int]) -> dict[int, Logged]:
@@ -115,9 +122,56 @@ async def list_window(
         MetricRow.code == metric,
         or_(false(), *(and_(ObservationRow.day >= first, ObservationRow.day < end) for first, end in days)),
         ObservationRow.position > after,
+        ObservationRow.ended_by.is_(None),
     )
     if named is not None:
         word = select(WordRow.id).filter_by(school_id=school_id, kind=named[0], code=named[1]).scalar_subquery()
         sql = sql.where(COLUMNS[named[0]] == word)
     rows = (await session.execute(sql.limit(limit))).all()
     return await _in_words(session, rows)
+
+
+async def list_standing(session: AsyncSession, school_id: int, metric_ids: Sequence[int], since: int) -> AsyncIterator[Logged]:
+    """What stands in the log from a place on, of these metrics; in no particular order."""
+    stands = _log(school_id).where(ObservationRow.metric_id.in_(metric_ids), ObservationRow.ended_by.is_(None))
+    after = since - 1
+    while True:
+        sql = stands.where(ObservationRow.position > after, ObservationRow.place.is_(None)).limit(_PART)
+        rows = (await session.execute(sql)).all()
+        for logged in await _in_words(session, rows):
+            yield logged
+        if len(rows) < _PART:
+            break
+        after = rows[-1][0].position
+    rows = (await session.execute(stands.where(ObservationRow.place >= since))).all()
+    for logged in await _in_words(session, rows):
+        yield logged
+
+
+async def list_naming(
+    session: AsyncSession, school_id: int, named: Collection[tuple[str, str]], since_day: int
+) -> AsyncIterator[list[Logged]]:
+    """What stands of the days from `since_day` on and names one of these (kind, id), part by part."""
+    words: dict[str, list[int]] = {}
+    for part in in_batches(sorted(named), _PART):
+        codes = select(WordRow.kind, WordRow.code, WordRow.id).where(
+            WordRow.school_id == school_id,
+            WordRow.kind.in_({kind for kind, _ in part}),
+            WordRow.code.in_([code for _, code in part]),
+        )
+        for kind, code, word in await session.execute(codes):
+            if (kind, code) in named:
+                words.setdefault(kind, []).append(word)
+    names = [COLUMNS[kind].in_(part) for kind, found in words.items() for part in in_batches(sorted(found), 5_000)]
+    metrics = list(await session.scalars(select(MetricRow.id).filter_by(school_id=school_id)))
+    after = 0
+    while names:
+        sql = _log(school_id).where(
+            ObservationRow.metric_id.in_(metrics), ObservationRow.day >= since_day, or_(*names),
+            ObservationRow.ended_by.is_(None), ObservationRow.position > after,
+        )  # fmt: skip
+        rows = (await session.execute(sql.limit(_PART))).all()
+        yield await _in_words(session, rows)
+        if len(rows) < _PART:
+            break
+        after = rows[-1][0].position

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from services.monitoring.domain.attribution import Org, Roster, SchoolClass, Sta
 from services.monitoring.domain.episodes import Indicator
 from services.monitoring.domain.windows import Calendar, Term, Window, to_day
 from services.monitoring.queries import bulk
+from services.monitoring.queries.amendments import pending_roots
 from services.monitoring.tables import (
     ClassRow,
     CourseRow,
@@ -25,6 +26,7 @@ from services.monitoring.tables import (
     IndicatorRow,
     InstallationRow,
     MetricRow,
+    MovedRow,
     OrgRow,
     PersonRow,
     SchoolRow,
@@ -37,7 +39,8 @@ class School:
     """A school as counting sees it.
 
     `versions` maps an indicator's code to all its versions; `watch` maps (metric, level) to those of them that watch there,
-    by code: a version may watch elsewhere than the one before it.
+    by code: a version may watch elsewhere than the one before it. `pending` are the roots of corrections and retractions
+    whose original has not come.
     """
 
     id: int
@@ -50,6 +53,7 @@ class School:
     watch: dict[tuple[str, str], dict[str, list[Indicator]]]
     judged_through: dict[tuple[str, int], int]
     roster: Roster
+    pending: set[bytes] = field(default_factory=set)
     words: dict[tuple[str, str], int] = field(default_factory=dict)
     series: dict[tuple[int, int, int], int] = field(default_factory=dict)
 
@@ -156,6 +160,7 @@ async def load_school(session: AsyncSession, row: SchoolRow) -> School:
         watch={key: dict(by_code) for key, by_code in watch.items()},
         judged_through=judged,
         roster=await load_roster(session, row),
+        pending=await pending_roots(session, row.id),
     )
 
 
@@ -180,9 +185,32 @@ async def load_roster(session: AsyncSession, row: SchoolRow) -> Roster:
     for person, homeroom, starts, ends in await session.execute(homerooms):
         stays[person].append(Stay(homeroom, _day(starts), _day(ends)))
     orgs = {o.id: Org(o.kind, o.parent) for o in await session.scalars(select(OrgRow).filter_by(school_id=row.id))}
-    courses = await session.execute(select(CourseRow.id, CourseRow.org).filter_by(school_id=row.id))
-    people = await session.scalars(select(PersonRow.id).filter_by(school_id=row.id))
-    return Roster(row.code, orgs, {id_: org for id_, org in courses}, classes, frozenset(people), dict(stays))  # noqa: C416 - rows are no pairs to dict's type
+    courses = {id_: org for id_, org in await session.execute(select(CourseRow.id, CourseRow.org).filter_by(school_id=row.id))}  # noqa: C416 - rows are no pairs to dict's type
+    people = frozenset(await session.scalars(select(PersonRow.id).filter_by(school_id=row.id)))
+    moves = select(MovedRow).filter_by(school_id=row.id).order_by(MovedRow.before.desc())
+    now = Roster(row.code, orgs, courses, classes, people, dict(stays))
+    return _with_past(now, (await session.scalars(moves)).all())
+
+
+def _with_past(now: Roster, moves: Sequence[MovedRow]) -> Roster:
+    """The roster with how it was before each day of a move; moves come latest first."""
+    past: list[tuple[int, Roster]] = []
+    older = now
+    for move in moves:
+        orgs, courses, classes = dict(older.orgs), dict(older.courses), dict(older.classes)
+        was = move.belonged
+        if move.kind == "org":
+            orgs[move.id] = Org(was["kind"] or "", was["parent"])
+        elif move.kind == "course":
+            courses[move.id] = was["org"]
+        else:
+            classes[move.id] = SchoolClass(was["kind"] or "", was["course"], was["org"])
+        older = Roster(now.school, orgs, courses, classes, now.students, now.stays)
+        if past and past[0][0] == to_day(move.before):
+            past[0] = (past[0][0], older)
+        else:
+            past.insert(0, (to_day(move.before), older))
+    return replace(now, past=tuple(past), _placements={})
 
 
 def _day(day: date | None) -> int | None:

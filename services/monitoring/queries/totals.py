@@ -86,7 +86,7 @@ async def latest_closed(
 ) -> list[tuple[int, int, str, Sum]]:
     """Series, word, code and sum of each subject with enough data in the window that starts on `start`."""
     sql = (
-        select(SeriesRow.id, WordRow.id, WordRow.code, TotalRow.numerator, TotalRow.denominator)
+        select(SeriesRow.id, WordRow.id, WordRow.code, TotalRow.numerator, TotalRow.denominator, TotalRow.revision)
         .join(TotalRow, TotalRow.series == SeriesRow.id)
         .join(WordRow, WordRow.id == SeriesRow.subject)
         .where(
@@ -100,4 +100,4 @@ async def latest_closed(
         .order_by(WordRow.code)
     )
     rows = await session.execute(sql)
-    return [(key, word, code, Sum(numerator, denominator)) for key, word, code, numerator, denominator in rows]
+    return [(key, word, code, Sum(*total)) for key, word, code, *total in rows]

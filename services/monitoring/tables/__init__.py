@@ -1,8 +1,9 @@
 """Rows that monitoring owns."""
 
 from services.monitoring.tables.base import Table
-from services.monitoring.tables.catalogue import IndicatorRow, MetricRow, SchoolRow
+from services.monitoring.tables.catalogue import IndicatorRow, MetricRow, MomentRow, SchoolRow
 from services.monitoring.tables.observations import (
+    AmendmentRow,
     ConflictRow,
     IdRow,
     InstallationRow,
@@ -16,14 +17,16 @@ from services.monitoring.tables.roster import (
     ClassRow,
     CourseRow,
     EnrollmentRow,
+    MovedRow,
     OrgRow,
     PersonRow,
     RosterPartRow,
     TermRow,
 )
-from services.monitoring.tables.warnings import WarningPlaceRow, WarningRow, WarningStepRow
+from services.monitoring.tables.warnings import TurnRow, WarningPlaceRow, WarningRow, WarningStepRow
 
 __all__ = [
+    "AmendmentRow",
     "ClassRow",
     "ConflictRow",
     "CourseRow",
@@ -32,6 +35,8 @@ __all__ = [
     "IndicatorRow",
     "InstallationRow",
     "MetricRow",
+    "MomentRow",
+    "MovedRow",
     "ObservationRow",
     "OrgRow",
     "PersonRow",
@@ -41,6 +46,7 @@ __all__ = [
     "Table",
     "TermRow",
     "TotalRow",
+    "TurnRow",
     "UnplacedRow",
     "WarningPlaceRow",
     "WarningRow",

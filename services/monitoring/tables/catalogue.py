@@ -1,9 +1,9 @@
 """What is measured and judged: schools, their metrics, and the indicators that standards has activated."""
 
-from sqlalchemy import JSON, BigInteger, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Identity, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from libs.common.database import Ordered
+from libs.common.database import Ordered, RowId
 from services.monitoring.tables.base import Table
 
 
@@ -51,3 +51,21 @@ class IndicatorRow(Table):
     version: Mapped[int] = mapped_column(primary_key=True)
     definition: Mapped[dict[str, object]] = mapped_column(JSON)
     judged_through: Mapped[int | None]
+
+
+class MomentRow(Table):
+    """What happened to stories between observations, in order: a version was activated, its windows were judged at their close
+    (`closed`, the first day of the newest), or a person dismissed the warning of a subject (`subject_word`).
+
+    `position` is how far the school had counted then.
+    """
+
+    __tablename__ = "moment"
+    __table_args__ = (Index("moment_story_ix", "school_id", "code"),)
+    id: Mapped[int] = mapped_column(RowId, Identity(), primary_key=True)
+    school_id: Mapped[int]
+    code: Mapped[str]
+    position: Mapped[int] = mapped_column(BigInteger)
+    version: Mapped[int | None]
+    closed: Mapped[int | None]
+    subject_word: Mapped[int | None] = mapped_column(BigInteger)

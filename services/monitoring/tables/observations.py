@@ -7,11 +7,14 @@ tables are written by the intake's bulk statements.
 
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, Identity, Index, LargeBinary, SmallInteger, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Identity, Index, LargeBinary, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from libs.common.database import Ordered, RowId
 from services.monitoring.tables.base import Table
+
+_PLACED = text("place IS NOT NULL")
+_PENDING = text("place IS NULL")
 
 
 class InstallationRow(Table):
@@ -45,15 +48,18 @@ class IdRow(Table):
 
 
 class ObservationRow(Table):
-    """One counted observation, in the school's order of counting.
+    """One counted observation, or what a correction says in its place, in the school's order of counting.
 
     References are words; None where the observation did not name one. `event` is the campus system's own id, by which a
-    person finds and corrects it there.
+    person finds and corrects it there. Rows are never changed but for two columns: `place` is the position of the original
+    that a correction stands for (None: the row's own); `ended_by` the position of the correction or retraction that put it
+    out of force (None: it stands; 0: a correction whose original has not come).
     """
 
     __tablename__ = "observation"
     __table_args__ = (
         Index("observation_metric_day_ix", "school_id", "metric_id", "day"),
+        Index("observation_place_ix", "school_id", "place", sqlite_where=_PLACED, postgresql_where=_PLACED),
         {"sqlite_with_rowid": False},
     )
     school_id: Mapped[int] = mapped_column(primary_key=True)
@@ -76,6 +82,35 @@ class ObservationRow(Table):
     department: Mapped[int | None] = mapped_column(BigInteger)
     lesson: Mapped[int | None] = mapped_column(BigInteger)
     activity: Mapped[int | None] = mapped_column(BigInteger)
+    place: Mapped[int | None] = mapped_column(BigInteger)
+    ended_by: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class AmendmentRow(Table):
+    """A correction or retraction, in the order of counting.
+
+    `root` is the hash of (source, id) of the original it leads to; `place` the original's position, None until that has come.
+    `voids`: the correction that a retraction takes back; None: the original with all that corrects it.
+    """
+
+    __tablename__ = "amendment"
+    __table_args__ = (
+        Index("amendment_root_ix", "school_id", "root"),
+        Index("amendment_pending_ix", "school_id", sqlite_where=_PENDING, postgresql_where=_PENDING),
+        {"sqlite_with_rowid": False},
+    )
+    school_id: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    amends: Mapped[str]
+    root: Mapped[bytes] = mapped_column(LargeBinary)
+    place: Mapped[int | None] = mapped_column(BigInteger)
+    voids: Mapped[int | None] = mapped_column(BigInteger)
+    source: Mapped[str]
+    event: Mapped[str]
+    target: Mapped[str]
+    reason: Mapped[str | None]
+    time: Mapped[int] = mapped_column(BigInteger)
+    counted_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class SeriesRow(Table):
@@ -92,7 +127,7 @@ class SeriesRow(Table):
 class TotalRow(Table):
     """What was observed of a series in one window; days for every series, longer windows where an indicator watches.
 
-    `revision` counts the observations that changed it.
+    `revision` counts the changes: observations, corrections, retractions, and moves of the roster.
     """
 
     __tablename__ = "total"

@@ -60,6 +60,17 @@ class ClassRow(Table):
     org: Mapped[str | None]
 
 
+class MovedRow(Table):
+    """Where a class, course or org (`kind`) belonged before a day on which it moved; `belonged` as its own row had it."""
+
+    __tablename__ = "moved"
+    school_id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    before: Mapped[date] = mapped_column(Date, primary_key=True)
+    belonged: Mapped[dict[str, str | None]] = mapped_column(JSON)
+
+
 class PersonRow(Table):
     """Somebody's name and units."""
 

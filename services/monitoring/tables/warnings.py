@@ -15,7 +15,9 @@ _UNCLEARED = text("episode_open")
 class WarningRow(Table):
     """One episode. `episode_open` holds until the data is back over the clear line, whatever people decided meanwhile.
 
-    Numbers are the deciding window's when it was last judged, in millionths; `line` is the worst line passed.
+    Numbers are the deciding window's when it was last judged, in millionths, and the `revision` of that window; `line` is the
+    worst line passed. `raised_place` and `ended_place` say how far the school had counted then. `was` is the status
+    that it goes back to where a correction, or new data, takes the present one away.
     """
 
     __tablename__ = "warning"
@@ -50,6 +52,30 @@ class WarningRow(Table):
     line: Mapped[int] = mapped_column(BigInteger)
     raised_at: Mapped[datetime]
     improvement: Mapped[UUID | None]
+    revision: Mapped[int] = mapped_column(BigInteger)
+    raised_place: Mapped[int] = mapped_column(BigInteger)
+    ended_place: Mapped[int | None] = mapped_column(BigInteger)
+    was: Mapped[str | None]
+
+
+class TurnRow(Table):
+    """A turn in the story of an (indicator, subject): where in the order of counting it stands, and how things are after it.
+
+    `severity` None: no episode. The story is what the log, the roster and the indicators say today; a correction tells it anew
+    from where it changes. What people were shown meanwhile stands in `warning_step`, for ever.
+    """
+
+    __tablename__ = "turn"
+    __table_args__ = (Index("turn_story_ix", "school_id", "indicator", "subject_word", "place"),)
+    id: Mapped[int] = mapped_column(RowId, Identity(), primary_key=True)
+    school_id: Mapped[int]
+    indicator: Mapped[str]
+    subject_word: Mapped[int] = mapped_column(BigInteger)
+    place: Mapped[int] = mapped_column(BigInteger)
+    severity: Mapped[str | None]
+    quiet: Mapped[bool]
+    version: Mapped[int]
+    line: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class WarningPlaceRow(Table):

@@ -143,7 +143,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "too early": (sent("x", time="1999-12-31T10:00:00Z"), "/time"),
     "too far ahead": (sent("x", time="2026-04-02T06:00:00Z"), "24 hours ahead"),
     "another school": (sent("x", attributes={"school": "other"}), "/school"),
-    "a later type": (sent("x").replace(b"observation.v1", b"observation.corrected.v1"), "later release"),
+    "a correction of nothing": (sent("x").replace(b"observation.v1", b"observation.corrected.v1"), "/data/corrects"),
     "an unknown type": (sent("x").replace(b"observation.v1", b"observation.v7"), "/type"),
     "no source": (sent("x").replace(b'"source"', b'"origin"'), "'source' is missing"),
     "a key twice": (sent("x").replace(b'"id"', b'"id": "y", "id"'), "twice"),

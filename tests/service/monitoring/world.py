@@ -21,7 +21,7 @@ from libs.common.event import Message
 from libs.common.events.deadletters import DeadLettered
 from libs.common.events.gateway import Class, Course, Enrollment, Org, Person, RosterImported, SchoolAdded, Session
 from libs.common.events.monitoring import WarningCleared, WarningEscalated, WarningRaised
-from libs.common.events.observations import TYPE
+from libs.common.events.observations import CORRECTED, RETRACTED, TYPE
 from libs.common.events.planning import ImprovementOpened, ImprovementStarted
 from libs.common.events.standards import IndicatorActivated, WarningLine
 from libs.common.sqlite import pysqlite3
@@ -124,6 +124,19 @@ def sent(id: str, numerator: Any = 1, denominator: Any = 1, *, day: str = "2026-
         | {name.rstrip("_"): value for name, value in data.items() if value is not None},
     }
     return json.dumps(event, ensure_ascii=False).encode()
+
+
+def correction(id: str, target: str, numerator: Any = 1, denominator: Any = 1, **said: Any) -> bytes:  # noqa: A002 - as above
+    """A correction of an observation; what it says as `sent`."""
+    event = json.loads(sent(id, numerator, denominator, **said))
+    event["data"]["corrects"] = target
+    return json.dumps({**event, "type": CORRECTED}, ensure_ascii=False).encode()
+
+
+def retraction(id: str, target: str, reason: str = "误报", **said: Any) -> bytes:  # noqa: A002 - as above
+    """A retraction of an observation."""
+    event = json.loads(sent(id, **said))
+    return json.dumps({**event, "type": RETRACTED, "data": {"retracts": target, "reason": reason}}, ensure_ascii=False).encode()
 
 
 def array(*events: bytes) -> bytes:

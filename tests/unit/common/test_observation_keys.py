@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.errors import Malformed
-from libs.common.events.observations import read, read_json
+from libs.common.events.observations import read
+from libs.common.strict_json import read_json
 from tests.unit.common.test_observations import event, written
 
 

@@ -1,0 +1,211 @@
+"""The story of one (indicator, subject): what its log says happened, told again from some place on.
+
+Counting tells it as it goes. Where a correction, a retraction or the roster changes what was counted, the rest is told anew
+by the same rules over what stands now, "as if the first had never been wrong" (contract, "Posting events").
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from services.monitoring.domain.episodes import Episode, Indicator, Step, Sum, in_force, judge
+from services.monitoring.domain.windows import Calendar, Window
+
+
+class Told(Struct, frozen=True):
+    """One observation of the subject. `place` is where it stands in the order of counting; `cause` names it."""
+
+    place: int
+    metric: str
+    day: int
+    total: Sum
+    cause: str
+    taught: str | None = None
+
+
+class Moment(Struct, frozen=True):
+    """What happened between observations, after `place`: a version was activated, its windows were judged as they closed
+    (`closed`, the start of the newest), or a person dismissed the warning (`version` None).
+    """
+
+    place: int
+    version: Indicator | None = None
+    closed: int | None = None
+
+
+class Turn(Struct, frozen=True):
+    """A turn of the story: the step, what was judged, and how things are after it."""
+
+    place: int
+    step: Step
+    severity: str | None
+    quiet: bool
+    indicator: Indicator | None
+    line: int | None
+    cause: str
+    taught: str | None = None
+    start: int = 0
+    total: Sum = Sum()
+
+
+class Spell(Struct):
+    """An episode of the story: from the turn that raised it (None: before this telling began) to the one that ended it."""
+
+    raised: Turn | None = None
+    ended: Turn | None = None
+
+    @property
+    def begin(self) -> int:
+        """Its place; 0 where that lies before this telling."""
+        return 0 if self.raised is None else self.raised.place
+
+
+def closed_cause(indicator: Indicator, start: int) -> str:
+    """What names the close of a window as the cause of what it led to."""
+    return f"closed|{indicator.code}|{indicator.window.name}|{start}"
+
+
+def activated_cause(indicator: Indicator) -> str:
+    """What names the activation of a version as the cause of what it led to."""
+    return f"activated|{indicator.code}|{indicator.version}"
+
+
+@dataclass
+class Teller:
+    """Tells the story of an (indicator, subject) from where it stood: `episode`, the sums of its days, what was closed.
+
+    `versions` are those activated by then, in order of activation; `later` those still to come. `days` maps (metric, day) to
+    the sum of the subject; `through` maps a version to the newest window of it that was judged at its close.
+    """
+
+    level: str
+    calendar: Calendar
+    versions: list[Indicator]
+    later: Sequence[Indicator]
+    episode: Episode
+    days: Mapping[tuple[str, int], Sum]
+    through: dict[int, int]
+    turns: list[Turn] = field(default_factory=list)
+    judged: Indicator | None = None
+    _cells: dict[tuple[str, Window, int], Sum] = field(default_factory=dict)
+    _newest: dict[tuple[str, Window, int], int] = field(default_factory=dict)
+    _deciding: dict[int, int | None] = field(default_factory=dict)
+    _windows: dict[str, set[Window]] = field(default_factory=lambda: defaultdict(set))
+
+    def __post_init__(self) -> None:
+        for version in (*self.versions, *self.later):
+            if version.level == self.level:
+                self._windows[version.metric].add(version.window)
+        for (metric, day), total in sorted(self.days.items()):
+            if total.denominator > 0:
+                self._add(metric, day, total)
+        self._decide_anew()
+
+    def tell(self, told: Iterable[Told], moments: Iterable[Moment]) -> list[Turn]:
+        """The turns that observations and moments make, in their order; a moment comes after the observation at its place."""
+        steps: list[tuple[int, int, Told | Moment]] = [*((t.place, 0, t) for t in told), *((m.place, 1, m) for m in moments)]
+        for _, _, each in sorted(steps, key=lambda step: step[:2]):
+            if isinstance(each, Told):
+                self._observe(each)
+            elif each.version is None:
+                self._dismiss(each)
+            elif each.closed is None:
+                self._activate(each, each.version)
+            else:
+                self._close(each, each.version, each.closed)
+        return self.turns
+
+    def deciding(self, version: Indicator) -> tuple[int, Sum] | None:
+        """The deciding window of a version with its sum, as things stand."""
+        start = self._deciding.get(version.version)
+        return None if start is None else (start, self._cells[version.metric, version.window, start])
+
+    def spells(self, begun: bool) -> list[Spell]:
+        """The episodes told, in order; the last one is open where nothing ended it."""
+        spells = [Spell()] if begun else []
+        for turn in self.turns:
+            if turn.step is Step.RAISED:
+                spells.append(Spell(turn))
+            elif turn.step in {Step.CLEARED, Step.ENDED}:
+                spells[-1].ended = turn
+        return spells
+
+    def _add(self, metric: str, day: int, total: Sum) -> dict[Window, int]:
+        starts: dict[Window, int] = {}
+        for window in self._windows.get(metric, ()):
+            if (start := self.calendar.start(window, day)) is not None:
+                key = (metric, window, start)
+                starts[window] = start
+                before = self._cells.get(key)
+                self._cells[key] = total if before is None else before + total
+                self._newest[key] = max(day, self._newest.get(key, day))
+        return starts
+
+    def _decides(self, version: Indicator, start: int) -> bool:
+        total = self._cells[version.metric, version.window, start]
+        return total.denominator >= version.min_denominator and total.denominator > 0 and self._closed(version, start)
+
+    def _closed(self, version: Indicator, start: int) -> bool:
+        return version.evaluate == "on_update" or start <= self.through.get(version.version, -1)
+
+    def _decide_anew(self) -> None:
+        for version in self.versions:
+            if version.level == self.level:
+                starts = (s for m, w, s in self._cells if (m, w) == (version.metric, version.window) and self._decides(version, s))
+                self._deciding[version.version] = max(starts, default=None)
+
+    def _observe(self, told: Told) -> None:
+        starts = self._add(told.metric, told.day, told.total)
+        for version in self.versions:
+            if version.level == self.level and version.metric == told.metric and (start := starts.get(version.window)) is not None:
+                known = self._deciding.get(version.version)
+                if (known is None or start > known) and self._decides(version, start):
+                    self._deciding[version.version] = start
+        version_now = in_force(self.versions, told.day)
+        if version_now is None or version_now.level != self.level or version_now.metric != told.metric:
+            return
+        start = starts.get(version_now.window)
+        if start is not None and self._deciding.get(version_now.version) == start:
+            self._judge(version_now, start, told.place, told.cause, told.taught)
+
+    def _judge(self, version: Indicator, start: int, place: int, cause: str, taught: str | None = None) -> None:
+        before = Episode(self.episode.severity, self.episode.quiet, start)
+        total = self._cells[version.metric, version.window, start]
+        self.episode, step, line = judge(before, version, start, total)
+        self.judged = version
+        if step is not None:
+            after, enter = self.episode, None if line is None else line.enter
+            self.turns.append(Turn(place, step, after.severity, after.quiet, version, enter, cause, taught, start, total))
+
+    def _activate(self, moment: Moment, version: Indicator) -> None:
+        self.versions.append(version)
+        self._decide_anew()
+        if version.level != self.level:
+            return
+        here = [v for v in self.versions if (v.metric, v.level) == (version.metric, version.level)]
+        for each in sorted(here, key=lambda v: (v.effective_from, v.version), reverse=True):
+            start = self._deciding.get(each.version)
+            if start is not None and in_force(self.versions, self._newest[each.metric, each.window, start]) is each:
+                self._judge(each, start, moment.place, activated_cause(version))
+                return
+
+    def _close(self, moment: Moment, version: Indicator, newest: int) -> None:
+        """Judge each window that closed since the last time, in order, up to the newest."""
+        before = self.through.get(version.version, -1)
+        starts = {s for m, w, s in self._cells if (m, w) == (version.metric, version.window) and before < s <= newest}
+        for start in sorted({*starts, newest}):
+            self.through[version.version] = start
+            self._decide_anew()
+            if version not in self.versions or version.level != self.level or self._deciding.get(version.version) != start:
+                continue
+            if in_force(self.versions, self._newest[version.metric, version.window, start]) is version:
+                self._judge(version, start, moment.place, closed_cause(version, start))
+
+    def _dismiss(self, moment: Moment) -> None:
+        if self.episode.severity is not None and not self.episode.quiet:
+            self.episode = Episode(self.episode.severity, quiet=True, deciding=self.episode.deciding)
+            self.turns.append(Turn(moment.place, Step.DISMISSED, self.episode.severity, True, None, None, ""))
