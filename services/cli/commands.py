@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -211,6 +212,26 @@ def wait(
     here: Installation = context.obj
     here.client().settle(school, seconds=timeout)
     here.say(f"Everything accepted at {school} has been taken in.", school=school)
+
+
+@app.command("rebuild")
+def rebuild(context: typer.Context, school: School) -> None:
+    """Add up a school's sums and tell its warnings anew from the observation log, while intake goes on.
+
+    Interrupted, the same command goes on where it was.
+    """
+    here: Installation = context.obj
+    client = here.client()
+    client.call("POST", "/api/v1/monitoring/rebuild", params=of(school))
+    with _progress(1, quiet=here.json) as move:
+        while True:
+            state = client.call("GET", "/api/v1/monitoring/rebuild", params=of(school)).json()
+            move(state["done"] / max(state["of"], 1), f"{state['done']:,} of {state['of']:,} observations")
+            if state["status"] == "finished":
+                break
+            time.sleep(0.2)
+    found = "nothing differed" if state["before"] == state["after"] else f"what differed was mended ({state['mended']:,} sums)"
+    here.say(f"before {state['before']}\nafter  {state['after']}\nRebuilt {school} from its log: {found}.", **state)
 
 
 @deadletter_commands.command("list")

@@ -12,7 +12,7 @@ from services.monitoring.domain.windows import from_day
 from services.monitoring.queries.conflicts import FoundConflict
 from services.monitoring.queries.measurements import Measurement
 from services.monitoring.queries.observations import Logged, instant
-from services.monitoring.tables import WarningRow
+from services.monitoring.tables import RebuildRow, SchoolRow, WarningRow
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Level = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school"]
@@ -160,6 +160,25 @@ class ConflictView(View):
         return cls(
             source=row.source, id=row.event, found_at=row.found_at, counted=EvidenceView.of(found.counted), refused=row.refused
         )
+
+
+class RebuildView(View):
+    """A rebuild of sums and stories from the log. `before` and `after`: SHA-256 of the canonical state, equal where nothing was wrong."""
+
+    status: Literal["running", "finished"]
+    done: int = Field(description="Observations added up so far.")
+    of: int = Field(description="Observations to add up.")
+    before: str | None
+    after: str | None
+    mended: int | None = Field(description="Sums that differed and were mended.")
+    started_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of_rows(cls, row: RebuildRow, school: SchoolRow) -> "RebuildView":
+        status = "running" if row.finished_at is None else "finished"
+        said = {name: getattr(row, name) for name in ("done", "before", "after", "mended", "started_at", "finished_at")}
+        return RebuildView(status=status, of=school.position, **said)
 
 
 class ReasonIn(Body):

@@ -65,7 +65,7 @@ _GOVERN = _LEAD | {
     "deadletter.read",
     "deadletter.replay",
 }
-_INSTALL = frozenset({"school.write", "source.write", "user.write", "roster.write"})
+_INSTALL = frozenset({"school.write", "source.write", "user.write", "roster.write", "rebuild"})
 
 EVERYTHING = _GOVERN | _INSTALL
 """Every permission there is: the operator's."""

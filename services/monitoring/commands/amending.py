@@ -10,6 +10,7 @@ from sqlalchemy import update
 from libs.common.database import Transaction
 from libs.common.events.observations import Observation
 from services.monitoring.commands.counting import Entry, entry_of, recount
+from services.monitoring.commands.rebuilding import follow
 from services.monitoring.commands.reconciling import Why
 from services.monitoring.commands.retelling import retell
 from services.monitoring.queries import bulk
@@ -129,8 +130,9 @@ async def _settle(tx: Transaction, row: SchoolRow, school: School, root: bytes, 
         after.ended_by = None
     await tx.session.flush()
     why = Why("retracted" if retraction else "corrected", new.cause, _reason(new, retraction), new.observation.traceparent)
-    entries = [await _entries(tx, school, each) for each in (before, after)]
-    changed = await recount(tx, school, *entries)
+    gone, come = [await _entries(tx, school, each) for each in (before, after)]
+    changed = await recount(tx, school, [entry for _, entry in gone], [entry for _, entry in come])
+    await follow(tx, school, gone, come)
     await retell(tx, row, school, changed, place, why)
 
 
@@ -138,8 +140,8 @@ def _reason(new: New, retraction: AmendmentRow | None) -> str:
     return (retraction.reason or "") if retraction else f"更正：{new.observation.id}"
 
 
-async def _entries(tx: Transaction, school: School, row: ObservationRow | None) -> list[Entry]:
+async def _entries(tx: Transaction, school: School, row: ObservationRow | None) -> list[tuple[int, Entry]]:
     if row is None:
         return []
     logged = await list_at(tx.session, school.id, [row.position])
-    return [entry_of(school, logged[row.position])]
+    return [(row.position, entry_of(school, logged[row.position]))]

@@ -43,7 +43,7 @@ class Entry(Struct, frozen=True):
 
 async def count(tx: Transaction, school: School, entries: Sequence[Entry]) -> None:
     """Add the entries to the sums and judge what an indicator watches. Entries are in order of counting."""
-    spots = await _resolve(tx, school, entries)
+    spots = await resolve(tx, school, entries)
     deltas: dict[Cell, list[int]] = {}
     watched: list[_Watched] = []
     known: dict[tuple[str, str, int], Mapping[Window, int]] = {}
@@ -77,7 +77,7 @@ def entry_of(school: School, o: Logged) -> Entry:
 
 async def recount(tx: Transaction, school: School, gone: Sequence[Entry], come: Sequence[Entry]) -> dict[tuple[str, str], set[str]]:
     """Take entries out of the sums and put others in, without judging; return the (metric, level) and subjects that changed."""
-    spots = await _resolve(tx, school, [*gone, *come])
+    spots = await resolve(tx, school, [*gone, *come])
     numbers: dict[Cell, Sum] = defaultdict(Sum)
     places: dict[Cell, set[int]] = defaultdict(set)
     changed: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -97,7 +97,7 @@ async def recount(tx: Transaction, school: School, gone: Sequence[Entry], come: 
     return changed
 
 
-async def _resolve(
+async def resolve(
     tx: Transaction, school: School, entries: Sequence[Entry]
 ) -> dict[tuple[str, tuple[str, str]], tuple[int, int, bool]]:
     """Map each (metric, (level, subject)) of the entries to its word, its series, and whether an indicator watches there."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from libs.common.database import Transaction
 from libs.common.events.monitoring import WarningRevised, WarningWithdrawn
 from services.monitoring.commands.warnings import Judged, Ledger, identity
-from services.monitoring.domain.episodes import Indicator, Line, Step, Sum, decimal, ratio
+from services.monitoring.domain.episodes import Line, Step, Sum, decimal, ratio
 from services.monitoring.domain.story import Spell, Teller
 from services.monitoring.domain.windows import from_day
 from services.monitoring.queries.schools import School
@@ -100,8 +102,11 @@ class _Agreement:
         if spells[0].begin > 0:
             warning.raised_place = spells[0].begin
         if not warning.episode_open and (ended := spells[-1].ended) is not None:
-            warning.ended_place, warning.start, warning.revision = ended.place, from_day(ended.start), ended.total.revision
-            warning.numerator, warning.denominator = ended.total.numerator, ended.total.denominator
+            numbers = (from_day(ended.start), ended.total.numerator, ended.total.denominator)
+            if numbers != (warning.start, warning.numerator, warning.denominator):
+                warning.start, warning.numerator, warning.denominator = numbers
+                warning.revision = ended.total.revision
+            warning.ended_place = ended.place
 
     def _bearer(self, standing: Sequence[WarningRow], all_: Sequence[WarningRow], last: Spell | None) -> WarningRow | None:
         """The warning that the story's open episode goes on in: the latest that ran with it, or the one withdrawn before."""
@@ -139,17 +144,11 @@ class _Agreement:
         self.ledger.take(Judged(*about, traceparent=self.why.traceparent), step, None)
 
     def _raise(self, spell: Spell) -> None:
-        indicator = self._indicator(spell)
-        found = None if indicator is None else self.story.teller.deciding(indicator)
-        severity, line = self._severity(spell)
-        if indicator is None or found is None or severity is None:
+        judged, (severity, line) = self._judged(), self._severity(spell)
+        if judged is None or severity is None:
             return
-        cause = spell.raised.cause if spell.raised is not None else self.why.cause
-        taught = spell.raised.taught if spell.raised is not None else None
-        level, subject = self.story.subject
-        place = spell.raised.place if spell.raised is not None else self.position
-        start, total = found
-        judged = Judged(indicator, level, subject, self.story.word, start, total, cause, place, taught, self.why.traceparent)
+        if (turn := spell.raised) is not None:
+            judged = replace(judged, cause=turn.cause, place=turn.place, taught=turn.taught)
         self.ledger.take(judged, Step.RAISED, Line(severity, line or 0, 0))
 
     def _stand(self, warning: WarningRow, spell: Spell) -> None:
@@ -165,7 +164,7 @@ class _Agreement:
             if warning.status in {"cleared", "withdrawn"}:
                 warning.status, warning.was = warning.was or "open", None
         warning.severity, warning.line = severity, line
-        judged = self._judged(warning)
+        judged = self._judged()
         if judged is not None:
             total = judged.total
             warning.start, warning.numerator, warning.denominator = from_day(judged.start), total.numerator, total.denominator
@@ -177,16 +176,6 @@ class _Agreement:
 
     # --- particulars --------------------------------------------------------------------------------------------------
 
-    def _indicator(self, spell: Spell) -> Indicator | None:
-        teller = self.story.teller
-        if teller.judged is not None:
-            return teller.judged
-        turn = self.story.begun
-        if spell.raised is not None:
-            return spell.raised.indicator
-        wanted = None if turn is None else turn.version
-        return next((v for v in teller.versions if v.version == wanted and v.level == teller.level), None)
-
     def _severity(self, spell: Spell) -> tuple[str | None, int | None]:
         """Severity of the story's open episode, and the line that made it so."""
         for turn in reversed(self.story.teller.turns):
@@ -195,15 +184,14 @@ class _Agreement:
         begun = self.story.begun
         return (None, None) if begun is None else (begun.severity, begun.line)
 
-    def _judged(self, warning: WarningRow) -> Judged | None:
-        """The deciding window of the warning's indicator as it stands now; None where none is left."""
-        teller = self.story.teller
-        indicator = teller.judged or next((v for v in teller.versions if v.version == warning.version), None)
-        found = None if indicator is None else teller.deciding(indicator)
-        if indicator is None or found is None:
+    def _judged(self) -> Judged | None:
+        """What was judged last, which the story's open episode shows."""
+        if self.story.teller.judged is None:
             return None
+        indicator, start, total = self.story.teller.judged
         level, subject = self.story.subject
-        return Judged(indicator, level, subject, self.story.word, *found, self.why.cause, self.position, None, self.why.traceparent)
+        about = (indicator, level, subject, self.story.word, start, total, self.why.cause, self.position)
+        return Judged(*about, traceparent=self.why.traceparent)
 
     def _note(self, warning: WarningRow, step: str, detail: dict[str, str]) -> None:
         said = {"because": self.why.because, "reason": self.why.reason, "cause": self.why.cause, **detail}

@@ -39,8 +39,19 @@ async def retell(tx: Transaction, row: SchoolRow, school: School, changed: Chang
     pairs: dict[Pair, Subject] = {(code, words[subject]): subject for code, subject in stories}
     telling = await _Telling.prepare(tx, school, codes, pairs, since)
     retold = [telling.tell(code, subject, words[subject]) for code, subject in sorted(stories)]
+    await _look_back(tx, school, retold)
     await _replace_turns(tx, school, retold, since)
     await reconcile(tx, row, school, retold, telling.warnings, since, why)
+
+
+async def _look_back(tx: Transaction, school: School, retold: list[Retold]) -> None:
+    """An episode that was open before and that nothing judged since shows what was judged last: only the whole story knows that."""
+    unclear = [each for each in retold if each.begun is not None and each.teller.judged is None]
+    if unclear:
+        pairs = {(each.code, each.word): each.subject for each in unclear}
+        telling = await _Telling.prepare(tx, school, {each.code for each in unclear}, pairs, 1)
+        for each in unclear:
+            each.teller.judged = telling.tell(each.code, each.subject, each.word).teller.judged
 
 
 def _stories(school: School, changed: Changed) -> set[tuple[str, Subject]]:
@@ -73,7 +84,7 @@ class _Telling:
         days = await _days(tx, school, metrics)
         for subject, entries in told.items():
             for each in entries:
-                days[subject][each.metric, each.day] = days[subject].get((each.metric, each.day), Sum()) + -each.total
+                days[subject][each.metric, each.day] = days[subject].get((each.metric, each.day), Sum()).less(each.total)
         moments: dict[str, list[MomentRow]] = defaultdict(list)
         for moment in await list_moments(tx.session, school.id, codes):
             moments[moment.code].append(moment)

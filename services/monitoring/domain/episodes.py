@@ -30,9 +30,9 @@ class Sum(Struct, frozen=True, gc=False):
     def __add__(self, other: Sum) -> Sum:
         return Sum(self.numerator + other.numerator, self.denominator + other.denominator, self.revision + other.revision)
 
-    def __neg__(self) -> Sum:
-        """What taking an observation back adds: the sum is another one afterwards, so the revision grows all the same."""
-        return Sum(-self.numerator, -self.denominator, self.revision)
+    def less(self, other: Sum) -> Sum:
+        """The sum as it was before the other was added."""
+        return Sum(self.numerator - other.numerator, self.denominator - other.denominator, self.revision - other.revision)
 
 
 def millionths(number: Decimal | str) -> int:

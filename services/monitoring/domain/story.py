@@ -90,7 +90,7 @@ class Teller:
     days: Mapping[tuple[str, int], Sum]
     through: dict[int, int]
     turns: list[Turn] = field(default_factory=list)
-    judged: Indicator | None = None
+    judged: tuple[Indicator, int, Sum] | None = None
     _cells: dict[tuple[str, Window, int], Sum] = field(default_factory=dict)
     _newest: dict[tuple[str, Window, int], int] = field(default_factory=dict)
     _deciding: dict[int, int | None] = field(default_factory=dict)
@@ -101,8 +101,7 @@ class Teller:
             if version.level == self.level:
                 self._windows[version.metric].add(version.window)
         for (metric, day), total in sorted(self.days.items()):
-            if total.denominator > 0:
-                self._add(metric, day, total)
+            self._add(metric, day, total)
         self._decide_anew()
 
     def tell(self, told: Iterable[Told], moments: Iterable[Moment]) -> list[Turn]:
@@ -142,7 +141,8 @@ class Teller:
                 starts[window] = start
                 before = self._cells.get(key)
                 self._cells[key] = total if before is None else before + total
-                self._newest[key] = max(day, self._newest.get(key, day))
+                if total.denominator > 0:
+                    self._newest[key] = max(day, self._newest.get(key, day))
         return starts
 
     def _decides(self, version: Indicator, start: int) -> bool:
@@ -176,7 +176,7 @@ class Teller:
         before = Episode(self.episode.severity, self.episode.quiet, start)
         total = self._cells[version.metric, version.window, start]
         self.episode, step, line = judge(before, version, start, total)
-        self.judged = version
+        self.judged = (version, start, total)
         if step is not None:
             after, enter = self.episode, None if line is None else line.enter
             self.turns.append(Turn(place, step, after.severity, after.quiet, version, enter, cause, taught, start, total))

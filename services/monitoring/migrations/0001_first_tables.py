@@ -211,6 +211,26 @@ def upgrade() -> None:
     sa.Column('orgs', sa.JSON(), nullable=False),
     sa.PrimaryKeyConstraint('school_id', 'id', name=op.f('person_pk'))
     )
+    op.create_table('rebuild',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('started_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('finished_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('done', sa.BigInteger(), nullable=False),
+    sa.Column('before', sa.String(), nullable=True),
+    sa.Column('after', sa.String(), nullable=True),
+    sa.Column('mended', sa.Integer(), nullable=True),
+    sa.PrimaryKeyConstraint('school_id', name=op.f('rebuild_pk'))
+    )
+    op.create_table('rebuilt_total',
+    sa.Column('series', sa.BigInteger(), nullable=False),
+    sa.Column('span', sa.SmallInteger(), nullable=False),
+    sa.Column('start', sa.Integer(), nullable=False),
+    sa.Column('numerator', sa.BigInteger(), nullable=False),
+    sa.Column('denominator', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('series', 'span', 'start', name=op.f('rebuilt_total_pk')),
+    sqlite_with_rowid=False
+    )
     op.create_table('roster_part',
     sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('part', sa.String(), nullable=False),

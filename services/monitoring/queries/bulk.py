@@ -169,6 +169,19 @@ async def add_totals(tx: Transaction, rows: Sequence[tuple[int, int, int, int, i
     )
 
 
+async def add_rebuilt(tx: Transaction, rows: Sequence[tuple[int, int, int, int, int]]) -> None:
+    """Add to the sums of a rebuild: series, window, start, numerator, denominator."""
+    columns = {name: type_ for name, type_ in _TOTALS.items() if name not in {"revision", "measured_at"}}
+    await _insert(
+        tx,
+        "rebuilt_total",
+        columns,
+        sorted(rows),
+        "ON CONFLICT (series, span, start) DO UPDATE SET numerator = rebuilt_total.numerator + excluded.numerator, "
+        "denominator = rebuilt_total.denominator + excluded.denominator",
+    )
+
+
 async def find_deciding(
     tx: Transaction, series: Sequence[int], window: int, min_denominator: int, through: int | None = None
 ) -> dict[int, int]:

@@ -43,7 +43,7 @@ def instant(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def _log(school_id: int) -> Select[ObservationRow, str, str]:
+def log_of(school_id: int) -> Select[ObservationRow, str, str]:
     source = aliased(WordRow)
     return (
         select(ObservationRow, MetricRow.code, source.code)
@@ -54,7 +54,7 @@ def _log(school_id: int) -> Select[ObservationRow, str, str]:
     )
 
 
-async def _in_words(session: AsyncSession, rows: Sequence[Any]) -> list[Logged]:
+async def in_words(session: AsyncSession, rows: Sequence[Any]) -> list[Logged]:
     wanted = {getattr(row[0], "class_" if kind == "class" else kind) for row in rows for kind in REFERENCES} - {None}
     words: dict[int, str] = {}
     for part in in_batches(sorted(wanted), 10_000):
@@ -98,14 +98,14 @@ async def list_unplaced(
         )
         positions.update(await session.scalars(sql))
     first = sorted(positions)[:limit]
-    stands = _log(school_id).where(ObservationRow.position.in_(first), ObservationRow.ended_by.is_(None))
-    return await _in_words(session, (await session.execute(stands)).all()), first[-1] if first else None
+    stands = log_of(school_id).where(ObservationRow.position.in_(first), ObservationRow.ended_by.is_(None))
+    return await in_words(session, (await session.execute(stands)).all()), first[-1] if first else None
 
 
 async def list_at(session: AsyncSession, school_id: int, positions: Sequence[int]) -> dict[int, Logged]:
     """The observations at these positions."""
-    rows = (await session.execute(_log(school_id).where(ObservationRow.position.in_(positions)))).all()
-    return {each.position: each for each in await _in_words(session, rows)}
+    rows = (await session.execute(log_of(school_id).where(ObservationRow.position.in_(positions)))).all()
+    return {each.position: each for each in await in_words(session, rows)}
 
 
 async def list_window(
@@ -118,7 +118,7 @@ async def list_window(
     limit: int,
 ) -> list[Logged]:
     """Observations of a metric in spans of days past a position; `named`: only those that name this (kind, id)."""
-    sql = _log(school_id).where(
+    sql = log_of(school_id).where(
         MetricRow.code == metric,
         or_(false(), *(and_(ObservationRow.day >= first, ObservationRow.day < end) for first, end in days)),
         ObservationRow.position > after,
@@ -128,23 +128,23 @@ async def list_window(
         word = select(WordRow.id).filter_by(school_id=school_id, kind=named[0], code=named[1]).scalar_subquery()
         sql = sql.where(COLUMNS[named[0]] == word)
     rows = (await session.execute(sql.limit(limit))).all()
-    return await _in_words(session, rows)
+    return await in_words(session, rows)
 
 
 async def list_standing(session: AsyncSession, school_id: int, metric_ids: Sequence[int], since: int) -> AsyncIterator[Logged]:
     """What stands in the log from a place on, of these metrics; in no particular order."""
-    stands = _log(school_id).where(ObservationRow.metric_id.in_(metric_ids), ObservationRow.ended_by.is_(None))
+    stands = log_of(school_id).where(ObservationRow.metric_id.in_(metric_ids), ObservationRow.ended_by.is_(None))
     after = since - 1
     while True:
         sql = stands.where(ObservationRow.position > after, ObservationRow.place.is_(None)).limit(_PART)
         rows = (await session.execute(sql)).all()
-        for logged in await _in_words(session, rows):
+        for logged in await in_words(session, rows):
             yield logged
         if len(rows) < _PART:
             break
         after = rows[-1][0].position
     rows = (await session.execute(stands.where(ObservationRow.place >= since))).all()
-    for logged in await _in_words(session, rows):
+    for logged in await in_words(session, rows):
         yield logged
 
 
@@ -166,12 +166,12 @@ async def list_naming(
     metrics = list(await session.scalars(select(MetricRow.id).filter_by(school_id=school_id)))
     after = 0
     while names:
-        sql = _log(school_id).where(
+        sql = log_of(school_id).where(
             ObservationRow.metric_id.in_(metrics), ObservationRow.day >= since_day, or_(*names),
             ObservationRow.ended_by.is_(None), ObservationRow.position > after,
         )  # fmt: skip
         rows = (await session.execute(sql.limit(_PART))).all()
-        yield await _in_words(session, rows)
+        yield await in_words(session, rows)
         if len(rows) < _PART:
             break
         after = rows[-1][0].position

@@ -163,3 +163,33 @@ class ConflictRow(Table):
     position: Mapped[int] = mapped_column(BigInteger)
     refused: Mapped[dict[str, object]] = mapped_column(JSON)
     found_at: Mapped[datetime]
+
+
+class RebuildRow(Table):
+    """A rebuild of a school's sums and stories from the log: how far it is, and what it found.
+
+    `done` is the position up to which the log has been added up anew; `version` the school's when that began. `before` and
+    `after` are SHA-256 of the canonical state, `mended` counts what differed.
+    """
+
+    __tablename__ = "rebuild"
+    school_id: Mapped[int] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    version: Mapped[int]
+    done: Mapped[int] = mapped_column(BigInteger)
+    before: Mapped[str | None]
+    after: Mapped[str | None]
+    mended: Mapped[int | None]
+
+
+class RebuiltTotalRow(Table):
+    """A sum that a rebuild has added up so far; keyed as `total`."""
+
+    __tablename__ = "rebuilt_total"
+    __table_args__ = {"sqlite_with_rowid": False}
+    series: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    window: Mapped[int] = mapped_column("span", SmallInteger, primary_key=True)
+    start: Mapped[int] = mapped_column(primary_key=True)
+    numerator: Mapped[int] = mapped_column(BigInteger)
+    denominator: Mapped[int] = mapped_column(BigInteger)

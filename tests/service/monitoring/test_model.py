@@ -26,6 +26,7 @@ from services.monitoring.tables import TurnRow, WordRow
 from tests.conftest import SettableClock
 from tests.model.school import Content, School, Sent, Telling, Version
 from tests.service.harness import ServiceUnderTest
+from tests.service.monitoring.test_rebuilding import rebuilt
 from tests.service.monitoring.world import (
     CLASSES,
     COURSES,
@@ -288,6 +289,8 @@ async def play(pair: Pair, history: Sequence[Op]) -> None:
     for op in history:
         await pair.do(op)
         await pair.compare()
+    state = await rebuilt(pair.sut)
+    assert (state["before"], state["mended"]) == (state["after"], 0)
 
 
 @pytest.fixture(scope="module")
