@@ -4,19 +4,21 @@ from datetime import timedelta
 
 from libs.common.database import Transaction
 from libs.common.service import Job
-from services.monitoring.commands.judging import close_windows
+from services.monitoring.commands.judging import judge_by_clock
 from services.monitoring.commands.rebuilding import go_on
+from services.monitoring.commands.silence import note_silence
 from services.monitoring.queries.rebuilding import list_rebuilding
 from services.monitoring.queries.schools import find_school_locked, list_closing
 
 
-async def judge_closed_windows(tx: Transaction) -> None:
-    """Judge the windows that have ended since the last time."""
+async def judge_what_is_due(tx: Transaction) -> None:
+    """Judge the windows that have ended since the last time, and what is judged daily; note what has fallen silent."""
     for code in await list_closing(tx.session):
         found = await find_school_locked(tx, code)
         if found is not None:
             tx.school, tx.traceparent = code, None
-            await close_windows(tx, *found)
+            await judge_by_clock(tx, *found)
+            await note_silence(tx, found[1])
 
 
 async def rebuild_schools(tx: Transaction) -> None:
@@ -27,6 +29,6 @@ async def rebuild_schools(tx: Transaction) -> None:
 
 
 JOBS = (
-    Job(name="close-windows", every=timedelta(seconds=5), run=judge_closed_windows),
+    Job(name="judge-by-clock", every=timedelta(seconds=5), run=judge_what_is_due),
     Job(name="rebuild", every=timedelta(seconds=0.5), run=rebuild_schools),
 )

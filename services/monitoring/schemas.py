@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from libs.common.http import Body, Exact, View
-from services.monitoring.domain.episodes import Sum, decimal, ratio
+from services.monitoring.domain.episodes import Sum, decimal, value_of
 from services.monitoring.domain.windows import from_day
 from services.monitoring.queries.conflicts import FoundConflict
 from services.monitoring.queries.measurements import Measurement
@@ -23,7 +23,10 @@ Status = Literal["open", "acknowledged", "improving", "cleared", "dismissed", "w
 
 
 class MetricIn(Body):
-    """A metric of a school's catalogue."""
+    """A metric of a school's catalogue.
+
+    The value of `ratio` and `mean` is numerator / denominator of all observations, of `sum` and `count` the numerators added up.
+    """
 
     code: Code
     name: str = Field(min_length=1, max_length=200, examples=["到课率"])
@@ -56,13 +59,13 @@ class MeasurementView(View):
     measured_at: datetime
 
     @classmethod
-    def of(cls, m: Measurement) -> Self:
+    def of(cls, m: Measurement, kind: str) -> Self:
         return cls(
             subject=m.subject,
             start=from_day(m.start),
             numerator=decimal(m.numerator),
             denominator=decimal(m.denominator),
-            value=ratio(Sum(m.numerator, m.denominator)),
+            value=value_of(Sum(m.numerator, m.denominator), kind),
             revision=m.revision,
             measured_at=instant(m.measured_at),
         )
@@ -92,7 +95,7 @@ class WarningView(View):
     @classmethod
     def of(cls, row: WarningRow) -> "WarningView":
         numbers = {
-            "value": ratio(Sum(row.numerator, row.denominator)),
+            "value": value_of(Sum(row.numerator, row.denominator), row.kind),
             "numerator": decimal(row.numerator),
             "denominator": decimal(row.denominator),
             "line": decimal(row.line),

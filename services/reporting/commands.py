@@ -12,7 +12,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from libs.common.database import Transaction, days_ago
 from libs.common.event import Event
 from libs.common.events.gateway import Org
-from libs.common.events.monitoring import MetricDefined, WarningCleared, WarningEscalated, WarningRaised, WarningRevised
+from libs.common.events.monitoring import (
+    MetricDefined,
+    WarningCleared,
+    WarningEscalated,
+    WarningRaised,
+    WarningResumed,
+    WarningRevised,
+)
 from libs.common.events.planning import ImprovementOpened
 from services.reporting import domain, queries
 from services.reporting.domain import About, Measure, Reading
@@ -90,6 +97,13 @@ async def revise_warning(tx: Transaction, fact: WarningRevised) -> None:
         _set(row, _numbers(fact))
     shown = measure.show(fact.value) if fact.value is not None else "—"
     await _tell(tx, row, "revised", domain.revised(_about(row), fact.severity, shown, fact.reason), fact)
+
+
+async def resume_warning(tx: Transaction, fact: WarningResumed) -> None:
+    """Its source speaks again: it is what it was."""
+    row, _ = await _known(tx, fact.warning)
+    row.status = fact.status
+    await _tell(tx, row, "resumed", domain.resumed(_about(row)), fact)
 
 
 async def change_warning(tx: Transaction, fact: Event, id_: UUID, status: str, *said: Any, by: str | None = None) -> None:

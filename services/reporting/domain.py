@@ -113,6 +113,14 @@ def dismissed(about: About, by: str, reason: str) -> str:
     return f"{by}判定{about}的预警不成立：{reason}"
 
 
+def stale(about: About) -> str:
+    return f"{about}长时间没有数据：预警保持，标为数据中断"
+
+
+def resumed(about: About) -> str:
+    return f"{about}恢复数据"
+
+
 def withdrawn(about: About, reason: str) -> str:
     return f"{about}的预警撤回，数据已更正：{reason}"
 

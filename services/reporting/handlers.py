@@ -47,6 +47,14 @@ async def withdraw_warning(event: m.WarningWithdrawn, tx: Transaction) -> None:
     await commands.change_warning(tx, event, event.warning, "withdrawn", event.reason)
 
 
+async def note_silence(event: m.WarningStale, tx: Transaction) -> None:
+    await commands.change_warning(tx, event, event.warning, "stale")
+
+
+async def note_data_again(event: m.WarningResumed, tx: Transaction) -> None:
+    await commands.resume_warning(tx, event)
+
+
 async def revise_warning(event: m.WarningRevised, tx: Transaction) -> None:
     await commands.revise_warning(tx, event)
 

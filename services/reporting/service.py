@@ -26,6 +26,8 @@ service = Service(
         m.WarningDismissed: handlers.dismiss_warning,
         m.WarningWithdrawn: handlers.withdraw_warning,
         m.WarningRevised: handlers.revise_warning,
+        m.WarningStale: handlers.note_silence,
+        m.WarningResumed: handlers.note_data_again,
         p.ImprovementOpened: handlers.open_improvement,
         p.ImprovementStarted: handlers.start_improvement,
         p.ImprovementSubmitted: handlers.submit_improvement,

@@ -48,9 +48,10 @@ class Definition(BaseModel):
     comparison: str
     target: Decimal | None = None
     min_denominator: Decimal
-    evaluate: str
+    evaluate: str | dict[str, str]
     warning_lines: tuple[WarningLine, ...]
     effective_from: date
+    stale_after_days: int | None = None
 
     def mildest_first(self) -> Self:
         """Return the same with its lines in the order of their severities."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
@@ -15,6 +15,7 @@ from services.standards.domain import LARGEST, PLACES, Definition, Status, statu
 from services.standards.tables import IndicatorRow, VersionRow
 
 CODE = "^[a-z0-9][a-z0-9_-]{0,63}$"
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -41,15 +42,21 @@ def _not_yet(**words: str) -> Callable[[object], object]:
     def check(value: object) -> object:
         if isinstance(value, str) and value in words:
             raise ValueError(words[value])
-        if isinstance(value, dict):
-            raise ValueError("later: only on_update and window_close are evaluated now")  # noqa: TRY004 - as above
         return value
 
     return check
 
 
-def _later(_: object) -> None:
-    raise ValueError("later: not evaluated yet")
+def _evaluate(value: object) -> object:
+    if value in {"on_update", "window_close"} if isinstance(value, str) else False:
+        return value
+    if isinstance(value, dict) and set(value) == {"daily_at"} and isinstance(value["daily_at"], str):
+        if _TIME.fullmatch(value["daily_at"]):
+            return value
+        raise ValueError("daily_at is a time of the school's day, written HH:MM")
+    if isinstance(value, dict) and "lesson_end_plus_minutes" in value:
+        raise ValueError("later: lesson_end_plus_minutes is not evaluated yet")
+    raise ValueError("'on_update', 'window_close' or {\"daily_at\": \"HH:MM\"}")
 
 
 Number = Annotated[
@@ -66,7 +73,23 @@ Window = Annotated[
     BeforeValidator(_not_yet(lesson="a lesson is a level, not a window: use level `lesson` with a day")),
 ]
 Comparison = Annotated[Literal["below", "above"], BeforeValidator(_not_yet(outside="later: only below and above are judged now"))]
-Evaluate = Annotated[Literal["on_update", "window_close"], BeforeValidator(_not_yet())]
+Evaluate = Annotated[
+    str | dict[str, str],
+    BeforeValidator(_evaluate),
+    WithJsonSchema(
+        {
+            "oneOf": [
+                {"enum": ["on_update", "window_close"]},
+                {
+                    "type": "object",
+                    "required": ["daily_at"],
+                    "additionalProperties": False,
+                    "properties": {"daily_at": {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}},
+                },
+            ]
+        }
+    ),
+]
 
 
 class WarningLineBody(Body):
@@ -91,11 +114,13 @@ class IndicatorIn(Body):
     evaluate: Evaluate
     warning_lines: Annotated[list[WarningLineBody], Field(min_length=1, max_length=4)]
     effective_from: Day
-    stale_after_days: Annotated[Any, BeforeValidator(_later), WithJsonSchema({"not": {}, "description": "Later."})] = None
+    stale_after_days: Annotated[
+        int | None, Field(ge=1, le=3660, description="Days without data after which an uncleared warning is stale; none: never.")
+    ] = None
 
     def definition(self) -> Definition:
         """Return what it says as a value of the domain."""
-        return Definition.model_validate(self.model_dump(exclude={"code", "stale_after_days"}))
+        return Definition.model_validate(self.model_dump(exclude={"code"}))
 
 
 class WarningLineView(View):
@@ -118,9 +143,10 @@ class IndicatorView(View):
     comparison: str
     target: Shown | None
     min_denominator: Shown
-    evaluate: str
+    evaluate: str | dict[str, str]
     warning_lines: list[WarningLineView]
     effective_from: date
+    stale_after_days: int | None = None
     created_at: datetime
     created_by: str
     activated_at: datetime | None

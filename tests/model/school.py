@@ -43,7 +43,7 @@ class Version:
     window: str
     below: bool
     least: int
-    at_close: bool
+    when: str  # "on_update", "window_close" or "daily"
     lines: tuple[tuple[str, Fraction, Fraction], ...]
     since: date
 
@@ -71,13 +71,17 @@ class School:
             self.inputs.append(("event", event))
 
     def activate(self, version: Version, today: date) -> None:
-        if version.at_close:
+        if version.when == "window_close":
             self.inputs.append(("closed", (version, self.newest_closed(version.window, today))))
         self.inputs.append(("activated", version))
 
     def close(self, today: date) -> None:
-        for version in [what for kind, what in self.inputs if kind == "activated" and what.at_close]:
-            self.inputs.append(("closed", (version, self.newest_closed(version.window, today))))
+        """The clock goes on to another day: windows close, and what is judged daily is judged."""
+        for version in [what for kind, what in self.inputs if kind == "activated"]:
+            if version.when == "window_close":
+                self.inputs.append(("closed", (version, self.newest_closed(version.window, today))))
+            elif version.when == "daily":
+                self.inputs.append(("daily", version))
 
     def dismiss(self, key: Key) -> None:
         self.inputs.append(("dismissed", key))
@@ -157,6 +161,8 @@ class School:
                     telling.activate(place, what)
                 case "closed":
                     telling.close(place, *what)
+                case "daily":
+                    telling.judge_daily(place, what)
                 case "dismissed" if what in telling.open and not telling.open[what][1]:
                     telling.open[what] = (telling.open[what][0], True)
                     telling.steps.append((*what, place, "dismissed", telling.open[what][0], 0, 0))
@@ -185,7 +191,7 @@ class Telling:
         for level, subject in subjects.items():
             for code in sorted({v.code for v in self.versions}):
                 v = self.in_force(code, content.day)
-                if v is not None and (v.metric, v.level) == (content.metric, level):
+                if v is not None and (v.metric, v.level) == (content.metric, level) and v.when != "daily":
                     start = self.school.start(v.window, content.day)
                     if start is not None and self.deciding(v, subject) == start:
                         self.judge(place, v, subject, start)
@@ -196,7 +202,7 @@ class Telling:
 
     def deciding(self, v: Version, subject: str) -> date | None:
         """The latest-starting window with enough denominator; judged at close: of those that were closed."""
-        last = self.through.get((v.code, v.version), NEVER) if v.at_close else date.max
+        last = self.through.get((v.code, v.version), NEVER) if v.when == "window_close" else date.max
         cells = self.sums[v.metric, v.level, subject, v.window]
         return max((start for start, (_, d) in cells.items() if d >= v.least and start <= last), default=None)
 
@@ -228,6 +234,13 @@ class Telling:
                 if start is not None and self.in_force(v.code, self._newest_day(v, subject, start)) is v:
                     self.judge(place, v, subject, start)
                     break
+
+    def judge_daily(self, place: int, v: Version) -> None:
+        """Each subject's deciding window is judged, whatever changed it since the day before."""
+        for subject in self._subjects(v):
+            start = self.deciding(v, subject)
+            if start is not None and self.in_force(v.code, self._newest_day(v, subject, start)) is v:
+                self.judge(place, v, subject, start)
 
     def close(self, place: int, v: Version, newest: date) -> None:
         """Judge each window that has ended since the last time, once, in order."""

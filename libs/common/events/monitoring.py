@@ -50,6 +50,7 @@ class WarningRaised(Event, type="monitoring.warning_raised", about="warning"):
     raised_at: AwareDatetime
     observed_at: AwareDatetime | None = None
     places: list[str]
+    kind: str = "ratio"
     revision: int | None = None
 
 
@@ -97,6 +98,19 @@ class WarningRevised(Event, type="monitoring.warning_revised", about="warning"):
     because: str
     reason: str
     revision: int | None = None
+
+
+class WarningStale(Event, type="monitoring.warning_stale", about="warning"):
+    """Its subject has had no data for the indicator's `stale_after_days`: silence is never a recovery."""
+
+    warning: UUID
+
+
+class WarningResumed(Event, type="monitoring.warning_resumed", about="warning"):
+    """A stale warning's subject has data again: it is what it was (`status`)."""
+
+    warning: UUID
+    status: str
 
 
 class WarningWithdrawn(Event, type="monitoring.warning_withdrawn", about="warning"):

@@ -17,7 +17,10 @@ class WarningLine(BaseModel):
 
 
 class IndicatorActivated(Event, type="standards.indicator_activated", about="code"):
-    """A version of an indicator is in force from midnight of `effective_from` in the school's zone."""
+    """A version of an indicator is in force from midnight of `effective_from` in the school's zone.
+
+    `evaluate` is `on_update`, `window_close` or `{"daily_at": "HH:MM"}`; `stale_after_days` None: its warnings never go stale.
+    """
 
     code: str
     version: int
@@ -28,6 +31,7 @@ class IndicatorActivated(Event, type="standards.indicator_activated", about="cod
     comparison: str
     target: Decimal | None = None
     min_denominator: Decimal
-    evaluate: str
+    evaluate: str | dict[str, str]
     warning_lines: list[WarningLine]
     effective_from: date
+    stale_after_days: int | None = None

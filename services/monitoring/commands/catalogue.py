@@ -10,7 +10,6 @@ from libs.common.events.gateway import SchoolAdded
 from libs.common.events.monitoring import MetricDefined
 from libs.common.events.standards import IndicatorActivated
 from services.monitoring.commands.judging import judge_all, refill, start_closing
-from services.monitoring.domain.episodes import Indicator
 from services.monitoring.domain.metrics import STARTING
 from services.monitoring.domain.story import activated_cause
 from services.monitoring.queries.catalogue import find_indicator, find_metric
@@ -58,15 +57,18 @@ async def activate_indicator(tx: Transaction, event: IndicatorActivated) -> None
     if await find_indicator(tx.session, school.id, event.code, event.version) is not None:
         return
     definition = event.model_dump(mode="json")
-    tx.session.add(IndicatorRow(school_id=school.id, code=event.code, version=event.version, definition=definition))
+    version = IndicatorRow(school_id=school.id, code=event.code, version=event.version, definition=definition)
+    version.stale_after_days = event.stale_after_days
+    tx.session.add(version)
     changed(school)
     await tx.session.flush()
     found = await find_school_locked(tx, tx.school)
     assert found is not None
-    indicator = Indicator.of(definition)
+    indicator = next(v for v in found[1].versions[event.code] if v.version == event.version)
     closed = await start_closing(tx, found[1], indicator)
     story = {"school_id": school.id, "code": event.code, "version": event.version, "position": school.position}
-    for newest in (closed, None) if closed is not None else (None,):  # what is closed by now, then the activation itself
-        tx.append(MomentRow, **story, closed=newest)
+    if closed is not None:
+        tx.append(MomentRow, what="closed", start=closed, **story)
+    tx.append(MomentRow, what="activated", start=None, **story)
     await refill(tx, found[1], {(indicator.metric, indicator.level, indicator.window)})
-    await judge_all(tx, *found, indicator.metric, indicator.level, {indicator.code}, activated_cause(indicator))
+    await judge_all(tx, *found, (indicator.metric, indicator.level), indicator.code, activated_cause(indicator))

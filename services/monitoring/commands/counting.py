@@ -166,12 +166,12 @@ class _Bench:
             self.running[cell] = added if before is None else before + added
         for code, versions in self.school.watch[entry.metric, each.level].items():
             indicator = in_force(self.school.versions[code], entry.day)
-            if indicator not in versions or len(versions) > 1:
+            if indicator not in versions or len(versions) > 1 or indicator.daily_at is not None:
                 self._notice(each, versions)
             if indicator is None or indicator not in versions or indicator.window not in each.starts:
                 continue
             start = each.starts[indicator.window]
-            if not _judged_now(self.school, indicator, start):
+            if indicator.daily_at is not None or not _judged_now(self.school, indicator, start):
                 continue
             total = self.running[key, indicator.window, start]
             episode = self.ledger.episode(code, each.word, self.deciding.get((indicator, key)))
@@ -212,7 +212,7 @@ def _judged(each: _Watched, indicator: Indicator, start: int, total: Sum) -> Jud
 
 
 def _judged_through(school: School, indicator: Indicator) -> int | None:
-    if indicator.evaluate == "on_update":
+    if indicator.evaluate != "window_close":
         return None
     return school.judged_through.get((indicator.code, indicator.version), -1)
 

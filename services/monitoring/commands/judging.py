@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from libs.common.database import Transaction
 from services.monitoring.commands.warnings import Judged, Ledger
 from services.monitoring.domain.attribution import LEVEL_CODE
 from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
-from services.monitoring.domain.story import closed_cause
+from services.monitoring.domain.story import closed_cause, daily_cause
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
 from services.monitoring.queries.schools import School, changed
@@ -44,23 +44,26 @@ async def refill(tx: Transaction, school: School, watched: Iterable[tuple[str, s
 
 
 async def judge_all(
-    tx: Transaction, row: SchoolRow, school: School, metric: str, level: str, codes: Collection[str], cause: str
+    tx: Transaction, row: SchoolRow, school: School, place: tuple[str, str], code: str, cause: str, only: Indicator | None = None
 ) -> None:
-    """Judge each subject's deciding window by the version in force at the newest observation in it."""
+    """Judge each subject's deciding window at (metric, level) by the version in force at the newest observation in it.
+
+    `only`: nothing is judged by other versions.
+    """
+    metric, level = place
     subjects = {
         key: (word, name) for key, word, name in await list_series(tx.session, school.metric_ids[metric], LEVEL_CODE[level])
     }
     school.words.update({(level, name): word for word, name in subjects.values()})
-    ledger = await Ledger.open(tx, school, codes, {word for word, _ in subjects.values()})
-    for code in sorted(codes):
-        versions = school.watch[metric, level][code]
-        left = set(subjects)
-        for version in sorted(versions, key=lambda v: (v.effective_from, v.version), reverse=True):
-            found = await _deciding(tx, school, version, sorted(left))
-            left -= found.keys()
-            for key in (key for key in subjects if key in found):  # in order of the subjects' codes
-                start, total = found[key]
-                _judge(ledger, version, subjects[key], start, total, cause, row.position)
+    ledger = await Ledger.open(tx, school, {code}, {word for word, _ in subjects.values()})
+    left = set(subjects)
+    versions = [only] if only is not None else school.watch[place][code]
+    for version in sorted(versions, key=lambda v: (v.effective_from, v.version), reverse=True):
+        found = await _deciding(tx, school, version, sorted(left))
+        left -= found.keys()
+        for key in (key for key in subjects if key in found):  # in order of the subjects' codes
+            start, total = found[key]
+            _judge(ledger, version, subjects[key], start, total, cause, row.position)
     await ledger.write()
 
 
@@ -87,14 +90,15 @@ async def start_closing(tx: Transaction, school: School, indicator: Indicator) -
 
     Returns the newest window that has closed by now; None where windows of the version are judged as they change.
     """
-    if indicator.evaluate != LATE:
-        return None
     row = await tx.session.get(IndicatorRow, (school.id, indicator.code, indicator.version))
     assert row is not None
-    if row.judged_through is None:
+    if indicator.evaluate == LATE:
         row.judged_through = _newest_closed(school, indicator, tx)
+    elif indicator.daily_at is not None:
+        row.judged_through = _last_due(school, indicator.daily_at, tx)
+    if row.judged_through is not None:
         school.judged_through[indicator.code, indicator.version] = row.judged_through
-    return row.judged_through
+    return row.judged_through if indicator.evaluate == LATE else None
 
 
 def _newest_closed(school: School, indicator: Indicator, tx: Transaction) -> int:
@@ -103,17 +107,41 @@ def _newest_closed(school: School, indicator: Indicator, tx: Transaction) -> int
     return -1 if newest is None else newest
 
 
-async def close_windows(tx: Transaction, row: SchoolRow, school: School) -> None:
-    """Judge each window of a `window_close` indicator once, after its end, in order, also those missed while stopped."""
+def _last_due(school: School, minute: int, tx: Transaction) -> int:
+    """The last day on which that minute of the school's day has passed."""
+    now = school.calendar.local(tx.now)
+    today = school.calendar.day_of(tx.now)
+    return today if now.hour * 60 + now.minute >= minute else today - 1
+
+
+async def judge_by_clock(tx: Transaction, row: SchoolRow, school: School) -> None:
+    """Judge what is due: each window of a `window_close` indicator once, after its end, in order, also those missed while
+    stopped; and each `daily_at` indicator once a day.
+    """
     before = dict(school.judged_through)
-    for (metric, level), by_code in school.watch.items():
+    for place, by_code in school.watch.items():
         for versions in by_code.values():
             for indicator in sorted(versions, key=lambda v: (v.effective_from, v.version)):
                 if indicator.evaluate == LATE:
-                    await _close(tx, row.position, school, metric, level, indicator)
+                    await _close(tx, row.position, school, *place, indicator)
+                elif indicator.daily_at is not None:
+                    await _judge_daily(tx, row, school, place, indicator)
     if school.judged_through != before:
         changed(row)  # other workers count late data, and must know what is closed
         school.version = row.version
+
+
+async def _judge_daily(tx: Transaction, row: SchoolRow, school: School, place: tuple[str, str], indicator: Indicator) -> None:
+    assert indicator.daily_at is not None
+    day = _last_due(school, indicator.daily_at, tx)
+    if day <= school.judged_through.get((indicator.code, indicator.version), -1):
+        return
+    kept = await tx.session.get(IndicatorRow, (school.id, indicator.code, indicator.version))
+    assert kept is not None
+    kept.judged_through = school.judged_through[indicator.code, indicator.version] = day
+    story = {"school_id": school.id, "code": indicator.code, "version": indicator.version, "position": row.position}
+    tx.append(MomentRow, what="daily", start=day, **story)
+    await judge_all(tx, row, school, place, indicator.code, daily_cause(indicator, day), indicator)
 
 
 async def _close(tx: Transaction, position: int, school: School, metric: str, level: str, indicator: Indicator) -> None:
@@ -127,7 +155,7 @@ async def _close(tx: Transaction, position: int, school: School, metric: str, le
     versions = school.versions[indicator.code]
     starts = await list_starts(tx.session, metric_id, LEVEL_CODE[level], indicator.window, through, newest)
     story = {"school_id": school.id, "code": indicator.code, "version": indicator.version}
-    tx.append(MomentRow, position=position, closed=newest, **story)
+    tx.append(MomentRow, what="closed", position=position, start=newest, **story)
     for start in starts:
         closed = await latest_closed(tx.session, metric_id, LEVEL_CODE[level], indicator.window, start, indicator.min_denominator)
         school.words.update({(level, name): word for _, word, name, _ in closed})

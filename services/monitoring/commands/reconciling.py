@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from libs.common.database import Transaction
 from libs.common.events.monitoring import WarningRevised, WarningWithdrawn
 from services.monitoring.commands.warnings import Judged, Ledger, identity
-from services.monitoring.domain.episodes import Line, Step, Sum, decimal, ratio
+from services.monitoring.domain.episodes import Line, Step, Sum, decimal, value_of
 from services.monitoring.domain.story import Spell, Teller
 from services.monitoring.domain.windows import from_day
 from services.monitoring.queries.schools import School
@@ -207,7 +207,7 @@ class _Agreement:
             severity=warning.severity,
             window=warning.window,
             start=warning.start,
-            value=ratio(Sum(warning.numerator, warning.denominator)),
+            value=value_of(Sum(warning.numerator, warning.denominator), warning.kind),
             numerator=decimal(warning.numerator),
             denominator=decimal(warning.denominator),
             line=decimal(warning.line),

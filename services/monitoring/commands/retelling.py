@@ -99,21 +99,22 @@ class _Telling:
         episode = Episode() if turn is None else Episode(turn.severity, turn.quiet)
         before = [moment for moment in self.moments[code] if moment.position < self.since]
         early = [version for moment in before if (version := self._activated(moment)) is not None]
-        through = {moment.version: moment.closed for moment in before if moment.version and moment.closed is not None}
+        through = {m.version: m.start for m in before if m.what == "closed" and m.version is not None and m.start is not None}
         after = [self._moment(m) for m in self.moments[code] if m.position >= self.since and m.subject_word in {None, word}]
-        later = [moment.version for moment in after if moment.version is not None and moment.closed is None]
+        later = [moment.version for moment in after if moment.what == "activated" and moment.version is not None]
         teller = Teller(subject[0], self.school.calendar, early, later, episode, self.days[subject], through)
         teller.tell(self.told.get(subject, ()), after)
         return Retold(code, subject, word, teller, turn if episode.severity is not None else None)
 
     def _activated(self, moment: MomentRow) -> Indicator | None:
-        return self._version(moment) if moment.version is not None and moment.closed is None else None
+        return self._version(moment) if moment.what == "activated" else None
 
     def _version(self, moment: MomentRow) -> Indicator:
         return next(v for v in self.school.versions[moment.code] if v.version == moment.version)
 
     def _moment(self, moment: MomentRow) -> Moment:
-        return Moment(moment.position, None if moment.version is None else self._version(moment), moment.closed)
+        version = None if moment.version is None else self._version(moment)
+        return Moment(moment.position, moment.what, version, moment.start)
 
 
 async def _read(tx: Transaction, school: School, metrics: Mapping[Subject, set[str]], since: int) -> dict[Subject, list[Told]]:

@@ -25,7 +25,7 @@ from libs.common.events.monitoring import (
     WarningRaised,
 )
 from libs.common.telemetry import OBSERVATION_TO_WARNING
-from services.monitoring.domain.episodes import Episode, Indicator, Line, Step, Sum, decimal, millionths, ratio
+from services.monitoring.domain.episodes import Episode, Indicator, Line, Step, Sum, decimal, millionths, value_of
 from services.monitoring.domain.windows import from_day
 from services.monitoring.queries.places import Described, classes_of_lessons, describe
 from services.monitoring.queries.schools import School, get_school
@@ -125,6 +125,7 @@ class Ledger:
             indicator=indicator.code,
             version=indicator.version,
             metric=indicator.metric,
+            kind=indicator.kind,
             level=judged.level,
             subject=judged.subject,
             subject_word=judged.word,
@@ -235,6 +236,7 @@ class Ledger:
             raised_at=self.tx.now,
             observed_at=judged.recorded_at,
             places=described.places,
+            kind=indicator.kind,
             revision=judged.total.revision,
             **_numbers(judged),
         )
@@ -243,7 +245,7 @@ class Ledger:
 def _numbers(judged: Judged) -> dict[str, Any]:
     return {
         "start": from_day(judged.start),
-        "value": ratio(judged.total),
+        "value": value_of(judged.total, judged.indicator.kind),
         "numerator": decimal(judged.total.numerator),
         "denominator": decimal(judged.total.denominator),
     }
@@ -275,7 +277,7 @@ async def dismiss(tx: Transaction, scope: Scope, warning: UUID, by: str, reason:
     if row.episode_open:
         position = (await get_school(tx.session, scope.school)).position
         story = {"school_id": row.school_id, "subject_word": row.subject_word}
-        tx.session.add(MomentRow(code=row.indicator, position=position, **story))
+        tx.session.add(MomentRow(what="dismissed", code=row.indicator, position=position, **story))
         turn = {"place": position, "severity": row.severity, "quiet": True, "version": row.version, "line": row.line}
         tx.session.add(TurnRow(indicator=row.indicator, **turn, **story))
     tx.session.add(WarningStepRow(warning=row.id, at=tx.now, step="dismissed", by=by, detail={"reason": reason}))

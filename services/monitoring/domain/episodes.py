@@ -14,6 +14,7 @@ from msgspec import Struct
 from services.monitoring.domain.windows import WINDOWS, Window, to_day
 
 MILLION = 1_000_000
+ADDITIVE = frozenset({"sum", "count"})  # kinds whose value is the numerator alone
 SEVERITIES = ("blue", "yellow", "orange", "red")
 
 
@@ -54,6 +55,16 @@ def ratio(total: Sum) -> Decimal | None:
     return decimal(sign * ((2 * abs(total.numerator) * MILLION + total.denominator) // (2 * total.denominator)))
 
 
+def value_of(total: Sum, kind: str) -> Decimal | None:
+    """What a sum says by the metric's kind: of `ratio` and `mean` numerator / denominator, of `sum` and `count` the numerator.
+
+    None without denominator: nothing observed is not zero.
+    """
+    if kind in ADDITIVE:
+        return decimal(total.numerator) if total.denominator else None
+    return ratio(total)
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """Where a warning of one severity begins (`enter`) and ends (`clear`), in millionths."""
@@ -65,7 +76,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Indicator:
-    """One activated version of an indicator. Lines are mildest first; a value on a line is not past it."""
+    """One activated version of an indicator. Lines are mildest first; a value on a line is not past it.
+
+    `kind` is the metric's. `evaluate` is `on_update`, `window_close` or `daily_at`, that with the minute of the school's day.
+    """
 
     code: str
     version: int
@@ -78,10 +92,17 @@ class Indicator:
     evaluate: str
     lines: tuple[Line, ...]
     effective_from: int
+    kind: str = "ratio"
+    daily_at: int | None = None
+    stale_after_days: int | None = None
 
     @classmethod
-    def of(cls, definition: dict[str, Any]) -> Indicator:
-        """Read what standards published (`IndicatorActivated` as JSON)."""
+    def of(cls, definition: dict[str, Any], kind: str) -> Indicator:
+        """Read what standards published (`IndicatorActivated` as JSON) about a metric of that kind."""
+        evaluate, daily_at = definition["evaluate"], None
+        if isinstance(evaluate, dict):
+            hour, minute = map(int, evaluate["daily_at"].split(":"))
+            evaluate, daily_at = "daily_at", hour * 60 + minute
         return cls(
             code=definition["code"],
             version=definition["version"],
@@ -91,7 +112,10 @@ class Indicator:
             window=WINDOWS[definition["window"]],
             below=definition["comparison"] == "below",
             min_denominator=millionths(definition["min_denominator"]),
-            evaluate=definition["evaluate"],
+            evaluate=evaluate,
+            kind=kind,
+            daily_at=daily_at,
+            stale_after_days=definition.get("stale_after_days"),
             lines=tuple(
                 sorted(
                     (
@@ -105,8 +129,11 @@ class Indicator:
         )
 
     def past(self, total: Sum, line: int) -> bool:
-        """Whether numerator / denominator is beyond the line; compared exactly. The denominator is greater than 0."""
-        value, limit = total.numerator * MILLION, line * total.denominator
+        """Whether the value is beyond the line; compared exactly. The denominator is greater than 0."""
+        if self.kind in ADDITIVE:
+            value, limit = total.numerator, line
+        else:
+            value, limit = total.numerator * MILLION, line * total.denominator
         return value < limit if self.below else value > limit
 
     def worst(self, total: Sum) -> Line | None:

@@ -28,13 +28,14 @@ class Told(Struct, frozen=True):
 
 
 class Moment(Struct, frozen=True):
-    """What happened between observations, after `place`: a version was activated, its windows were judged as they closed
-    (`closed`, the start of the newest), or a person dismissed the warning (`version` None).
+    """What happened between observations, after `place`: a version was `activated`, its windows were judged as they `closed`
+    (`start`: that of the newest), it was judged at its time of the day (`daily`, `start` is the day), or a person `dismissed`.
     """
 
     place: int
+    what: str
     version: Indicator | None = None
-    closed: int | None = None
+    start: int | None = None
 
 
 class Turn(Struct, frozen=True):
@@ -67,6 +68,11 @@ class Spell(Struct):
 def closed_cause(indicator: Indicator, start: int) -> str:
     """What names the close of a window as the cause of what it led to."""
     return f"closed|{indicator.code}|{indicator.window.name}|{start}"
+
+
+def daily_cause(indicator: Indicator, day: int) -> str:
+    """What names the judgement of a day as the cause of what it led to."""
+    return f"daily|{indicator.code}|{indicator.version}|{day}"
 
 
 def activated_cause(indicator: Indicator) -> str:
@@ -112,10 +118,11 @@ class Teller:
                 self._observe(each)
             elif each.version is None:
                 self._dismiss(each)
-            elif each.closed is None:
+            elif each.what == "activated":
                 self._activate(each, each.version)
-            else:
-                self._close(each, each.version, each.closed)
+            elif each.start is not None:
+                told_at_once = self._close if each.what == "closed" else self._judge_daily
+                told_at_once(each, each.version, each.start)
         return self.turns
 
     def deciding(self, version: Indicator) -> tuple[int, Sum] | None:
@@ -150,7 +157,7 @@ class Teller:
         return total.denominator >= version.min_denominator and total.denominator > 0 and self._closed(version, start)
 
     def _closed(self, version: Indicator, start: int) -> bool:
-        return version.evaluate == "on_update" or start <= self.through.get(version.version, -1)
+        return version.evaluate != "window_close" or start <= self.through.get(version.version, -1)
 
     def _decide_anew(self) -> None:
         for version in self.versions:
@@ -169,7 +176,7 @@ class Teller:
         if version_now is None or version_now.level != self.level or version_now.metric != told.metric:
             return
         start = starts.get(version_now.window)
-        if start is not None and self._deciding.get(version_now.version) == start:
+        if start is not None and self._deciding.get(version_now.version) == start and version_now.daily_at is None:
             self._judge(version_now, start, told.place, told.cause, told.taught)
 
     def _judge(self, version: Indicator, start: int, place: int, cause: str, taught: str | None = None) -> None:
@@ -204,6 +211,11 @@ class Teller:
                 continue
             if in_force(self.versions, self._newest[version.metric, version.window, start]) is version:
                 self._judge(version, start, moment.place, closed_cause(version, start))
+
+    def _judge_daily(self, moment: Moment, version: Indicator, day: int) -> None:
+        start = self._deciding.get(version.version)
+        if start is not None and in_force(self.versions, self._newest[version.metric, version.window, start]) is version:
+            self._judge(version, start, moment.place, daily_cause(version, day))
 
     def _dismiss(self, moment: Moment) -> None:
         if self.episode.severity is not None and not self.episode.quiet:

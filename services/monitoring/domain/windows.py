@@ -64,6 +64,10 @@ class Calendar:
         """The school's day at an instant."""
         return to_day(instant.astimezone(self._zone).date())
 
+    def local(self, instant: datetime) -> datetime:
+        """The instant by the school's clock."""
+        return instant.astimezone(self._zone)
+
     def midnight(self, day: int) -> datetime:
         """The instant at which a day begins in the school's zone."""
         at = from_day(day)

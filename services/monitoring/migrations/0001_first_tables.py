@@ -126,6 +126,7 @@ def upgrade() -> None:
     sa.Column('version', sa.Integer(), nullable=False),
     sa.Column('definition', sa.JSON(), nullable=False),
     sa.Column('judged_through', sa.Integer(), nullable=True),
+    sa.Column('stale_after_days', sa.Integer(), nullable=True),
     sa.PrimaryKeyConstraint('school_id', 'code', 'version', name=op.f('indicator_pk'))
     )
     op.create_table('installation',
@@ -150,8 +151,9 @@ def upgrade() -> None:
     sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('what', sa.String(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=True),
-    sa.Column('closed', sa.Integer(), nullable=True),
+    sa.Column('start', sa.Integer(), nullable=True),
     sa.Column('subject_word', sa.BigInteger(), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('moment_pk'))
     )
@@ -300,6 +302,7 @@ def upgrade() -> None:
     sa.Column('indicator', sa.String(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.Column('metric', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
     sa.Column('level', sa.String(), nullable=False),
     sa.Column('subject', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
     sa.Column('subject_word', sa.BigInteger(), nullable=False),

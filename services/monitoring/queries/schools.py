@@ -144,7 +144,7 @@ async def load_school(session: AsyncSession, row: SchoolRow) -> School:
     # In an order that every worker shares: it is the order in which an observation is judged by several indicators.
     ordered = select(IndicatorRow).filter_by(school_id=row.id).order_by(IndicatorRow.code, IndicatorRow.version)
     for each in await session.scalars(ordered):
-        indicator = Indicator.of(each.definition)
+        indicator = Indicator.of(each.definition, metrics[str(each.definition["metric"])].kind)
         versions[indicator.code].append(indicator)
         watch[indicator.metric, indicator.level][indicator.code].append(indicator)
         if each.judged_through is not None:
@@ -218,11 +218,12 @@ def _day(day: date | None) -> int | None:
 
 
 async def list_closing(session: AsyncSession) -> Sequence[str]:
-    """Schools with an indicator that is judged when its windows close."""
+    """Schools with an indicator that is judged by the clock, or goes stale by it."""
+    by_clock = IndicatorRow.judged_through.is_not(None) | IndicatorRow.stale_after_days.is_not(None)
     sql = (
         select(SchoolRow.code)
         .join(IndicatorRow, IndicatorRow.school_id == SchoolRow.id)
-        .where(IndicatorRow.judged_through.is_not(None))
+        .where(by_clock)
         .distinct()
         .order_by(SchoolRow.code)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -47,6 +47,17 @@ async def list_warnings(
         at, id_ = after
         sql = sql.where(or_(WarningRow.raised_at < at, and_(WarningRow.raised_at == at, WarningRow.id < id_)))
     return (await session.scalars(sql.order_by(WarningRow.raised_at.desc(), WarningRow.id.desc()).limit(limit))).all()
+
+
+async def list_standing(session: AsyncSession, school_id: int, codes: Collection[str]) -> list[WarningRow]:
+    """The uncleared warnings of these indicators."""
+    sql = select(WarningRow).where(
+        WarningRow.school_id == school_id,
+        WarningRow.episode_open,
+        WarningRow.indicator.in_(sorted(codes)),
+        WarningRow.status.in_(("open", "acknowledged", "improving", "stale")),
+    )
+    return list((await session.scalars(sql.order_by(WarningRow.raised_at, WarningRow.id))).all())
 
 
 async def list_steps(session: AsyncSession, warning: UUID) -> Sequence[WarningStepRow]:

@@ -42,7 +42,8 @@ class MetricRow(Table):
 class IndicatorRow(Table):
     """One activated version of an indicator, as standards published it.
 
-    `judged_through` is the first day of the newest closed window that has been judged (`window_close` only).
+    `judged_through` is the first day of the newest closed window that has been judged (`window_close`), or the last day on which
+    the version was judged (`daily_at`).
     """
 
     __tablename__ = "indicator"
@@ -51,11 +52,13 @@ class IndicatorRow(Table):
     version: Mapped[int] = mapped_column(primary_key=True)
     definition: Mapped[dict[str, object]] = mapped_column(JSON)
     judged_through: Mapped[int | None]
+    stale_after_days: Mapped[int | None]
 
 
 class MomentRow(Table):
-    """What happened to stories between observations, in order: a version was activated, its windows were judged at their close
-    (`closed`, the first day of the newest), or a person dismissed the warning of a subject (`subject_word`).
+    """What happened to stories between observations, in order (`what`): a version was `activated`, its windows were judged at
+    their close (`closed`, with the first day of the newest), it was judged at its time of the day (`daily`), or a person
+    `dismissed` the warning of a subject (`subject_word`).
 
     `position` is how far the school had counted then.
     """
@@ -66,6 +69,7 @@ class MomentRow(Table):
     school_id: Mapped[int]
     code: Mapped[str]
     position: Mapped[int] = mapped_column(BigInteger)
+    what: Mapped[str]
     version: Mapped[int | None]
-    closed: Mapped[int | None]
+    start: Mapped[int | None]
     subject_word: Mapped[int | None] = mapped_column(BigInteger)

@@ -38,6 +38,7 @@ class WarningRow(Table):
     indicator: Mapped[str]
     version: Mapped[int]
     metric: Mapped[str]
+    kind: Mapped[str]
     level: Mapped[str]
     subject: Mapped[str] = mapped_column(Ordered)
     subject_word: Mapped[int] = mapped_column(BigInteger)

@@ -51,7 +51,7 @@ async def test_a_metric_is_added_changed_and_told(database_url: str, tmp_path: P
                 METRIC,
                 METRIC | {"name": "就餐率"},
                 METRIC | {"grain": ["student", "class"]},
-                METRIC | {"kind": "sum"},
+                METRIC | {"kind": "latest"},
             )
         ]
         (shown,) = [m for m in await every(client, "/metrics") if m["code"] == "meals"]

@@ -73,6 +73,10 @@ CODES: dict[str, list[IndicatorActivated]] = {
         indicator("e-term", {"blue": ("0.7", "0.7")}, level="school", window="term", min_denominator=Decimal(4)),
         indicator("e-term", {"blue": ("0.7", "0.7")}, level="school", window="term", evaluate="window_close", version=2),
     ],
+    "g-daily": [
+        indicator("g-daily", {"yellow": ("0.7", "0.8"), "red": ("0.4", "0.5")}, evaluate={"daily_at": "08:00"}, level="course"),
+        indicator("g-daily", {"yellow": ("0.6", "0.6")}, version=2, level="course", effective_from=date(2026, 3, 8)),
+    ],
     "f-day": [indicator("f-day", {"red": ("0.5", "0.5")}, level="homeroom", window="day", evaluate="window_close")],
 }
 # What the roster brings, part by part: an id and what stands in that import.
@@ -273,7 +277,7 @@ async def stories(sut: ServiceUnderTest) -> dict[Any, list[Any]]:
 def plain(v: IndicatorActivated) -> Version:
     lines = tuple((line.severity, Fraction(line.enter), Fraction(line.clear)) for line in v.warning_lines)
     said = (v.code, v.version, v.metric, v.level, v.window, v.comparison == "below", int(v.min_denominator))
-    return Version(*said, v.evaluate == "window_close", lines, v.effective_from)
+    return Version(*said, "daily" if isinstance(v.evaluate, dict) else v.evaluate, lines, v.effective_from)
 
 
 class Runner:
@@ -329,6 +333,7 @@ HISTORY: list[Op] = [
     some(7, [0, 1, 9], "S2", "C2"),
     ("learn", "S1"),
     ("activate", "f-day"),
+    ("activate", "g-daily"),
     ("days", 4),
     ("dismiss", 0),
     some(10, [0, 2, 5, 6], "S3", "C2"),

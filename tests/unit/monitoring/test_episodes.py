@@ -220,7 +220,8 @@ def test_an_indicator_is_read_as_standards_published_it() -> None:
                 {"severity": "blue", "enter": "0.80", "clear": "0.85"},
             ],
             "effective_from": "2026-02-24",
-        }
+        },
+        "ratio",
     )
 
     assert (read.code, read.version, read.metric, read.level) == ("class-completion-week", 3, "assignment_completion", "class")
