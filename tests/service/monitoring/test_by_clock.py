@@ -28,7 +28,7 @@ from tests.service.monitoring.world import (
 )
 
 MORNING = datetime(2026, 3, 3, 2, 0, tzinfo=UTC)  # ten o'clock in Shanghai
-EVENING = {"evaluate": {"daily_at": "20:00"}}
+EVENING: dict[str, Any] = {"evaluate": {"daily_at": "20:00"}}
 
 
 async def states(sut: ServiceUnderTest) -> list[str]:
