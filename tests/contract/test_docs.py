@@ -20,7 +20,6 @@ PAGES_IN_WORDS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
 MODULE_LINES, FUNCTION_LINES = 400, 40
 LONG: dict[str, str] = {
-    "services/planning/commands/opening.py:_row": "one literal row: cutting it would hide which value a column gets",
     "tests/service/reporting/test_overview.py:test_every_step_of_a_warning_and_its_task_is_told_in_words_and_fields": "one story",
 }
 """What may be longer, as `path` or `path:function`, and why."""

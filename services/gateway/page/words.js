@@ -96,7 +96,7 @@ const NAMES = {
     acknowledged: ["知悉", "Acknowledged"], improving: ["整改中", "Improving"], dismissed: ["不成立", "Dismissed"],
     opened: ["任务", "Task opened"], started: ["开始", "Task started"], submitted: ["提交", "Task submitted"],
     returned: ["退回", "Task returned"], verified: ["验收", "Task verified"], closed: ["关闭", "Task closed"],
-    due_changed: ["改期", "Due date moved"], overdue: ["逾期", "Overdue"],
+    due_changed: ["加急", "Task more urgent"], overdue: ["逾期", "Overdue"],
   },
 };
 

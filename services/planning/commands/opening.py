@@ -70,24 +70,19 @@ def _row(
     day: date,
 ) -> dict[str, Any]:
     owner, verifier = people
-    exact = warning.numerator / warning.denominator if warning.denominator else warning.value
-    said = {"level": warning.level, "indicator": warning.indicator_name, "comparison": warning.comparison}
+    same = ("warning", "indicator", "indicator_name", "metric", "comparison", "level", "subject", "subject_name")
+    said = {name: getattr(warning, name) for name in same}
     return {
+        **said,
         "id": id_,
         "school": tx.school,
-        "warning": warning.warning,
-        "indicator": warning.indicator,
-        "level": warning.level,
-        "subject": warning.subject,
-        "subject_name": warning.subject_name,
-        "title": wording.title(
-            **said,
-            subject=warning.subject_name or warning.subject,
-            severity=warning.severity,
-            value=number.text(exact, warning.line),
-            line=number.exact(warning.line),
+        "title": _title(warning, number, **said),
+        "goal_proposed": wording.goal(
+            level=warning.level,
+            indicator=warning.indicator_name,
+            comparison=warning.comparison,
+            clear=number.exact(warning.clear),
         ),
-        "goal_proposed": wording.goal(**said, clear=number.exact(warning.clear)),
         "curve": wording.curve(metric=warning.metric, level=warning.level, window=warning.window, subject=warning.subject),
         "severity": warning.severity,
         "status": Status.PROPOSED,
@@ -102,6 +97,20 @@ def _row(
         "plan_due_on": day + timedelta(days=settings.plan_days[warning.severity]),  # type: ignore[index]  # monitoring's severities
         "due_on": day + timedelta(days=settings.due_days[warning.severity]),  # type: ignore[index]  # as above
     }
+
+
+def _title(fact: WarningRaised | WarningEscalated, number: wording.Number, **said: Any) -> str:
+    """The title by the line that was passed; `said` are the warning's own fields."""
+    exact = fact.numerator / fact.denominator if fact.denominator else fact.value
+    return wording.title(
+        level=said["level"],
+        subject=said["subject_name"] or said["subject"],
+        indicator=said["indicator_name"],
+        comparison=said["comparison"],
+        severity=fact.severity,
+        value=number.text(exact, fact.line),
+        line=number.exact(fact.line),
+    )
 
 
 async def _insert(tx: Transaction, rows: Sequence[dict[str, Any]], places: Mapping[UUID, Sequence[str]]) -> None:
@@ -138,19 +147,24 @@ def _opened(row: Mapping[str, Any], places: list[str]) -> ImprovementOpened:
 
 
 async def hurry_improvement(tx: Transaction, warning: WarningEscalated) -> None:
-    """A worse severity: the due date becomes the earlier of the present one and the new severity's, counted from today."""
+    """A worse severity: the title names its line, and each date becomes the earlier of the present one and the new severity's,
+    counted from today.
+    """
     row = await queries.find_by_warning(tx.session, tx.school, warning.warning)
     if row is None or row.status == Status.CLOSED:
         return
-    settings = await queries.settings_of(tx.session, tx.school)
-    today = tx.now.astimezone(await queries.zone_of(tx.session, tx.school)).date()
-    due = today + timedelta(days=settings.due_days[warning.severity])  # type: ignore[index]  # monitoring's severities
     if SEVERITIES.index(warning.severity) <= SEVERITIES.index(row.severity):
         return
+    settings = await queries.settings_of(tx.session, tx.school)
+    number = wording.Number(percent=await queries.reads_in_percent(tx.session, tx.school, row.metric))
+    today = tx.now.astimezone(await queries.zone_of(tx.session, tx.school)).date()
+    plan, due = settings.plan_days[warning.severity], settings.due_days[warning.severity]  # type: ignore[index]  # monitoring's severities
     row.severity = warning.severity
-    if due < row.due_on:
-        row.due_on, row.plan_due_on = due, min(row.plan_due_on, due)
-        tx.publish(ImprovementDueChanged(improvement=row.id, warning=row.warning, severity=row.severity, due_on=due))
+    row.title = _title(warning, number, **{column.key: getattr(row, column.key) for column in ImprovementRow.__table__.columns})
+    row.plan_due_on = min(row.plan_due_on, today + timedelta(days=plan))
+    row.due_on = min(row.due_on, today + timedelta(days=due))
+    said = {name: getattr(row, name) for name in ("warning", "severity", "due_on", "plan_due_on", "title")}
+    tx.publish(ImprovementDueChanged(improvement=row.id, **said))
     note(tx, row, "escalated", None, severity=row.severity, due_on=row.due_on.isoformat())
 
 
