@@ -15,7 +15,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv .venv || { echo "Could not make a virtual environment: install Python's venv module (Debian: apt install python3-venv)"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)" \
 	  || { echo "Could not install uv: is the package index reachable? (pip config list shows which one is asked)"; exit 1; }
-	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements.lock \
+	@$(BIN)/uv pip sync --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock \
 	  || { echo "Could not install the locked packages: is the package index reachable?"; exit 1; }
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
 	@touch $@

@@ -157,8 +157,14 @@ class Transaction:
             await self.session.execute(insert(table), rows)
 
     def publish(self, fact: Event, *, cause: str | None = None, school: str | None = None) -> UUID:
-        """Send the event when the transaction commits, and only then. Returns the event's id."""
-        cause, school = cause or self.cause, school or self.school
+        """Send the event when the transaction commits, and only then. Returns the event's id.
+
+        Raises ValueError where no school is known: nobody works by what is said of none. A dead letter without one says
+        `school=""` in so many words.
+        """
+        cause = cause or self.cause
+        if school is None and not (school := self.school):
+            raise ValueError(f"{fact.event_type} is published for no school: say school=, or set tx.school before")
         about = str(getattr(fact, fact.about_field))
         n = self._counts[school, cause, fact.event_type, about]
         self._counts[school, cause, fact.event_type, about] += 1

@@ -27,7 +27,7 @@ from libs.common.asgi import KEPT, Idempotency, Observed, problem
 from libs.common.auth import Principal, Scope
 from libs.common.bus import Bus
 from libs.common.database import AnswerRow, Database, OutboxRow, Transaction
-from libs.common.errors import Fault, Invalid, Malformed, ServiceError
+from libs.common.errors import Fault, Invalid, Malformed, NotFound, ServiceError
 from libs.common.service import Service
 
 log = structlog.get_logger()
@@ -213,21 +213,32 @@ async def render_http(_: Request, error: Exception) -> Response:
     return problem(failure)
 
 
-async def _render_validation(_: Request, error: Exception) -> Response:
+async def _render_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = error.errors()
+    if any(fault["loc"][0] == "path" for fault in faults):
+        return problem(NotFound("nothing has such an id"))
     if any(fault["type"] == "json_invalid" for fault in faults):
         return problem(Malformed("the body is not JSON"))
-    where = [fault["loc"][1:] if fault["loc"][0] in {"body", "query", "path", "header"} else fault["loc"] for fault in faults]
-    return problem(
-        Invalid(
-            "the request has invalid values",
-            [
-                Fault(pointer="".join(f"/{_escape(str(part))}" for part in loc), detail=fault["msg"].removeprefix("Value error, "))
-                for loc, fault in zip(where, faults, strict=True)
-            ],
-        )
-    )
+    found = [each for fault in faults for each in _faults(request, fault["type"], fault["loc"], fault["msg"])]
+    return problem(Invalid("the request has invalid values", found))
+
+
+def _faults(request: Request, kind: str, loc: tuple[str | int, ...], why: str) -> list[Fault]:
+    """What the framework found, each at its field; a body that is not there lacks each field that it must have."""
+    if kind == "missing" and loc == ("body",) and (required := _required(request)):
+        return [Fault(pointer=f"/{name}", detail=why) for name in required]
+    where = loc[1:] if loc[0] in {"body", "query", "path", "header"} else loc
+    return [Fault(pointer="".join(f"/{_escape(str(part))}" for part in where), detail=why.removeprefix("Value error, "))]
+
+
+def _required(request: Request) -> list[str]:
+    """The fields that the route's body must have."""
+    body = getattr(request.scope.get("route"), "body_field", None)
+    model = body.field_info.annotation if body is not None else None
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return []
+    return [field.alias or name for name, field in model.model_fields.items() if field.is_required()]
 
 
 def _escape(part: str) -> str:

@@ -43,7 +43,12 @@ for name, commands in {
 }.items():
     app.add_typer(commands, name=name)
 
+SCHOOLS_SHOWN = 5
 School = Annotated[str, typer.Option("--school", help="Code of the school.", metavar="CODE")]
+
+OnlySchool = Annotated[
+    str | None, typer.Option("--school", help="Code of the school; may be left out where there is only one.", metavar="CODE")
+]
 
 
 @dataclass(frozen=True)
@@ -134,11 +139,12 @@ def import_roster(context: typer.Context, source: Annotated[Path, typer.Argument
 
 
 @posts_commands.command("import")
-def import_posts(context: typer.Context, file: Path, school: School) -> None:
+def import_posts(context: typer.Context, file: Path, school: OnlySchool = None) -> None:
     """Take in posts from CSV with the columns person,post,object,from,to."""
     here: Installation = context.obj
-    headers = {"Content-Type": "text/csv"}
-    answer = here.client().change("PUT", "/api/v1/posts", school, school, content=_content(file), headers=headers)
+    client, content, headers = here.client(), _content(file), {"Content-Type": "text/csv"}
+    school = school or _only_school(client)
+    answer = client.change("PUT", "/api/v1/posts", school, school, content=content, headers=headers)
     here.say(f"{'posts':<18} {_counts(answer)}", **answer)
 
 
@@ -152,7 +158,7 @@ def apply_metrics(context: typer.Context, file: Path, school: School) -> None:
         position = answer.headers.get("zhengai-position", position)
         applied.append(answer.json())
     client.settle(school, position)
-    here.say(f"{len(applied)} metrics are in force at {school}.", applied=applied)
+    here.say(f"{_many(len(applied), 'metric')} in force at {school}.", applied=applied)
 
 
 @indicator_commands.command("apply")
@@ -257,7 +263,7 @@ def replay_dead_letters(context: typer.Context, ids: Annotated[list[str], typer.
         answer = client.call("POST", f"/api/v1/deadletters/{letter}/replay", params=of(school))
         position = answer.headers.get("zhengai-position", position)
     client.settle(school, position)
-    here.say(f"{len(ids)} dead letters were handed in again.", replayed=ids)
+    here.say(f"{_many(len(ids), 'dead letter', 'was', 'were')} handed in again.", replayed=ids)
 
 
 @app.command("migrate")
@@ -268,6 +274,21 @@ def migrate(context: typer.Context) -> None:
     here: Installation = context.obj
     services = run()
     here.say(f"The databases of {', '.join(services)} are up to date.", services=services)
+
+
+def _many(n: int, what: str, one: str = "is", more: str = "are") -> str:
+    """For example `1 metric is`, `2 metrics are`."""
+    return f"{n} {what} {one}" if n == 1 else f"{n} {what}s {more}"
+
+
+def _only_school(client: Client) -> str:
+    """The installation's one school. Raises Failure where there are several, or none."""
+    codes = [str(each["code"]) for each in client.pages("/api/v1/schools", None)]
+    if not codes:
+        raise Failure("there is no school yet: zhengai school add makes one")
+    if len(codes) > 1:
+        raise Failure(f"there are {len(codes)} schools ({', '.join(codes[:SCHOOLS_SHOWN])}): add --school CODE")
+    return codes[0]
 
 
 def _given(**values: Any) -> dict[str, Any]:

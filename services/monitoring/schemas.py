@@ -187,4 +187,4 @@ class RebuildView(View):
 class ReasonIn(Body):
     """Why."""
 
-    reason: str = Field(min_length=1, max_length=2000)
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]

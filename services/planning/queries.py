@@ -19,6 +19,7 @@ from libs.common.event import NAMESPACE
 from services.planning.domain.owners import SCHOOL_WIDE, Directory, Held, Subject, ids_of
 from services.planning.domain.settings import SchoolSettings
 from services.planning.domain.states import OWNERS_TURN, Status
+from services.planning.domain.wording import Number
 from services.planning.tables import (
     EnrollmentRow,
     HistoryRow,
@@ -189,10 +190,14 @@ async def settings_of(session: AsyncSession, school: str) -> SchoolSettings:
     return await _once(session, ("settings", school), load)
 
 
-async def reads_in_percent(session: AsyncSession, school: str, metric: str) -> bool:
-    async def load() -> bool:
+async def number_of(session: AsyncSession, school: str, metric: str) -> Number:
+    """How the numbers of a metric are written."""
+
+    async def load() -> Number:
         row = await session.get(MetricRow, (school, metric))
-        return row is not None and row.kind == "ratio" and row.unit == "%"
+        if row is None:
+            return Number(percent=False)
+        return Number(percent=row.kind == "ratio" and row.unit == "%", additive=row.kind in {"sum", "count"})
 
     return await _once(session, ("metric", school, metric), load)
 

@@ -20,7 +20,7 @@ class Table(DeclarativeBase):
 class ImprovementRow(Table):
     """One improvement task; its id derives from school and warning, so a warning has at most one.
 
-    `goal_proposed` and `curve` are written when it is opened; `measures`, `goal`, `deadline` by `start`; `done` and
+    `goal_proposed` and `curve` are written when it is opened; `metric`, `indicator_name` and `comparison` serve another title; `measures`, `goal`, `deadline` by `start`; `done` and
     `evidence` by the last `submit`. `cleared`: the data has cleared the warning. `unfilled`: a post below its owner was
     vacant, or nobody could be found to verify: whoever comes to hold one takes over what is not started yet.
     """
@@ -36,6 +36,9 @@ class ImprovementRow(Table):
     school: Mapped[str]
     warning: Mapped[UUID]
     indicator: Mapped[str]
+    indicator_name: Mapped[str]
+    metric: Mapped[str]
+    comparison: Mapped[str]
     level: Mapped[str]
     subject: Mapped[str]
     subject_name: Mapped[str | None]

@@ -20,7 +20,7 @@ from libs.common.events.monitoring import (
     WarningResumed,
     WarningRevised,
 )
-from libs.common.events.planning import ImprovementOpened
+from libs.common.events.planning import ImprovementDueChanged, ImprovementOpened
 from services.reporting import domain, queries
 from services.reporting.domain import About, Measure, Reading
 from services.reporting.tables import FeedEndRow, FeedRow, ImprovementRow, MetricRow, OrgRow, PlaceRow, SchoolRow, WarningRow
@@ -166,6 +166,14 @@ async def change_improvement(
     for name, value in changes.items():
         setattr(row, name, value)
     await _tell(tx, row, what, getattr(domain, what)(row.title, *said), fact, by)
+
+
+async def hurry_improvement(tx: Transaction, fact: ImprovementDueChanged) -> None:
+    """Take over a worse severity with the title and the dates that go with it."""
+    row = await queries.get_improvement(tx.session, tx.school, fact.improvement)
+    earlier = fact.due_on < row.due_on
+    changes = fact.model_dump(include={"severity", "due_on", "plan_due_on", "title"}, exclude_none=True)
+    await change_improvement(tx, fact, fact.improvement, "due_changed", fact.severity, fact.due_on, earlier, **changes)
 
 
 # --- feed ------------------------------------------------------------------------------------------------------------

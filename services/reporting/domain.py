@@ -155,8 +155,9 @@ def closed(title: str, reason: str) -> str:
     return f"“{title}”已关闭：{_CLOSED.get(reason, reason)}"
 
 
-def due_changed(title: str, severity: str, due_on: date) -> str:
-    return f"预警升为{colour(severity)}，“{title}”的期限提前到{due_on.isoformat()}"
+def due_changed(title: str, severity: str, due_on: date, earlier: bool) -> str:
+    moved = "提前到" if earlier else "仍为"
+    return f"预警升为{colour(severity)}，“{title}”的期限{moved}{due_on.isoformat()}"
 
 
 def overdue(title: str, due_on: date) -> str:

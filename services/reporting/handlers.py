@@ -87,10 +87,8 @@ async def close_improvement(event: p.ImprovementClosed, tx: Transaction) -> None
     await commands.change_improvement(tx, event, event.improvement, "closed", event.reason, status="closed")
 
 
-async def move_due_date(event: p.ImprovementDueChanged, tx: Transaction) -> None:
-    severity, due_on = event.severity, event.due_on
-    said = (severity, due_on)
-    await commands.change_improvement(tx, event, event.improvement, "due_changed", *said, severity=severity, due_on=due_on)
+async def hurry_improvement(event: p.ImprovementDueChanged, tx: Transaction) -> None:
+    await commands.hurry_improvement(tx, event)
 
 
 async def note_overdue(event: p.ImprovementOverdue, tx: Transaction) -> None:

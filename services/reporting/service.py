@@ -34,7 +34,7 @@ service = Service(
         p.ImprovementReturned: handlers.return_improvement,
         p.ImprovementVerified: handlers.verify_improvement,
         p.ImprovementClosed: handlers.close_improvement,
-        p.ImprovementDueChanged: handlers.move_due_date,
+        p.ImprovementDueChanged: handlers.hurry_improvement,
         p.ImprovementOverdue: handlers.note_overdue,
     },
     jobs=(

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from libs.common.http import Body, View
 from services.standards.domain import LARGEST, PLACES, Definition, Status, status_of
@@ -30,6 +30,11 @@ def _exact(value: object) -> Decimal:
     if -int(number.as_tuple().exponent) > PLACES:
         raise ValueError("a number has at most 6 decimals")
     return number
+
+
+def _plain(value: Decimal) -> Decimal:
+    """The same number without an exponent, as it is to be read."""
+    return Decimal(f"{value:f}")
 
 
 def _day(value: object) -> date:
@@ -64,7 +69,7 @@ Number = Annotated[
     BeforeValidator(_exact),
     WithJsonSchema({"type": "number", "exclusiveMinimum": -LARGEST, "exclusiveMaximum": LARGEST, "multipleOf": 0.000001}),
 ]
-Shown = Annotated[Decimal, PlainSerializer(float, return_type=float), WithJsonSchema({"type": "number"})]
+Shown = Annotated[Decimal, AfterValidator(_plain), WithJsonSchema({"type": "number"})]
 Positive = Annotated[Number, Field(gt=0)]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 Level = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school"]

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from libs.common.settings import Settings
+from services.gateway.domain.policy import LEVELS, POSTS
+from services.gateway.domain.posts import ALIASES, LEVEL_ALIASES
 from tests.contract.write_docs import DOCS, PAGES
 
 ROOT = DOCS.parent
@@ -20,7 +22,6 @@ PAGES_IN_WORDS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
 MODULE_LINES, FUNCTION_LINES = 400, 40
 LONG: dict[str, str] = {
-    "services/planning/commands/opening.py:_row": "one literal row: cutting it would hide which value a column gets",
     "tests/service/reporting/test_overview.py:test_every_step_of_a_warning_and_its_task_is_told_in_words_and_fields": "one story",
 }
 """What may be longer, as `path` or `path:function`, and why."""
@@ -60,6 +61,14 @@ def test_a_generated_page_says_what_the_code_says(name: str) -> None:
 
     assert page.exists(), f"make docs writes docs/{name}"
     assert page.read_text(encoding="utf-8") == PAGES[name](), f"docs/{name} is stale: make docs"
+
+
+def test_operations_md_names_every_post_that_a_file_may_hold() -> None:
+    told = (DOCS / "operations.md").read_text(encoding="utf-8").partition("### The posts CSV")[2].partition("\n## ")[0]
+
+    assert [post for post in POSTS if f"`{post}`" not in told] == []
+    assert [name for name in ALIASES if name not in told] == []
+    assert [level for level in (*LEVELS, *LEVEL_ALIASES) if level not in told] == []
 
 
 def test_every_setting_is_described() -> None:

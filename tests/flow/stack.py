@@ -209,7 +209,7 @@ def distributed(folder: Path, kafka: str, postgres: str, **settings: str) -> Ite
     name = f"f{uuid4().hex[:12]}"
     secret = folder / "secret"
     secret.write_bytes(secrets.token_bytes(32))
-    ports = {service: _free_port() for service in SERVICES}
+    ports = {service: free_port() for service in SERVICES}
     common = {
         "ZHENGAI_BUS_URL": f"kafka://{kafka}/{name}.",
         "ZHENGAI_DATABASE_URL": f"{postgres}?options=-csearch_path%3D{name}_{{service}}",
@@ -252,7 +252,7 @@ def _drop(postgres: str, name: str) -> None:
     engine.dispose()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     import socket
 
     with socket.socket() as probe:

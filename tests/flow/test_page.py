@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.flow.stack import Process, Stack
+from tests.flow.stack import Process, School, Stack, free_port
 
 pytestmark = pytest.mark.servers
 SOON_MS = 30_000
+# How far the widest button of the warnings stands out of their panel, and how high the highest is.
+MEASURED = """() => {
+  const boxes = [...document.querySelectorAll("#warnings .actions button")].map((each) => each.getBoundingClientRect());
+  const edge = document.querySelector("#warnings-panel").getBoundingClientRect().right;
+  return [Math.max(...boxes.map((each) => each.right - edge)), Math.max(...boxes.map((each) => each.height))];
+}"""
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A first start with its demo school; the simulator needs a port that is known."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     process = Process("all", tmp_path_factory.mktemp("demo"), {"ZHENGAI_DEMO": "1"})
-    process.port = port
+    process.port = free_port()
     stack = Stack([process])
     try:
         stack.start()
@@ -83,6 +85,40 @@ def test_a_warning_is_acknowledged_and_a_task_started_by_keyboard_alone(demo: St
         page.keyboard.press("Enter")
         expect(page.locator("dialog[open]")).to_have_count(0)
         expect(task).to_contain_text("进行中", timeout=SOON_MS)
+
+
+def test_a_task_is_started_with_the_measures_that_were_chosen_and_not_without_any(demo: Stack) -> None:
+    with browser(demo) as page:
+        sign_in(page, "head")
+        page.locator("#tasks-choice button", has_text="全部").click()
+        row = page.locator("#tasks li", has=page.get_by_role("button", name="开始")).last
+        expect(row).to_be_visible(timeout=SOON_MS)
+        id_ = row.get_attribute("data-id")
+        page.locator(f'[data-id="{id_}"]').get_by_role("button", name="开始").click()
+        expect(page.locator("dialog[open]")).to_be_visible()
+        for box in page.locator("dialog[open] input[type=checkbox]").all():
+            box.uncheck()
+        page.locator("#dialog-ok").click()
+        expect(page.locator("#dialog-error")).to_contain_text("至少")
+        page.get_by_label("自拟措施").fill(" 同伴互助 ")
+        page.locator("#dialog-ok").click()
+        expect(page.locator("dialog[open]")).to_have_count(0)
+    assert School(demo, "demo").get(f"planning/improvements/{id_}")["measures"] == ["同伴互助"]
+
+
+@pytest.mark.parametrize("width", [360, 1051, 1280])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_buttons_of_warnings_stand_on_one_line_inside_their_panel(demo: Stack, language: str, width: int) -> None:
+    with browser(demo, viewport={"width": width, "height": 900}) as page:
+        if language == "en":
+            page.locator("#language").click()
+        choose(page, "quality")
+        button = page.locator("#warnings .actions button").first
+        expect(button).to_be_visible(timeout=SOON_MS)
+        # Asked in one go: rows come and go meanwhile.
+        right, height = page.evaluate(MEASURED)
+        assert right <= 0
+        assert height < 2 * 20, "two lines of text"
 
 
 def test_every_account_sees_a_whole_page_and_a_parent_can_change_nothing(demo: Stack) -> None:

@@ -93,12 +93,14 @@ class ImprovementClosed(Event, type="planning.improvement_closed", about="improv
 
 
 class ImprovementDueChanged(Event, type="planning.improvement_due_changed", about="improvement"):
-    """A rising severity moved the due date forward."""
+    """A rising severity gave the task another title, and often earlier dates; a date that stays is told as it is."""
 
     improvement: UUID
     warning: UUID
     severity: str
     due_on: date
+    plan_due_on: date | None = None
+    title: str | None = None
 
 
 class ImprovementOverdue(Event, type="planning.improvement_overdue", about="improvement"):

@@ -22,12 +22,12 @@ async def read_progress(
 ) -> PositionView:
     """Say whether all that was accepted before `after` has taken hold in every service: 200, else 202.
 
-    Without `after`: 202 with the position of this moment, to be asked for next.
+    Without `after` it is asked about this moment: 200 where nothing is under way, else 202 with the position to be asked for next.
     """
     state = request.app.state
     position = after or queries.new_position(state.database.now)
     progress: queries.Progress = state.progress
-    if after is None or not await progress.reached(scope.school, position):
+    if not await progress.reached(scope.school, position):
         response.status_code = 202
     response.headers[POSITION] = position
     return PositionView(position=position)

@@ -40,7 +40,7 @@ async def import_posts(tx: Transaction, scope: Scope, body: bytes) -> dict[str, 
         else:
             _set(row, changed)
     tx.session.add_all([_row(school.code, new) for new in found.new])
-    _publish(tx, [change.fact() for change in found.rows])
+    _publish(tx, school.code, [change.fact() for change in found.rows])
     await tx.session.flush()
     await end_orphans(tx, school.code, today)
     return {"rows": len(given), "new": len(found.new), "changed": len(found.changed), "inactive": len(found.inactive)}
@@ -63,10 +63,10 @@ def _set(row: PostRow, value: Holding) -> None:
     )
 
 
-def _publish(tx: Transaction, posts: Sequence[events.Post]) -> None:
+def _publish(tx: Transaction, school: str, posts: Sequence[events.Post]) -> None:
     import_id = uuid4().hex
     for number, part in enumerate(in_batches(posts, PART), start=1):
-        tx.publish(events.PostsImported(part=f"{import_id}/{number}", posts=list(part)))
+        tx.publish(events.PostsImported(part=f"{import_id}/{number}", posts=list(part)), school=school)
 
 
 async def delegate(
@@ -146,7 +146,8 @@ async def _lend(tx: Transaction, row: DelegationRow) -> None:
         **span,
     )
     tx.session.add(lent)
-    _publish(tx, [events.Post(person=row.to_person, post=row.post, object=row.object, start=row.start, end=row.until)])
+    fact = events.Post(person=row.to_person, post=row.post, object=row.object, start=row.start, end=row.until)
+    _publish(tx, row.school, [fact])
 
 
 async def end_orphans(tx: Transaction, school: str, today: date) -> None:
@@ -158,4 +159,4 @@ async def end_orphans(tx: Transaction, school: str, today: date) -> None:
         if row.end is None or last < row.end:
             row.end = last
             ended.append(events.Post(person=row.person, post=row.post, object=row.object, start=row.start, end=last))
-    _publish(tx, ended)
+    _publish(tx, school, ended)

@@ -245,7 +245,10 @@ async function ask(step, task) {
     $("dialog-fields").replaceChildren(...FIELDS[step](whole));
     $("dialog-form").onsubmit = (submitted) => {
       submitted.preventDefault();
-      send(step, task, new FormData(submitted.target));
+      const form = new FormData(submitted.target);
+      const lack = LACKS[step]?.(form);
+      $("dialog-error").textContent = lack ? t(lack) : "";
+      if (!lack) send(step, task, form);
     };
     $("dialog").showModal();
   } catch (error) {
@@ -274,6 +277,7 @@ const FIELDS = {
   start: ({ proposed_plan: plan }) => [
     h("fieldset", {}, h("legend", {}, t("measures")), plan.measures.map((each) =>
       h("label", { class: "check" }, h("input", { type: "checkbox", name: "measures", value: each, checked: true }), each))),
+    field("ownMeasure", h("input", { name: "own", maxlength: 2000 })),
     field("goal", h("input", { name: "goal", value: plan.goal, required: true, maxlength: 2000 })),
     field("deadline", h("input", { name: "deadline", type: "date", value: plan.deadline, required: true })),
   ],
@@ -282,8 +286,13 @@ const FIELDS = {
   return: () => [field("reason", area("reason", true))],
 };
 
+const measuresOf = (form) => [...form.getAll("measures"), form.get("own").trim()].filter(Boolean);
+
+// What is lacking before a step can be sent, as a word; the browser itself asks for required fields.
+const LACKS = { start: (form) => (measuresOf(form).length ? null : "noMeasure") };
+
 const BODIES = {
-  start: (form) => ({ measures: form.getAll("measures").length ? form.getAll("measures") : null, goal: form.get("goal"), deadline: form.get("deadline") }),
+  start: (form) => ({ measures: measuresOf(form), goal: form.get("goal"), deadline: form.get("deadline") }),
   submit: (form) => ({ done: form.get("done"), evidence: form.get("evidence").split("\n").map((each) => each.trim()).filter(Boolean) }),
   verify: (form) => (form.get("reason") ? { reason: form.get("reason") } : {}),
   return: (form) => ({ reason: form.get("reason") }),

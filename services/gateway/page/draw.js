@@ -92,8 +92,7 @@ export function warningRow(warning, indicatorName, fresh, buttons) {
     h("td", {}, h("b", { title: warning.subject }, subject), h("small", {}, `${name("level", warning.level)} · ${indicatorName}`)),
     h("td", {}, gauge(warning, past)),
     h("td", { class: "narrow" }, name("window", warning.window), h("small", {}, warning.start)),
-    h("td", { class: "narrow" }, h("span", { class: `state ${warning.status}` }, name("warning", warning.status))),
-    h("td", { class: "narrow" }, clock(warning.raised_at)),
+    h("td", { class: "narrow" }, h("span", { class: `state ${warning.status}` }, name("warning", warning.status)), h("small", {}, clock(warning.raised_at))),
     h("td", { class: "actions" }, buttons.map(([word, act]) => action(word, subject, act))),
   );
 }

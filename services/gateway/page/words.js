@@ -37,8 +37,7 @@ const WORDS = {
   subject: ["对象 / 指标", "Subject / indicator"],
   value: ["现值与预警线", "Value and line"],
   window: ["窗口", "Window"],
-  status: ["状态", "State"],
-  raised: ["时间", "Raised"],
+  status: ["状态 / 时间", "State / raised"],
   actions: ["操作", "Actions"],
   line: ["线", "line"],
   quiet: ["没有未解除的预警。", "No uncleared warnings."],
@@ -57,6 +56,8 @@ const WORDS = {
   vacant: ["岗位空缺", "vacant"],
   due: ["期限", "Due"],
   measures: ["措施", "Measures"],
+  ownMeasure: ["自拟措施（可不填）", "A measure of your own (optional)"],
+  noMeasure: ["请至少勾选一项措施，或自拟一项。", "Tick at least one measure, or write one of your own."],
   goal: ["目标", "Goal"],
   deadline: ["完成日期", "Deadline"],
   done: ["做了什么", "What was done"],
@@ -95,7 +96,7 @@ const NAMES = {
     acknowledged: ["知悉", "Acknowledged"], improving: ["整改中", "Improving"], dismissed: ["不成立", "Dismissed"],
     opened: ["任务", "Task opened"], started: ["开始", "Task started"], submitted: ["提交", "Task submitted"],
     returned: ["退回", "Task returned"], verified: ["验收", "Task verified"], closed: ["关闭", "Task closed"],
-    due_changed: ["改期", "Due date moved"], overdue: ["逾期", "Overdue"],
+    due_changed: ["加急", "Task more urgent"], overdue: ["逾期", "Overdue"],
   },
 };
 

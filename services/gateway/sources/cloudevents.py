@@ -32,6 +32,7 @@ def read_body(media_type: str, body: bytes) -> list[Sent]:
 
     Raises TooLarge for too many or too large events, Malformed for what is not JSON.
     """
+    _refuse_empty(body)
     if media_type == STRUCTURED:
         _refuse_large([body])
         return [Sent(body.strip(), "")]
@@ -52,6 +53,11 @@ def _split(body: bytes) -> list[bytes]:
         raise Malformed(f"not JSON: {error}") from error
 
 
+def _refuse_empty(body: bytes) -> None:
+    if not body.strip():
+        raise Malformed("not JSON: the body is empty")
+
+
 def _refuse_large(raws: Sequence[bytes]) -> None:
     for i, raw in enumerate(raws):
         if len(raw) > EVENT_BYTES:
@@ -60,6 +66,7 @@ def _refuse_large(raws: Sequence[bytes]) -> None:
 
 def read_binary(headers: Mapping[str, str], body: bytes) -> list[Sent]:
     """Make one event of `ce-` headers and a JSON body. Raises as `read_body`."""
+    _refuse_empty(body)
     _refuse_large([body])
     attributes = {name.removeprefix("ce-"): _text(value) for name, value in headers.items() if name.startswith("ce-")}
     if "data" in attributes:

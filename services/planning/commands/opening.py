@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import insert
 
 from libs.common.database import Transaction
-from libs.common.events.monitoring import WarningEscalated, WarningRaised
+from libs.common.events.monitoring import WarningEscalated, WarningRaised, WarningRevised
 from libs.common.events.planning import ImprovementClosed, ImprovementDueChanged, ImprovementOpened
 from libs.common.telemetry import WARNING_TO_TASK
 from services.planning import queries
@@ -43,7 +44,7 @@ async def open_improvements(tx: Transaction, raised: Sequence[Raised]) -> None:
     settings = await queries.settings_of(tx.session, tx.school)
     zone = await queries.zone_of(tx.session, tx.school)
     metrics = {each.warning.metric for each in new.values()}
-    numbers = {m: wording.Number(percent=await queries.reads_in_percent(tx.session, tx.school, m)) for m in metrics}
+    numbers = {m: await queries.number_of(tx.session, tx.school, m) for m in metrics}
     abouts = {id_: _about(each.warning, zone) for id_, each in new.items()}
     directory = await queries.directory_of(tx.session, tx.school, list(abouts.values()))
     rows = []
@@ -70,24 +71,19 @@ def _row(
     day: date,
 ) -> dict[str, Any]:
     owner, verifier = people
-    exact = warning.numerator / warning.denominator if warning.denominator else warning.value
-    said = {"level": warning.level, "indicator": warning.indicator_name, "comparison": warning.comparison}
+    same = ("warning", "indicator", "indicator_name", "metric", "comparison", "level", "subject", "subject_name")
+    said = {name: getattr(warning, name) for name in same}
     return {
+        **said,
         "id": id_,
         "school": tx.school,
-        "warning": warning.warning,
-        "indicator": warning.indicator,
-        "level": warning.level,
-        "subject": warning.subject,
-        "subject_name": warning.subject_name,
-        "title": wording.title(
-            **said,
-            subject=warning.subject_name or warning.subject,
-            severity=warning.severity,
-            value=number.text(exact, warning.line),
-            line=number.exact(warning.line),
+        "title": title_of(warning, number, **said),
+        "goal_proposed": wording.goal(
+            level=warning.level,
+            indicator=warning.indicator_name,
+            comparison=warning.comparison,
+            clear=number.exact(warning.clear),
         ),
-        "goal_proposed": wording.goal(**said, clear=number.exact(warning.clear)),
         "curve": wording.curve(metric=warning.metric, level=warning.level, window=warning.window, subject=warning.subject),
         "severity": warning.severity,
         "status": Status.PROPOSED,
@@ -102,6 +98,24 @@ def _row(
         "plan_due_on": day + timedelta(days=settings.plan_days[warning.severity]),  # type: ignore[index]  # monitoring's severities
         "due_on": day + timedelta(days=settings.due_days[warning.severity]),  # type: ignore[index]  # as above
     }
+
+
+def title_of(fact: WarningRaised | WarningEscalated | WarningRevised, number: wording.Number, **said: Any) -> str:
+    """The title by the line that was passed; `said` are the warning's own fields."""
+    exact = fact.numerator / fact.denominator if fact.denominator and not number.additive else fact.value or Decimal(0)
+    return wording.title(
+        level=said["level"],
+        subject=said["subject_name"] or said["subject"],
+        indicator=said["indicator_name"],
+        comparison=said["comparison"],
+        severity=fact.severity,
+        value=number.text(exact, fact.line),
+        line=number.exact(fact.line),
+    )
+
+
+def fields_of(row: ImprovementRow) -> dict[str, Any]:
+    return {column.key: getattr(row, column.key) for column in ImprovementRow.__table__.columns}
 
 
 async def _insert(tx: Transaction, rows: Sequence[dict[str, Any]], places: Mapping[UUID, Sequence[str]]) -> None:
@@ -138,19 +152,24 @@ def _opened(row: Mapping[str, Any], places: list[str]) -> ImprovementOpened:
 
 
 async def hurry_improvement(tx: Transaction, warning: WarningEscalated) -> None:
-    """A worse severity: the due date becomes the earlier of the present one and the new severity's, counted from today."""
+    """A worse severity: the title names its line, and each date becomes the earlier of the present one and the new severity's,
+    counted from today.
+    """
     row = await queries.find_by_warning(tx.session, tx.school, warning.warning)
     if row is None or row.status == Status.CLOSED:
         return
-    settings = await queries.settings_of(tx.session, tx.school)
-    today = tx.now.astimezone(await queries.zone_of(tx.session, tx.school)).date()
-    due = today + timedelta(days=settings.due_days[warning.severity])  # type: ignore[index]  # monitoring's severities
     if SEVERITIES.index(warning.severity) <= SEVERITIES.index(row.severity):
         return
+    settings = await queries.settings_of(tx.session, tx.school)
+    number = await queries.number_of(tx.session, tx.school, row.metric)
+    today = tx.now.astimezone(await queries.zone_of(tx.session, tx.school)).date()
+    plan, due = settings.plan_days[warning.severity], settings.due_days[warning.severity]  # type: ignore[index]  # monitoring's severities
     row.severity = warning.severity
-    if due < row.due_on:
-        row.due_on, row.plan_due_on = due, min(row.plan_due_on, due)
-        tx.publish(ImprovementDueChanged(improvement=row.id, warning=row.warning, severity=row.severity, due_on=due))
+    row.title = title_of(warning, number, **fields_of(row))
+    row.plan_due_on = min(row.plan_due_on, today + timedelta(days=plan))
+    row.due_on = min(row.due_on, today + timedelta(days=due))
+    said = {name: getattr(row, name) for name in ("warning", "severity", "due_on", "plan_due_on", "title")}
+    tx.publish(ImprovementDueChanged(improvement=row.id, **said))
     note(tx, row, "escalated", None, severity=row.severity, due_on=row.due_on.isoformat())
 
 

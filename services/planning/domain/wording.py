@@ -23,9 +23,13 @@ MOST_PLACES = 15
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """How the numbers of a metric are written: a ratio in percent, everything else as it is."""
+    """How the numbers of a metric are written: a ratio in percent, everything else as it is.
+
+    `additive`: the value is the numerator alone, of which the denominator only says that there is one.
+    """
 
     percent: bool
+    additive: bool = False
 
     def exact(self, value: Decimal) -> str:
         """Write a value whole, without needless zeros: lines have at most 6 decimals."""

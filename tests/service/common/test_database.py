@@ -9,6 +9,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import StatementError
 
 from libs.common.database import InboxRow
+from libs.common.events.planning import ImprovementClosed
 from tests.service.common.little import NoteRow, little
 
 
@@ -33,3 +34,14 @@ async def test_an_instant_comes_back_as_it_was_and_a_naive_one_is_refused(databa
         with pytest.raises(StatementError, match="naive datetime"):
             async with subject.database.transaction() as tx:
                 await tx.session.execute(insert(InboxRow).values(event_id=uuid4(), handled_at=shanghai.replace(tzinfo=None)))
+
+
+async def test_a_fact_of_no_school_is_not_published(database_url: str, tmp_path: Path) -> None:
+    fact = ImprovementClosed(improvement=uuid4(), warning=uuid4(), reason="verified")
+    async with little(database_url, tmp_path) as subject:
+        with pytest.raises(ValueError, match="no school"):
+            async with subject.database.transaction() as tx:
+                tx.publish(fact)
+        async with subject.database.transaction() as tx:
+            tx.publish(fact, school="demo")
+        assert [message.school for message in await subject.outbox()] == ["demo"]

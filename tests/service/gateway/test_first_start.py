@@ -79,6 +79,16 @@ async def test_the_demo_school_is_there_with_everybody_able_to_sign_in_to_their_
         await _everybody_signs_in(tmp_path, sut, demo)
 
 
+async def test_all_that_is_told_of_the_demo_school_is_told_in_its_name(tmp_path: Path, clock: SettableClock) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/service.db"
+    async with running(service, url, tmp_path, clock) as sut:
+        await create_demo(sut.database, Settings(home=tmp_path))
+
+        told = {(message.event.event_type, message.school) for message in await sut.published()}
+        facts = {"gateway.school_added", "gateway.roster_imported", "gateway.posts_imported"}
+        assert told == {(fact, "demo") for fact in facts}
+
+
 async def _everybody_signs_in(folder: Path, sut: ServiceUnderTest, demo: dict[str, object]) -> None:
     from services.gateway.front import Front
 

@@ -22,9 +22,10 @@ from libs.common.http import service_app
 from libs.common.runtime import Consumer, Lease, relay_once
 from libs.common.service import Service
 from libs.common.settings import Settings
+from services.gateway.front import Front
 from services.gateway.queries.progress import Progress
 from tests.conftest import SettableClock
-from tests.service.gateway.door import door
+from tests.service.gateway.door import Door, door
 from tests.service.harness import SECRET
 
 
@@ -152,12 +153,17 @@ async def test_a_service_that_does_not_answer_holds_up_every_position(tmp_path: 
         assert await here.progress.reached("demo", "1-00000000")
 
 
-async def test_without_a_position_a_new_one_is_given_to_ask_for(database_url: str, tmp_path: Path, clock: SettableClock) -> None:
-    async with door(database_url, tmp_path, clock) as here:
+async def test_without_a_position_it_is_asked_about_this_moment(database_url: str, tmp_path: Path, clock: SettableClock) -> None:
+    async with door(database_url, tmp_path, clock) as there:  # the school was just added: that waits to be published
+        here = Door(there.sut, Front(there.sut.app, {}, [], there.sut.settings))
         given = await here.operate("GET", "/api/v1/progress?school=demo")
+        await here.sut.published()
+        quiet = await here.operate("GET", "/api/v1/progress?school=demo")
         bent = await here.operate("GET", "/api/v1/progress?school=demo&after=yesterday")
         unnamed = await here.operate("GET", "/api/v1/progress")
 
         assert given.status_code == 202
-        assert given.headers["zhengai-position"] == given.json()["position"]
+        assert quiet.status_code == 200
+        for answer in (given, quiet):
+            assert answer.headers["zhengai-position"] == answer.json()["position"]
         assert bent.status_code == unnamed.status_code == 422

@@ -83,6 +83,15 @@ async def test_people_and_data_move_a_warning_only_as_the_contract_says(database
     assert {status: tuple(reached) for status, reached in found.items()} == after
 
 
+async def test_a_warning_is_not_dismissed_without_a_word(sqlite_url: str, tmp_path: Path) -> None:
+    async with monitoring(sqlite_url, tmp_path, lambda: NOW, roster(), indicator()) as sut:
+        id_ = await state(sut, "open")
+        for blank in ("", " ", " \n\t"):
+            assert (await post(sut, f"/warnings/{id_}/dismiss", reason=blank))[0] == 422
+        assert (await post(sut, f"/warnings/{id_}/dismiss", reason=" 病假 "))[0] == 200
+        assert (await detail(sut, id_))["history"][-1]["detail"]["reason"] == "病假"
+
+
 async def test_what_people_do_is_told_once(sqlite_url: str, tmp_path: Path) -> None:
     async with monitoring(sqlite_url, tmp_path, lambda: NOW, roster(), indicator()) as sut:
         id_ = await state(sut, "open")

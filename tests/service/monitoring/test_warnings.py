@@ -184,7 +184,7 @@ async def test_filters_that_mean_nothing_are_refused(sqlite_url: str, tmp_path: 
         for asked in ({"status": "closed"}, {"severity": "green"}, {"level": "activity"}, {"state": "open"}, {"limit": "501"}):
             answer = await client.get("/warnings", params=asked)
             assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{next(iter(asked))}")
-        assert (await client.get("/warnings/not-an-id")).status_code == 422
+        assert (await client.get("/warnings/not-an-id")).status_code == 404
         assert (await client.get(f"/warnings/{uuid4()}")).status_code == 404
 
 

@@ -33,6 +33,7 @@ from tests.service.planning.school import (
 )
 
 READER = principal("improvement.read")
+TITLE_RED = "班级「数控2301班」周作业完成率 50% 低于红色警戒线 60%"
 
 
 def escalated(of: WarningRaised, severity: str) -> WarningEscalated:
@@ -238,13 +239,28 @@ async def test_a_rising_severity_takes_the_earlier_due_date_and_says_so(database
 
         (message,) = await sut.published()
         assert message.event == ImprovementDueChanged(
-            improvement=told.improvement, warning=raised.warning, severity="red", due_on=date(2026, 3, 11)
+            improvement=told.improvement,
+            warning=raised.warning,
+            severity="red",
+            due_on=date(2026, 3, 11),
+            plan_due_on=date(2026, 3, 5),
+            title=TITLE_RED,
         )
         shown = await one(sut, told.improvement, READER)
-        assert (shown["severity"], shown["due_on"], shown["plan_due_on"]) == ("red", "2026-03-11", "2026-03-07")
+        assert (shown["severity"], shown["due_on"], shown["plan_due_on"]) == ("red", "2026-03-11", "2026-03-05")
 
 
-async def test_a_rising_severity_never_moves_the_due_date_back(database_url: str, tmp_path: Path) -> None:
+async def test_a_rising_severity_names_the_worst_line_passed_in_the_title(database_url: str, tmp_path: Path) -> None:
+    async with planning(database_url, tmp_path) as sut:
+        raised = warning(severity="yellow")
+        told = await opened(sut, raised)
+        await tell(sut, escalated(raised, "red"), escalated(raised, "orange"))
+
+        assert told.title == "班级「数控2301班」周作业完成率 75.31% 低于黄色警戒线 80%"
+        assert (await one(sut, told.improvement, READER))["title"] == TITLE_RED
+
+
+async def test_a_rising_severity_never_moves_a_date_back(database_url: str, tmp_path: Path) -> None:
     clock = SettableClock(NOON)
     async with planning(database_url, tmp_path, clock=clock) as sut:
         raised = warning(severity="yellow")
@@ -253,9 +269,11 @@ async def test_a_rising_severity_never_moves_the_due_date_back(database_url: str
 
         await tell(sut, escalated(raised, "red"))
 
-        assert await sut.published() == []
+        (message,) = await sut.published()
+        assert isinstance(message.event, ImprovementDueChanged)
+        assert (message.event.due_on, message.event.plan_due_on) == (date(2026, 3, 23), date(2026, 3, 7))
         shown = await one(sut, told.improvement, READER)
-        assert (shown["severity"], shown["due_on"]) == ("red", "2026-03-23")
+        assert (shown["severity"], shown["due_on"], shown["plan_due_on"]) == ("red", "2026-03-23", "2026-03-07")
 
 
 async def test_a_cleared_warning_leaves_its_open_task_to_people(database_url: str, tmp_path: Path) -> None:

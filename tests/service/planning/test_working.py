@@ -282,7 +282,8 @@ async def test_an_item_of_the_list_has_what_the_contract_says(database_url: str,
         assert item["opened_at"] == "2026-03-02T04:00:00Z"
 
 
-async def test_an_unknown_improvement_is_404_and_no_id_422(database_url: str, tmp_path: Path) -> None:
+async def test_an_unknown_improvement_is_404_and_so_is_what_is_no_id(database_url: str, tmp_path: Path) -> None:
     async with case(database_url, tmp_path) as c:
         assert (await c.owner.get(f"/improvements/{uuid4()}")).status_code == 404
-        assert (await c.owner.get("/improvements/1")).status_code == 422
+        odd = await c.owner.get("/improvements/1")
+        assert (odd.status_code, odd.json()["type"]) == (404, "urn:zhengai:problem:not-found")

@@ -81,6 +81,19 @@ async def test_the_same_content_again_makes_no_version_and_other_content_the_nex
         assert [(item["version"], item["target"]) for item in listed] == [(3, 0.9), (2, 0.95), (1, 0.9)]
 
 
+async def test_numbers_are_shown_as_plain_decimals_with_every_digit(database_url: str, tmp_path: Path) -> None:
+    async with standards(database_url, tmp_path) as (_, client):
+        lines = [{"severity": "orange", "enter": 0.000001, "clear": 10}]
+        sent = json.dumps(with_(target=3, min_denominator=123456789.123456, warning_lines=lines))
+        made = await client.post("/indicators", content=sent, headers=JSON)
+        listed = await client.get("/indicators")
+
+        assert made.status_code == 201, made.text
+        for answer in (made, listed):
+            for shown in ('"target":3,', '"min_denominator":123456789.123456,', '"enter":0.000001,', '"clear":10}'):
+                assert shown in answer.text
+
+
 async def test_activating_again_says_nothing_new_and_an_older_version_cannot_come_back(database_url: str, tmp_path: Path) -> None:
     async with standards(database_url, tmp_path) as (sut, client):
         for target in (0.9, 0.91, 0.92):

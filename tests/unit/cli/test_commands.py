@@ -116,6 +116,42 @@ def test_posts_import_sends_the_csv(zhengai: Zhengai, installation: Installation
     assert (request.headers["content-type"], request.body.decode()) == ("text/csv", table)
 
 
+def test_posts_import_needs_no_school_where_there_is_one_only(zhengai: Zhengai, installation: Installation, tmp_path: Path) -> None:
+    installation.on("GET", "/api/v1/schools", Answer(200, {"items": [{"code": "hbpt"}], "next": None}))
+    installation.on("PUT", "/api/v1/posts", Answer(200, COUNTS, POSITION))
+    (tmp_path / "posts.csv").write_text("person,post,object,from,to\n")
+
+    ending = zhengai("posts", "import", tmp_path / "posts.csv")
+
+    assert ending.status == 0, ending.err
+    (request,) = installation.sent("PUT", "/api/v1/posts")
+    assert request.query == {"school": "hbpt"}
+
+
+@pytest.mark.parametrize(("codes", "words"), [(["a", "b"], "2 schools (a, b): add --school"), ([], "no school yet")])
+def test_posts_import_asks_for_the_school_where_it_is_not_clear(
+    zhengai: Zhengai, installation: Installation, tmp_path: Path, codes: list[str], words: str
+) -> None:
+    installation.on("GET", "/api/v1/schools", Answer(200, {"items": [{"code": code} for code in codes], "next": None}))
+    (tmp_path / "posts.csv").write_text("person,post,object,from,to\n")
+
+    ending = zhengai("posts", "import", tmp_path / "posts.csv")
+
+    assert ending.status == 1
+    assert words in ending.err
+    assert installation.sent("PUT", "/api/v1/posts") == []
+
+
+@pytest.mark.parametrize(("content", "said"), [('{"code": "a"}', "1 metric is in force"), ("[{}, {}]", "2 metrics are in force")])
+def test_what_was_done_is_counted_in_good_english(
+    zhengai: Zhengai, installation: Installation, tmp_path: Path, content: str, said: str
+) -> None:
+    installation.on("POST", "/api/v1/monitoring/metrics", Answer(201, {"code": "m"}, POSITION))
+    (tmp_path / "m.json").write_text(content)
+
+    assert zhengai("metric", "apply", tmp_path / "m.json", *SCHOOL).out.startswith(said)
+
+
 def test_metric_apply_sends_each_of_a_list_as_it_is_written(zhengai: Zhengai, installation: Installation, tmp_path: Path) -> None:
     installation.on("POST", "/api/v1/monitoring/metrics", Answer(201, {"code": "m"}, POSITION))
     (tmp_path / "m.json").write_text('[{"code": "a", "x": 0.80}, {"code": "b", "x": 0.1000000000000000055511151}]')
