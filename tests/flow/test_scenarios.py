@@ -62,8 +62,8 @@ class Scenario:
 
 
 @pytest.fixture
-def scenario(stack: Stack) -> Scenario:
-    return Scenario(stack, "scenario")
+def scenario(standing: Stack, request: pytest.FixtureRequest) -> Scenario:
+    return Scenario(standing, request.node.originalname.removeprefix("test_")[:60])
 
 
 def test_scenario_4_student_attendance_of_a_class_of_40_with_3_on_leave(scenario: Scenario) -> None:
