@@ -1,6 +1,7 @@
 """Bodies of monitoring's requests and answers."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -8,8 +9,10 @@ from pydantic import Field, StringConstraints
 
 from libs.common.http import Body, Exact, View
 from services.monitoring.domain.episodes import Sum, decimal, value_of
+from services.monitoring.domain.explaining import Contribution, formula
 from services.monitoring.domain.windows import from_day
 from services.monitoring.queries.conflicts import FoundConflict
+from services.monitoring.queries.explaining import Explained
 from services.monitoring.queries.measurements import Measurement
 from services.monitoring.queries.observations import Logged, instant
 from services.monitoring.tables import RebuildRow, SchoolRow, WarningRow
@@ -91,6 +94,7 @@ class WarningView(View):
     line: Exact
     raised_at: datetime
     improvement: UUID | None
+    revision: int = Field(description="The revision of the window that was judged last.")
 
     @classmethod
     def of(cls, row: WarningRow) -> "WarningView":
@@ -145,6 +149,65 @@ class EvidenceView(View):
             phase=o.phase,
             references=dict(o.references),
             counted_at=o.counted_at,
+        )
+
+
+class ContributionView(View):
+    """A subject that pulls the warned value past its line; `lacks` is what it misses, or has too much, in the numerator."""
+
+    level: str
+    subject: str
+    numerator: Exact
+    denominator: Exact
+    value: Exact | None
+    lacks: Exact
+
+    @classmethod
+    def of(cls, c: Contribution, kind: str) -> "ContributionView":
+        numbers = {"numerator": decimal(c.total.numerator), "denominator": decimal(c.total.denominator)}
+        lacks = Decimal(round(c.weight * 1_000_000)) / 1_000_000
+        return ContributionView(level=c.level, subject=c.subject, value=value_of(c.total, kind), lacks=lacks, **numbers)
+
+
+class ExplanationView(View):
+    """Why a warning stands: how its number is made, by which version it is judged, who contributed most, how it went before.
+
+    `sources`: how many observations each campus system brought. `observations` counts them; where `whole` is false there are
+    more, and contributors and sources are of the first ones.
+    """
+
+    warning: UUID
+    formula: dict[Literal["zh", "en"], str]
+    version: int
+    window: str
+    start: date
+    revision: int
+    value: Exact | None
+    line: Exact
+    contributors: list[ContributionView]
+    trend: list[MeasurementView]
+    sources: dict[str, int]
+    observations: int
+    whole: bool
+
+    @classmethod
+    def of(cls, found: Explained) -> "ExplanationView":
+        row, kind = found.row, found.row.kind
+        zh, en = formula(found.indicator, row.line)
+        return ExplanationView(
+            warning=row.id,
+            formula={"zh": zh, "en": en},
+            version=row.version,
+            window=row.window,
+            start=row.start,
+            revision=row.revision,
+            value=value_of(Sum(row.numerator, row.denominator), kind),
+            line=decimal(row.line),
+            contributors=[ContributionView.of(each, kind) for each in found.contributors],
+            trend=[MeasurementView.of(each, kind) for each in found.trend],
+            sources=dict(found.sources),
+            observations=sum(found.sources.values()),
+            whole=found.whole,
         )
 
 
