@@ -7,19 +7,20 @@ result does not depend on where batches end: any split of a log gives the same w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from msgspec import Struct
 
 from libs.common.database import Transaction
+from libs.common.events.observations import Observation
 from services.monitoring.commands.warnings import Judged, Ledger
 from services.monitoring.domain.attribution import LEVEL_CODE
 from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
-from services.monitoring.queries.observations import Logged
+from services.monitoring.queries.observations import Logged, list_standing_of
 from services.monitoring.queries.schools import School
 
 Cell = tuple[int, int, int]  # series, window, start
@@ -27,7 +28,7 @@ Cell = tuple[int, int, int]  # series, window, start
 
 class Entry(Struct, frozen=True):
     """An observation to be added up, with the subjects it counts for by level. `cause` names the observation, `place` is where
-    it stands in the order of counting.
+    it stands in the order of counting; `at` its time in microseconds where the metric's kind is `latest`, -1 otherwise.
     """
 
     place: int
@@ -39,19 +40,25 @@ class Entry(Struct, frozen=True):
     cause: str
     traceparent: str | None = None
     recorded_at: datetime | None = None
+    at: int = -1
+
+    @property
+    def total(self) -> Sum:
+        return Sum(self.numerator, self.denominator, 1, self.at)
 
 
 async def count(tx: Transaction, school: School, entries: Sequence[Entry]) -> None:
     """Add the entries to the sums and judge what an indicator watches. Entries are in order of counting."""
     spots = await resolve(tx, school, entries)
     deltas: dict[Cell, list[int]] = {}
+    newest: dict[Cell, Sum] = defaultdict(Sum)
     watched: list[_Watched] = []
     known: dict[tuple[str, str, int], Mapping[Window, int]] = {}
     for entry in entries:
         metric, day = entry.metric, entry.day
         for item in entry.subjects.items():
             word, series, judged = spots[metric, item]
-            _fold(deltas, (series, Window.DAY, day), entry)
+            _fold(deltas, newest, (series, Window.DAY, day), entry)
             if not judged:
                 continue
             level = item[0]
@@ -59,11 +66,12 @@ async def count(tx: Transaction, school: School, entries: Sequence[Entry]) -> No
                 starts = known[metric, level, day] = school.starts((metric, level), day)
             for window, start in starts.items():
                 if window is not Window.DAY:
-                    _fold(deltas, (series, window, start), entry)
+                    _fold(deltas, newest, (series, window, start), entry)
             watched.append(_Watched(entry, level, item[1], word, series, starts))
     bench = await _Bench.prepare(tx, school, watched)
     measured_at = int(tx.now.timestamp() * 1_000_000)
     await bulk.add_totals(tx, [(*cell, n, d, r, measured_at) for cell, (n, d, r) in deltas.items()])
+    await bulk.add_newest(tx, [(*cell, s.numerator, s.denominator, s.revision, measured_at, s.at) for cell, s in newest.items()])
     for each in watched:
         bench.judge(each)
     await bench.ledger.write()
@@ -72,7 +80,13 @@ async def count(tx: Transaction, school: School, entries: Sequence[Entry]) -> No
 def entry_of(school: School, o: Logged) -> Entry:
     """A logged observation with the subjects that it counts for by the roster of today."""
     subjects = school.roster.subjects(o.references, o.day)
-    return Entry(o.place, o.metric, o.day, o.numerator, o.denominator, subjects, f"{o.source}|{o.event}")
+    cause = f"{o.source}|{o.event}"
+    return Entry(o.place, o.metric, o.day, o.numerator, o.denominator, subjects, cause, at=newest_at(school, o))
+
+
+def newest_at(school: School, o: Logged | Observation) -> int:
+    """The time of an observation in microseconds where the newest one is all that its metric's sums keep; -1 elsewhere."""
+    return int(o.time.timestamp() * 1_000_000) if school.rules[o.metric].kind == "latest" else -1
 
 
 async def recount(tx: Transaction, school: School, gone: Sequence[Entry], come: Sequence[Entry]) -> dict[tuple[str, str], set[str]]:
@@ -81,20 +95,43 @@ async def recount(tx: Transaction, school: School, gone: Sequence[Entry], come: 
     numbers: dict[Cell, Sum] = defaultdict(Sum)
     places: dict[Cell, set[int]] = defaultdict(set)
     changed: dict[tuple[str, str], set[str]] = defaultdict(set)
+    anew: set[tuple[str, str, str, int, int]] = set()
     for sign, entries in ((-1, gone), (1, come)):
         for entry in entries:
-            added = Sum(sign * entry.numerator, sign * entry.denominator)
             for item in entry.subjects.items():
                 _, series, judged = spots[entry.metric, item]
+                changed[entry.metric, item[0]].add(item[1])
+                if entry.at >= 0:
+                    anew.add((entry.metric, *item, series, entry.day))
+                    continue
                 starts = school.starts((entry.metric, item[0]), entry.day) if judged else {}
                 for window, start in {**starts, Window.DAY: entry.day}.items():
-                    numbers[series, window, start] += added
+                    numbers[series, window, start] += Sum(sign * entry.numerator, sign * entry.denominator)
                     places[series, window, start].add(entry.place)
-                changed[entry.metric, item[0]].add(item[1])
     measured_at = int(tx.now.timestamp() * 1_000_000)
     rows = [(*cell, total.numerator, total.denominator, len(places[cell]), measured_at) for cell, total in numbers.items()]
     await bulk.add_totals(tx, rows)
+    await find_newest_anew(tx, school, anew)
     return changed
+
+
+async def find_newest_anew(tx: Transaction, school: School, cells: Iterable[tuple[str, str, str, int, int]]) -> int:
+    """Look in the log for the newest observation of these (metric, level, subject, series, day): what went may have been it.
+
+    Returns how many sums were not what they should be.
+    """
+    wrong = 0
+    measured_at = int(tx.now.timestamp() * 1_000_000)
+    for metric, level, subject, series, day in sorted(cells):
+        windows = {Window.DAY: day, **(school.starts((metric, level), day) if (metric, level) in school.watch else {})}
+        for window, start in windows.items():
+            found = Sum()
+            days = school.calendar.days(window, start)
+            for o in sorted(await list_standing_of(tx.session, school.id, school.metric_ids[metric], days), key=lambda o: o.place):
+                if school.roster.subjects(o.references, o.day).get(level) == subject:
+                    found += Sum(o.numerator, o.denominator, 0, newest_at(school, o))
+            wrong += await bulk.set_newest(tx, (series, window, start), found, measured_at)
+    return wrong
 
 
 async def resolve(
@@ -108,8 +145,10 @@ async def resolve(
     return {at: (key[2], series[key], (at[0], at[1][0]) in school.watch) for at, key in keys.items()}
 
 
-def _fold(deltas: dict[Cell, list[int]], cell: Cell, entry: Entry) -> None:
-    if (delta := deltas.get(cell)) is None:
+def _fold(deltas: dict[Cell, list[int]], newest: dict[Cell, Sum], cell: Cell, entry: Entry) -> None:
+    if entry.at >= 0:
+        newest[cell] += entry.total
+    elif (delta := deltas.get(cell)) is None:
         deltas[cell] = [entry.numerator, entry.denominator, 1]
     else:
         delta[0] += entry.numerator
@@ -159,7 +198,7 @@ class _Bench:
     def judge(self, each: _Watched) -> None:
         """Add one observation to the running sums of one subject and judge each indicator there."""
         entry, key = each.entry, each.series
-        added = Sum(entry.numerator, entry.denominator, 1)
+        added = entry.total
         for window, start in each.starts.items():
             cell = (key, window, start)
             before = self.running.get(cell)

@@ -23,7 +23,7 @@ from libs.common.events.observations import AHEAD, REFERENCES, Observation, chec
 from libs.common.runtime import put_aside
 from libs.common.telemetry import OBSERVATIONS_COUNTED
 from services.monitoring.commands.amending import New, amend, count_amended
-from services.monitoring.commands.counting import Entry, count
+from services.monitoring.commands.counting import Entry, count, newest_at
 from services.monitoring.queries import bulk
 from services.monitoring.queries.conflicts import conflict_listed
 from services.monitoring.queries.schools import School, find_school_locked, installation_key
@@ -191,7 +191,7 @@ async def _count_run(tx: Transaction, row: SchoolRow, school: School, new: Seque
         o = each.observation
         subjects = school.roster.subjects(o.references, day)
         numbers = (o.metric, day, o.numerator, o.denominator)
-        entries.append(Entry(each.position, *numbers, subjects, each.cause, o.traceparent, o.recorded_at))
+        entries.append(Entry(each.position, *numbers, subjects, each.cause, o.traceparent, o.recorded_at, newest_at(school, o)))
     row.position = new[-1].position
     await count(tx, school, entries)
 

@@ -32,15 +32,19 @@ async def refill(tx: Transaction, school: School, watched: Iterable[tuple[str, s
             continue
         series = [key for key, _, _ in await list_series(tx.session, school.metric_ids[metric], LEVEL_CODE[level])]
         await delete_totals(tx.session, series, window)
-        cells: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-        for key, day, numerator, denominator, revision, measured_at in await list_days(tx.session, series):
+        cells: dict[tuple[int, int], Sum] = defaultdict(Sum)
+        measured: dict[tuple[int, int], int] = defaultdict(int)
+        for key, day, numerator, denominator, revision, at, measured_at in await list_days(tx.session, series):
             if (start := school.calendar.start(window, day)) is not None:
-                cell = cells[key, start]
-                cell[0] += numerator
-                cell[1] += denominator
-                cell[2] += revision
-                cell[3] = max(cell[3], measured_at)
-        await bulk.add_totals(tx, [(key, window, start, n, d, r, at) for (key, start), (n, d, r, at) in cells.items()])
+                cells[key, start] += Sum(numerator, denominator, revision, at)
+                measured[key, start] = max(measured[key, start], measured_at)
+        rows = [
+            (key, window, start, s.numerator, s.denominator, s.revision, measured[key, start]) for (key, start), s in cells.items()
+        ]
+        if school.rules[metric].kind == "latest":
+            await bulk.add_newest(tx, [(*each, s.at) for each, s in zip(rows, cells.values(), strict=True)])
+        else:
+            await bulk.add_totals(tx, rows)
 
 
 async def judge_all(

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from libs.common.database import Transaction
-from services.monitoring.commands.counting import Cell, Entry, entry_of, resolve
+from services.monitoring.commands.counting import Cell, Entry, entry_of, find_newest_anew, resolve
 from services.monitoring.commands.reconciling import Why
 from services.monitoring.commands.retelling import retell
 from services.monitoring.domain.attribution import LEVEL_CODE
@@ -25,7 +25,7 @@ from services.monitoring.queries.rebuilding import (
     standing_after,
 )
 from services.monitoring.queries.schools import School, find_school_locked, get_school
-from services.monitoring.queries.totals import list_series
+from services.monitoring.queries.totals import list_days, list_series
 from services.monitoring.tables import RebuildRow, SchoolRow
 
 PART = 10_000
@@ -79,7 +79,7 @@ async def _add(tx: Transaction, school: School, gone: Sequence[Entry], come: Seq
     spots = await resolve(tx, school, [*gone, *come])
     numbers: dict[Cell, list[int]] = defaultdict(lambda: [0, 0])
     for sign, entries in ((-1, gone), (1, come)):
-        for entry in entries:
+        for entry in (entry for entry in entries if entry.at < 0):  # the newest ones are looked at when the log is at its end
             for item in entry.subjects.items():
                 _, series, judged = spots[entry.metric, item]
                 starts = school.starts((entry.metric, item[0]), entry.day) if judged else {}
@@ -95,6 +95,7 @@ async def _finish(tx: Transaction, row: SchoolRow, school: School, rebuild: Rebu
     wrong = await differing_totals(tx.session, school.id)
     measured_at = int(tx.now.timestamp() * 1_000_000)
     await bulk.add_totals(tx, [(*cell, 1, measured_at) for cell in wrong])
+    newest = await _newest_anew(tx, school)
     why = Why("rebuilt", f"rebuilt|{rebuild.started_at.isoformat()}", "按观测日志重建")
     for (metric, level), by_code in sorted(school.watch.items()):
         del by_code
@@ -104,5 +105,16 @@ async def _finish(tx: Transaction, row: SchoolRow, school: School, rebuild: Rebu
             await retell(tx, row, school, {(metric, level): subjects[n::parts]}, 1, why)
     await tx.session.flush()
     rebuild.after = await canonical_state(tx.session, school.id)
-    rebuild.mended, rebuild.finished_at = len(wrong), tx.now
+    rebuild.mended, rebuild.finished_at = len(wrong) + newest, tx.now
     await forget_rebuilt(tx.session, school.id)
+
+
+async def _newest_anew(tx: Transaction, school: School) -> int:
+    wrong = 0
+    for metric in sorted(code for code, rule in school.rules.items() if rule.kind == "latest"):
+        for level, code in LEVEL_CODE.items():
+            subjects = {key: subject for key, _, subject in await list_series(tx.session, school.metric_ids[metric], code)}
+            days = await list_days(tx.session, sorted(subjects))
+            cells = [(metric, level, subjects[series], series, day) for series, day, *_ in days]
+            wrong += await find_newest_anew(tx, school, cells)
+    return wrong

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import delete, insert
 
 from libs.common.database import Transaction, in_batches
+from services.monitoring.commands.counting import newest_at
 from services.monitoring.commands.reconciling import Retold, Why, reconcile
 from services.monitoring.domain.attribution import LEVEL_CODE
 from services.monitoring.domain.episodes import Episode, Indicator, Sum
@@ -33,6 +34,8 @@ async def retell(tx: Transaction, row: SchoolRow, school: School, changed: Chang
     stories = _stories(school, changed)
     if not stories:
         return
+    if any(school.rules[metric].kind == "latest" for metric, _ in changed):
+        since = 1
     subjects = {subject for _, subject in stories}
     words = await school.words_of(tx, subjects)
     codes = {code for code, _ in stories}
@@ -83,7 +86,7 @@ class _Telling:
         told = await _read(tx, school, metrics, since)
         days = await _days(tx, school, metrics)
         for subject, entries in told.items():
-            for each in entries:
+            for each in (each for each in entries if each.total.at < 0):
                 days[subject][each.metric, each.day] = days[subject].get((each.metric, each.day), Sum()).less(each.total)
         moments: dict[str, list[MomentRow]] = defaultdict(list)
         for moment in await list_moments(tx.session, school.id, codes):
@@ -127,12 +130,12 @@ async def _read(tx: Transaction, school: School, metrics: Mapping[Subject, set[s
         for level in levels:
             subject = (level, found.get(level, ""))
             if o.metric in metrics.get(subject, ()):
-                told[subject].append(_told(o))
+                told[subject].append(_told(school, o))
     return told
 
 
-def _told(o: Logged) -> Told:
-    total = Sum(o.numerator, o.denominator, 1)
+def _told(school: School, o: Logged) -> Told:
+    total = Sum(o.numerator, o.denominator, 1, newest_at(school, o))
     return Told(o.place, o.metric, o.day, total, f"{o.source}|{o.event}", o.references.get("class"))
 
 
@@ -146,9 +149,10 @@ async def _days(tx: Transaction, school: School, metrics: Mapping[Subject, set[s
     known = await bulk.find_series(tx, sorted(keys))
     series = {id_: keys[key] for key, id_ in known.items()}
     days: dict[Subject, dict[tuple[str, int], Sum]] = defaultdict(dict)
-    for id_, day, numerator, denominator, revision, _ in await list_days(tx.session, sorted(series)):
+    for id_, day, *total, _ in await list_days(tx.session, sorted(series)):
         subject, metric = series[id_]
-        days[subject][metric, day] = Sum(numerator, denominator, revision)
+        if school.rules[metric].kind != "latest":  # told from the first observation on: what was newest before is not known
+            days[subject][metric, day] = Sum(*total)
     return days
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select
 
 from libs.common.database import Transaction, in_batches
 from libs.common.events.gateway import RosterImported
-from services.monitoring.commands.counting import Entry, recount
+from services.monitoring.commands.counting import entry_of, recount
 from services.monitoring.commands.judging import refill
 from services.monitoring.commands.reconciling import Why
 from services.monitoring.commands.retelling import retell
@@ -149,7 +149,7 @@ async def _reattribute(tx: Transaction, row: SchoolRow, school: School, before: 
         gone, come = [], []
         for o in part:
             was, now = before.subjects(o.references, o.day), school.roster.subjects(o.references, o.day)
-            entry = Entry(o.place, o.metric, o.day, o.numerator, o.denominator, now, f"{o.source}|{o.event}")
+            entry = entry_of(school, o)
             lost = {level: subject for level, subject in was.items() if now.get(level) != subject}
             found = {level: subject for level, subject in now.items() if was.get(level) != subject}
             if lost or found:

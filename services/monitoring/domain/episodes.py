@@ -21,15 +21,20 @@ SEVERITIES = ("blue", "yellow", "orange", "red")
 class Sum(Struct, frozen=True, gc=False):
     """What was observed of one series in one window; both in millionths, exact. `revision` counts the changes.
 
-    Adding is associative and commutative, so batches, order and replicas cannot change a result.
+    Adding is associative and commutative, so batches, order and replicas cannot change a result. Where `at` is given (kind
+    `latest`: the time of the observation, in microseconds) the newest one is the sum; of one time, the one added last.
     """
 
     numerator: int = 0
     denominator: int = 0
     revision: int = 0
+    at: int = -1
 
     def __add__(self, other: Sum) -> Sum:
-        return Sum(self.numerator + other.numerator, self.denominator + other.denominator, self.revision + other.revision)
+        if self.at < 0 and other.at < 0:
+            return Sum(self.numerator + other.numerator, self.denominator + other.denominator, self.revision + other.revision)
+        newest = other if other.at >= self.at else self
+        return Sum(newest.numerator, newest.denominator, self.revision + other.revision, newest.at)
 
     def less(self, other: Sum) -> Sum:
         """The sum as it was before the other was added."""
@@ -56,7 +61,7 @@ def ratio(total: Sum) -> Decimal | None:
 
 
 def value_of(total: Sum, kind: str) -> Decimal | None:
-    """What a sum says by the metric's kind: of `ratio` and `mean` numerator / denominator, of `sum` and `count` the numerator.
+    """What a sum says by the metric's kind: of `sum` and `count` the numerator, of the others numerator / denominator.
 
     None without denominator: nothing observed is not zero.
     """

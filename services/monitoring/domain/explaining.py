@@ -10,10 +10,17 @@ from fractions import Fraction
 from services.monitoring.domain.episodes import ADDITIVE, MILLION, Indicator, Sum, decimal
 
 PARTS = ("student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson")
-_ZH = {"ratio": "分子合计 ÷ 分母合计", "mean": "数值合计 ÷ 次数合计", "sum": "数值合计", "count": "次数合计"}
+_ZH = {
+    "ratio": "分子合计 ÷ 分母合计",
+    "mean": "数值合计 ÷ 次数合计",
+    "latest": "最新一次的分子 ÷ 分母",
+    "sum": "数值合计",
+    "count": "次数合计",
+}
 _EN = {
     "ratio": "sum of numerators / sum of denominators",
     "mean": "sum of values / sum of weights",
+    "latest": "numerator / denominator of the newest observation",
     "sum": "sum of values",
     "count": "sum of counts",
 }

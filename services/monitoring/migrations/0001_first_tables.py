@@ -272,6 +272,7 @@ def upgrade() -> None:
     sa.Column('denominator', sa.BigInteger(), nullable=False),
     sa.Column('revision', sa.BigInteger(), nullable=False),
     sa.Column('measured_at', sa.BigInteger(), nullable=False),
+    sa.Column('at', sa.BigInteger(), server_default='-1', nullable=False),
     sa.PrimaryKeyConstraint('series', 'span', 'start', name=op.f('total_pk')),
     sqlite_with_rowid=False
     )

@@ -150,10 +150,10 @@ async def find_totals(tx: Transaction, keys: Sequence[tuple[int, int, int]]) -> 
         tx,
         {"series": "bigint", "span": "smallint", "start": "int"},
         keys,
-        "SELECT t.series, t.span, t.start, t.numerator, t.denominator, t.revision FROM k CROSS JOIN total t "
+        "SELECT t.series, t.span, t.start, t.numerator, t.denominator, t.revision, t.at FROM k CROSS JOIN total t "
         "WHERE t.series = k.series AND t.span = k.span AND t.start = k.start",
     )
-    return {(series, span, start): Sum(n, d, revision) for series, span, start, n, d, revision in rows}
+    return {(series, span, start): Sum(n, d, revision, at) for series, span, start, n, d, revision, at in rows}
 
 
 async def add_totals(tx: Transaction, rows: Sequence[tuple[int, int, int, int, int, int, int]]) -> None:
@@ -167,6 +167,33 @@ async def add_totals(tx: Transaction, rows: Sequence[tuple[int, int, int, int, i
         "denominator = total.denominator + excluded.denominator, revision = total.revision + excluded.revision, "
         "measured_at = excluded.measured_at",
     )
+
+
+async def add_newest(tx: Transaction, rows: Sequence[tuple[int, int, int, int, int, int, int, int]]) -> None:
+    """Let the newest observation stand in the sums of a metric of kind `latest`; columns as `add_totals`, and its time."""
+    newer = "CASE WHEN excluded.at >= total.at THEN excluded.{0} ELSE total.{0} END"
+    numbers = ", ".join(f"{name} = {newer.format(name)}" for name in ("numerator", "denominator", "at"))
+    await _insert(
+        tx,
+        "total",
+        {**_TOTALS, "at": "bigint"},
+        sorted(rows),
+        f"ON CONFLICT (series, span, start) DO UPDATE SET {numbers}, revision = total.revision + excluded.revision, "
+        "measured_at = excluded.measured_at",
+    )
+
+
+async def set_newest(tx: Transaction, cell: tuple[int, int, int], found: Sum, measured_at: int) -> int:
+    """Let this be the newest observation of a sum of kind `latest` (none where its `at` is -1); return 1 where it was another."""
+    known = (await find_totals(tx, [cell])).get(cell, Sum())
+    if (known.numerator, known.denominator, known.at) == (found.numerator, found.denominator, found.at):
+        return 0
+    columns = {**_TOTALS, "at": "bigint"}
+    changes = ", ".join(f"{name} = excluded.{name}" for name in ("numerator", "denominator", "at", "measured_at"))
+    row = (*cell, found.numerator, found.denominator, 1, measured_at, found.at)
+    tail = f"ON CONFLICT (series, span, start) DO UPDATE SET {changes}, revision = total.revision + 1"
+    await _insert(tx, "total", columns, [row], tail)
+    return 1
 
 
 async def add_rebuilt(tx: Transaction, rows: Sequence[tuple[int, int, int, int, int]]) -> None:

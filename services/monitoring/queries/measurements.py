@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.monitoring.domain.attribution import LEVEL_CODE
+from services.monitoring.domain.episodes import Sum
 from services.monitoring.domain.windows import Calendar, Window
 from services.monitoring.tables import SeriesRow, TotalRow, WordRow
 
@@ -25,6 +26,7 @@ class Measurement:
     denominator: int
     revision: int
     measured_at: int
+    at: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +93,8 @@ def _windows(rows: Iterable[TotalRow], names: dict[int, str], asked: Asked, cale
         ):
             continue
         key = (names[row.series], start)
-        so_far = found.get(key, Measurement(*key, 0, 0, 0, 0))
-        found[key] = Measurement(
-            *key,
-            so_far.numerator + row.numerator,
-            so_far.denominator + row.denominator,
-            so_far.revision + row.revision,
-            max(so_far.measured_at, row.measured_at),
-        )
+        m = found.get(key, Measurement(*key, 0, 0, 0, 0))
+        total = Sum(m.numerator, m.denominator, m.revision, m.at) + Sum(row.numerator, row.denominator, row.revision, row.at)
+        measured_at = max(m.measured_at, row.measured_at)
+        found[key] = Measurement(*key, total.numerator, total.denominator, total.revision, measured_at, total.at)
     return [found[key] for key in sorted(found)]

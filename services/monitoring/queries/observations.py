@@ -148,6 +148,13 @@ async def list_standing(session: AsyncSession, school_id: int, metric_ids: Seque
         yield logged
 
 
+async def list_standing_of(session: AsyncSession, school_id: int, metric_id: int, days: Sequence[tuple[int, int]]) -> list[Logged]:
+    """What stands of a metric in spans of days."""
+    spans = [and_(ObservationRow.day >= first, ObservationRow.day < end) for first, end in days]
+    sql = log_of(school_id).where(ObservationRow.metric_id == metric_id, or_(false(), *spans), ObservationRow.ended_by.is_(None))
+    return await in_words(session, (await session.execute(sql)).all())
+
+
 async def list_naming(
     session: AsyncSession, school_id: int, named: Collection[tuple[str, str]], since_day: int
 ) -> AsyncIterator[list[Logged]]:

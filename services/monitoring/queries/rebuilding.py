@@ -50,7 +50,11 @@ async def forget_rebuilt(session: AsyncSession, school_id: int) -> None:
 
 
 def _series(school_id: int) -> Any:
-    return select(SeriesRow.id).join(MetricRow, MetricRow.id == SeriesRow.metric_id).where(MetricRow.school_id == school_id)
+    return (
+        select(SeriesRow.id)
+        .join(MetricRow, MetricRow.id == SeriesRow.metric_id)
+        .where(MetricRow.school_id == school_id, MetricRow.kind != "latest")
+    )
 
 
 async def differing_totals(session: AsyncSession, school_id: int) -> list[tuple[int, int, int, int, int]]:

@@ -38,9 +38,9 @@ async def find_whole(session: AsyncSession, metric_id: int) -> int:
     return max(int(numerator or 0), int(denominator or 0))
 
 
-async def list_days(session: AsyncSession, series: Sequence[int]) -> list[Row[int, int, int, int, int, int]]:
-    """Series, day, numerator, denominator, revision, measured_at of all days of the series."""
-    rows: list[Row[int, int, int, int, int, int]] = []
+async def list_days(session: AsyncSession, series: Sequence[int]) -> list[Row[int, int, int, int, int, int, int]]:
+    """Series, day, numerator, denominator, revision, at, measured_at of all days of the series."""
+    rows: list[Row[int, int, int, int, int, int, int]] = []
     for part in in_batches(series, _PART):
         rows += (
             await session.execute(
@@ -50,6 +50,7 @@ async def list_days(session: AsyncSession, series: Sequence[int]) -> list[Row[in
                     TotalRow.numerator,
                     TotalRow.denominator,
                     TotalRow.revision,
+                    TotalRow.at,
                     TotalRow.measured_at,
                 ).where(TotalRow.series.in_(part), TotalRow.window == Window.DAY)
             )
@@ -86,7 +87,7 @@ async def latest_closed(
 ) -> list[tuple[int, int, str, Sum]]:
     """Series, word, code and sum of each subject with enough data in the window that starts on `start`."""
     sql = (
-        select(SeriesRow.id, WordRow.id, WordRow.code, TotalRow.numerator, TotalRow.denominator, TotalRow.revision)
+        select(SeriesRow.id, WordRow.id, WordRow.code, TotalRow.numerator, TotalRow.denominator, TotalRow.revision, TotalRow.at)
         .join(TotalRow, TotalRow.series == SeriesRow.id)
         .join(WordRow, WordRow.id == SeriesRow.subject)
         .where(

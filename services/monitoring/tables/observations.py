@@ -127,7 +127,8 @@ class SeriesRow(Table):
 class TotalRow(Table):
     """What was observed of a series in one window; days for every series, longer windows where an indicator watches.
 
-    `revision` counts the changes: observations, corrections, retractions, and moves of the roster.
+    `revision` counts the changes: observations, corrections, retractions, and moves of the roster. `at` is the time of the
+    newest observation where the metric is of kind `latest`, and the numbers are that one's; -1 otherwise.
     """
 
     __tablename__ = "total"
@@ -139,6 +140,7 @@ class TotalRow(Table):
     denominator: Mapped[int] = mapped_column(BigInteger)
     revision: Mapped[int] = mapped_column(BigInteger)
     measured_at: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[int] = mapped_column(BigInteger, server_default="-1")
 
 
 class UnplacedRow(Table):

@@ -1,9 +1,8 @@
-"""What the clock does: judging once a day, and telling silence from recovery; and values of metrics that are no ratio."""
+"""What the clock does: judging once a day, and telling silence from recovery."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,9 @@ from libs.common.events.monitoring import WarningResumed, WarningStale
 from tests.conftest import SettableClock
 from tests.service.harness import ServiceUnderTest
 from tests.service.monitoring.world import (
-    EVERYTHING,
-    NOW,
     close_windows,
     correction,
     detail,
-    every,
     indicator,
     monitoring,
     post,
@@ -111,33 +107,3 @@ async def test_a_stale_warning_is_cleared_by_good_data_and_never_by_silence(sqli
         assert await states(sut) == ["stale"]
         await take(sut, sent("b", 10, 10, day="2026-04-02"))
         assert await states(sut) == ["cleared"]
-
-
-async def test_sums_and_counts_are_judged_by_their_numerator_and_means_by_the_quotient(database_url: str, tmp_path: Path) -> None:
-    watching = [
-        indicator("incidents", {"yellow": ("2", "1")}, metric="incidents", comparison="above"),
-        indicator("rating", {"yellow": ("3.5", "4")}, metric="rating"),
-    ]
-    async with monitoring(database_url, tmp_path, lambda: NOW) as sut:
-        async with sut.as_(EVERYTHING) as client:
-            for code, kind in (("incidents", "count"), ("rating", "mean"), ("fees", "sum")):
-                body = {"code": code, "name": code, "grain": ["class"], "kind": kind, "direction": "lower"}
-                assert (await client.post("/metrics", json=body)).status_code == 201
-        for each in watching:
-            await sut.handle(each)
-        said: dict[str, Any] = {"student": None}
-        await take(
-            sut,
-            *[sent(f"i{n}", 1, 1, metric="incidents", **said) for n in range(3)],
-            sent("r1", 3, 1, metric="rating", **said),
-            sent("r2", 4, 1, metric="rating", **said),
-            sent("f", -2.5, 1, metric="fees", **said),
-        )
-        warnings = {w["indicator"]: (w["value"], w["status"]) for w in await warned(sut)}
-        assert warnings == {"incidents": (3, "open"), "rating": (Decimal("3.5"), "open")}
-        values = {}
-        async with sut.as_(EVERYTHING) as client:
-            for metric in ("incidents", "rating", "fees"):
-                (found,) = await every(client, "/measurements", metric=metric, level="class", window="week")
-                values[metric] = found["value"]
-        assert values == {"incidents": 3, "rating": Decimal("3.5"), "fees": Decimal("-2.5")}
