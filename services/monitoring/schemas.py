@@ -15,6 +15,7 @@ from services.monitoring.queries.conflicts import FoundConflict
 from services.monitoring.queries.explaining import Explained
 from services.monitoring.queries.measurements import Measurement
 from services.monitoring.queries.observations import Logged, instant
+from services.monitoring.queries.tally import Brought
 from services.monitoring.tables import RebuildRow, SchoolRow, WarningRow
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -245,6 +246,29 @@ class RebuildView(View):
         status = "running" if row.finished_at is None else "finished"
         said = {name: getattr(row, name) for name in ("done", "before", "after", "mended", "started_at", "finished_at")}
         return RebuildView(status=status, of=school.position, **said)
+
+
+class BroughtView(View):
+    """What a source brought on a day: `counted` and amendments are in the log; the rest says what was odd.
+
+    `late`: observed before the day on which it came. `unknown_id`: it named an id that the roster does not know. `duplicate`:
+    sent again, `conflict`: sent again with other content. `refused`: put aside, for what came over Kafka.
+    """
+
+    source: str
+    day: date
+    counted: int = 0
+    corrected: int = 0
+    retracted: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    late: int = 0
+    unknown_id: int = 0
+    refused: int = 0
+
+    @classmethod
+    def of(cls, found: Brought) -> "BroughtView":
+        return BroughtView(source=found.source, day=from_day(found.day), **found.events)
 
 
 class ReasonIn(Body):

@@ -6,7 +6,7 @@ A crash anywhere redelivers, and the ids make that harmless: they are written in
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,6 +32,7 @@ from services.monitoring.tables import ConflictRow, SchoolRow
 
 TOPIC = "observations"
 SMALL = 16_384  # bytes decoded at once without a thread of their own
+_OUTCOMES = {None: "counted", "corrects": "corrected", "retracts": "retracted"}
 PHASES = {"before": 0, "during": 1, "after": 2}
 # The gateway allows AHEAD by its clock; ours may be a little behind, and what was accepted must be counted.
 TOLERANCE = AHEAD + timedelta(hours=1)
@@ -45,6 +46,9 @@ class Arrived(Struct, frozen=True):
 
     raw: bytes
     observation: Observation
+
+
+Tally = Counter[tuple[str, str]]  # source, outcome → events
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,10 @@ async def take(records: Sequence[Record], tx: Transaction) -> None:
             for event in events:
                 _refuse(tx, code, event.raw, Invalid(f"no school is called {code!r}"))
             continue
-        await _count_school(tx, *found, await _addable(tx, found[1], _checked(tx, found[1], events)))
+        tally: Tally = Counter()
+        await _count_school(tx, *found, await _addable(tx, found[1], _checked(tx, found[1], events, tally)), tally)
+        today = found[1].calendar.day_of(tx.now)
+        await bulk.add_tally(tx, [(found[1].id, source, today, outcome, n) for (source, outcome), n in tally.items()])
 
 
 def _read(records: Sequence[Record]) -> tuple[dict[str, list[Arrived]], list[Unreadable]]:
@@ -109,13 +116,14 @@ def _split(value: bytes) -> list[bytes]:
     return [value]
 
 
-def _checked(tx: Transaction, school: School, events: Sequence[Arrived]) -> list[Arrived]:
+def _checked(tx: Transaction, school: School, events: Sequence[Arrived], tally: Tally) -> list[Arrived]:
     right = []
     latest = tx.now + TOLERANCE
     for event in events:
         if (fault := check(event.observation, school.rules, latest)) is None:
             right.append(event)
         else:
+            tally[event.observation.source, "refused"] += 1
             _refuse(tx, school.code, event.raw, Invalid(f"{fault['pointer']}: {fault['detail']}", [fault]))
     return right
 
@@ -155,37 +163,38 @@ def _refuse(tx: Transaction, school: str, raw: bytes, error: Invalid) -> None:
     tx.when_committed.append(lambda: OBSERVATIONS_COUNTED.labels("refused").inc())
 
 
-async def _count_school(tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived]) -> None:
+async def _count_school(tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived], tally: Tally) -> None:
     """Count what is new, in order: runs of observations at once, what amends or is amended one by one."""
-    new = await _not_counted_before(tx, row, school, events)
+    new = await _not_counted_before(tx, row, school, events, tally)
+    tally.update((each.observation.source, _OUTCOMES[each.observation.amends]) for each in new)
     tx.school = school.code
     run: list[New] = []
     for each in new:
         if each.observation.amends is None and each.id not in school.pending:
             run.append(each)
             continue
-        await _count_run(tx, row, school, run)
+        await _count_run(tx, row, school, run, tally)
         run = []
-        await _count_single(tx, row, school, each)
-    await _count_run(tx, row, school, run)
+        await _count_single(tx, row, school, each, tally)
+    await _count_run(tx, row, school, run, tally)
     if new:
         tx.when_committed.append(lambda: OBSERVATIONS_COUNTED.labels("counted").inc(len(new)))
 
 
-async def _count_single(tx: Transaction, row: SchoolRow, school: School, new: New) -> None:
+async def _count_single(tx: Transaction, row: SchoolRow, school: School, new: New, tally: Tally) -> None:
     row.position = new.position
     if new.observation.amends != "retracts":
-        await _log(tx, school, [new], ended_by=0)  # it does not stand yet
+        await _log(tx, school, [new], tally, ended_by=0)  # it does not stand yet
     if new.observation.amends is None:
         await count_amended(tx, row, school, new)
     else:
         await amend(tx, row, school, new)
 
 
-async def _count_run(tx: Transaction, row: SchoolRow, school: School, new: Sequence[New]) -> None:
+async def _count_run(tx: Transaction, row: SchoolRow, school: School, new: Sequence[New], tally: Tally) -> None:
     if not new:
         return
-    days = await _log(tx, school, new)
+    days = await _log(tx, school, new, tally)
     entries = []
     for each, day in zip(new, days, strict=True):
         o = each.observation
@@ -196,8 +205,9 @@ async def _count_run(tx: Transaction, row: SchoolRow, school: School, new: Seque
     await count(tx, school, entries)
 
 
-async def _log(tx: Transaction, school: School, new: Sequence[New], ended_by: int | None = None) -> list[int]:
-    """Append to the log; return the school's day of each."""
+async def _log(tx: Transaction, school: School, new: Sequence[New], tally: Tally, ended_by: int | None = None) -> list[int]:
+    """Append to the log; return the school's day of each. Notes what came late, and what named ids that are not known."""
+    today = school.calendar.day_of(tx.now)
     words = await school.words_of(tx, _words(new))
     counted_at = int(tx.now.timestamp() * 1_000_000)
     log, unplaced, days = [], [], []
@@ -224,7 +234,11 @@ async def _log(tx: Transaction, school: School, new: Sequence[New], ended_by: in
             )
         )
         days.append(day)
-        unplaced += [(words[missing], each.position) for missing in school.roster.unknown(named)]
+        if day < today:
+            tally[o.source, "late"] += 1
+        if missing := school.roster.unknown(named):
+            tally[o.source, "unknown_id"] += 1
+            unplaced += [(words[word], each.position) for word in missing]
     await bulk.add_observations(tx, log)
     await bulk.add_unplaced(tx, unplaced)
     return days
@@ -237,7 +251,9 @@ def _words(new: Sequence[New]) -> set[tuple[str, str]]:
     return words
 
 
-async def _not_counted_before(tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived]) -> list[New]:
+async def _not_counted_before(
+    tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived], tally: Tally
+) -> list[New]:
     """Keep what is new, in order; note ids that came again with other content. The first stands."""
     key = await installation_key(tx)
     hashed = [(event.observation.id_hash(key), event) for event in events]
@@ -252,8 +268,10 @@ async def _not_counted_before(tx: Transaction, row: SchoolRow, school: School, e
             ids.append((school.id, id_, content, position))
             new.append(New(position, id_, event.observation))
         elif first[0] != content:
+            tally[event.observation.source, "conflict"] += 1
             await _note_conflict(tx, school, event, content, first[1])
         else:
+            tally[event.observation.source, "duplicate"] += 1
             tx.when_committed.append(OBSERVATIONS_COUNTED.labels("duplicate").inc)
     await bulk.add_ids(tx, ids)
     return new

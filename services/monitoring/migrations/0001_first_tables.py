@@ -257,6 +257,14 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('series_pk')),
     sa.UniqueConstraint('metric_id', 'level', 'subject', name=op.f('series_metric_id_level_subject_uq'))
     )
+    op.create_table('tally',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('day', sa.Integer(), nullable=False),
+    sa.Column('source', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('outcome', sa.String(), nullable=False),
+    sa.Column('events', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('school_id', 'day', 'source', 'outcome', name=op.f('tally_pk'))
+    )
     op.create_table('term',
     sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),

@@ -209,6 +209,13 @@ async def add_rebuilt(tx: Transaction, rows: Sequence[tuple[int, int, int, int, 
     )
 
 
+async def add_tally(tx: Transaction, rows: Sequence[tuple[int, str, int, str, int]]) -> None:
+    """Add to what sources brought: school, source, day, outcome, events."""
+    columns = {"school_id": "int", "source": "text", "day": "int", "outcome": "text", "events": "bigint"}
+    tail = "ON CONFLICT (school_id, day, source, outcome) DO UPDATE SET events = tally.events + excluded.events"
+    await _insert(tx, "tally", columns, sorted(rows), tail)
+
+
 async def find_deciding(
     tx: Transaction, series: Sequence[int], window: int, min_denominator: int, through: int | None = None
 ) -> dict[int, int]:

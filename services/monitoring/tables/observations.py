@@ -152,6 +152,17 @@ class UnplacedRow(Table):
     position: Mapped[int] = mapped_column(BigInteger, primary_key=True)
 
 
+class TallyRow(Table):
+    """How many events of a source had an outcome on a day, by the school's clock when they were taken in."""
+
+    __tablename__ = "tally"
+    school_id: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[int] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(Ordered, primary_key=True)
+    outcome: Mapped[str] = mapped_column(primary_key=True)
+    events: Mapped[int] = mapped_column(BigInteger)
+
+
 class ConflictRow(Table):
     """An id that came again with other content: the first stands, the other is listed, once."""
 
