@@ -51,8 +51,11 @@ migration: $(READY)  ## new migration for one service: make migration S=planning
 bench: $(READY)  ## the figures of docs/performance.md
 	@$(BIN)/python -m tests.bench
 
+bench-peers: $(READY)  ## the product beside Kafka Streams on the same work: RUNS=1 make bench-peers is shorter
+	@$(BIN)/python -m tests.bench.peers
+
 lock:  ## choose package versions anew
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml -o requirements.lock \
 	  --no-annotate --quiet --upgrade --custom-compile-command "make lock"
 
-.PHONY: help run test test-servers torture check fix golden docs migration bench lock
+.PHONY: help run test test-servers torture check fix golden docs migration bench bench-peers lock

@@ -221,14 +221,15 @@ async def find_deciding(
 ) -> dict[int, int]:
     """Map each series to the start of its deciding window: the latest one with enough denominator (none after `through`)."""
     most = "" if through is None else f"AND t.start <= {int(through)}"
+    # Down the key from the newest window: a join is planned as a scan of all sums while PostgreSQL has no statistics of a new table.
     rows = await _lookup(
         tx,
         {"series": "bigint"},
         [(each,) for each in series],
-        f"SELECT t.series, max(t.start) FROM k CROSS JOIN total t WHERE t.series = k.series AND t.span = {int(window)} "
-        f"AND t.denominator >= {int(min_denominator)} AND t.denominator > 0 {most} GROUP BY t.series",
+        f"SELECT k.series, (SELECT t.start FROM total t WHERE t.series = k.series AND t.span = {int(window)} "
+        f"AND t.denominator >= {int(min_denominator)} AND t.denominator > 0 {most} ORDER BY t.start DESC LIMIT 1) FROM k",
     )
-    return {series: day for series, day in rows}  # noqa: C416 - rows are no pairs to dict's type
+    return {series: day for series, day in rows if day is not None}
 
 
 async def find_newest_days(tx: Transaction, spans: Sequence[tuple[int, int, int]]) -> dict[int, int]:

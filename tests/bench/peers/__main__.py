@@ -1,0 +1,87 @@
+"""The product beside what a user would pick instead: same events, same broker, same machine, every result checked.
+
+usage: make bench-peers                        everything, into docs/performance.md (about an hour; a quiet machine)
+       RUNS=1 make bench-peers                 fewer runs of each
+       python -m tests.bench.peers NAME ...    some figures only, not written down:
+                                               throughput memory disk growth latency two_processes front_door asking
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from tests.bench.__main__ import PAGE
+from tests.bench.peers import place
+from tests.servers import KAFKA_VERSION, Missing
+
+BEGIN, END = "<!-- peers -->", "<!-- end of peers -->"
+NOTE = """Each run's sums, warnings and number of stored observations were compared with the harness's reference before its time
+counted. The clock runs from the process being ready (a Java machine: from `start()`) until every event is counted and every warning
+is readable. The product adds up two levels more than its peers do, class and lesson, notes for each event which ids no roster knows,
+and stores the observation; they do not. On SQLite the observations lie in the embedded bus before the start, and planning and
+reporting work on the warnings in the same process. Kafka Streams at-least-once promises less, and leads in latency. Not built here:
+Flink, which the harness measured at about the speed of Kafka Streams exactly-once, and Quix, Faust and Bytewax, far below it. The
+front door's load comes from a Python client with 32 connections, not from wrk."""
+
+
+def figures() -> Mapping[str, Callable[..., Sequence[object]]]:
+    """Every figure by its name, in the order of the table."""
+    from tests.bench.peers import doors, latency
+    from tests.bench.peers import figures as f
+
+    every = (f.throughput, f.memory, f.disk, f.growth, latency.latency, f.two_processes, doors.front_door, doors.asking)
+    return {each.__name__: each for each in every}
+
+
+def main(arguments: list[str]) -> None:
+    if not place.HARNESS.is_dir():
+        sys.exit("make bench-peers needs the project's shared folder with the harness")
+    place.with_packages(arguments)
+    known = figures()
+    if unknown := set(arguments) - known.keys():
+        sys.exit(f"no figure is called {', '.join(sorted(unknown))}: there are {', '.join(known)}")
+    from tests.bench.peers.servers import servers
+
+    with servers() as both:
+        place.prepare(both.kafka)
+        from tests.bench.peers.lab import Lab, Line
+
+        lab = Lab(both, int(os.environ.get("RUNS", "3")))
+        lines: list[Line] = []
+        for name in arguments or known:
+            for line in known[name](lab):
+                assert isinstance(line, Line)
+                print(f"{line.figure}: {line.measured} (aim {line.aim})", flush=True)
+                lines.append(line)
+        if not arguments:
+            write([(line.figure, line.measured, line.aim) for line in lines], lab.runs, both.postgres_version)
+
+
+def write(rows: Sequence[tuple[str, str, str]], runs: int, postgres: str) -> None:
+    """Put the table into docs/performance.md between marks of its own; what people wrote around it stays."""
+    table = "\n".join(["| Figure | Measured | Aim |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)])
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    beside = (
+        f"Kafka {KAFKA_VERSION} (one broker), PostgreSQL {postgres}, aiokafka {version('aiokafka')}, psycopg {version('psycopg')}"
+    )
+    measured = (
+        f"Measured {datetime.now(UTC):%Y-%m-%d} by `make bench-peers` on {machine}, {beside}; medians of {runs} runs in turns."
+    )
+    section = f"{BEGIN}\n{measured}\n\n{table}\n\n{NOTE}\n{END}"
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(before + section + (after or "\n"), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except Missing as missing:
+        sys.exit(str(missing))
+    except KeyboardInterrupt:
+        sys.exit("interrupted")

@@ -1,0 +1,50 @@
+"""Kafka and PostgreSQL as the peers were measured before: the broker with its default compiler and 1 GiB, 512 MB of buffers.
+
+The servers of `tests.servers` are set up to start fast, which would slow whoever leans on the broker most: the peers.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.servers import Kafka, Postgres, kafka_jars, postgres_programs, prepared
+
+
+class _Kafka(Kafka):
+    def _java(self, *arguments: str) -> list[str]:
+        return ["java", "-Xmx1g", "-Xms1g", "-cp", self._classpath, *arguments]
+
+
+class _Postgres(Postgres):
+    def command(self) -> Sequence[str]:
+        return [*super().command(), "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"]
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where both answer, and what version PostgreSQL is."""
+
+    kafka: str
+    postgres: str
+    postgres_version: str
+
+
+@contextmanager
+def servers() -> Iterator[Servers]:
+    """Both servers, with data in a folder that is deleted at the end. Raises Missing."""
+    with tempfile.TemporaryDirectory(prefix="zhengai-peers-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # the user postgres passes through it to its own folder
+        kafka = _Kafka(prepared(folder / "kafka"), kafka_jars())
+        postgres = _Postgres(prepared(folder / "postgres"), postgres_programs())
+        try:
+            kafka.start()
+            postgres.start()
+            yield Servers(kafka.address, postgres.url, postgres_programs().parent.name)
+        finally:
+            postgres.stop()
+            kafka.stop()
