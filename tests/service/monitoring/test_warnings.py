@@ -64,6 +64,7 @@ async def test_a_warning_says_everything_the_contract_lists(database_url: str, t
         "line": Decimal("0.8"),
         "raised_at": "2026-03-31T04:00:00Z",
         "improvement": str(improvement),
+        "revision": 1,
     }
     assert (message.event.clear, message.event.comparison, message.event.value) == (Decimal("0.9"), "below", Decimal("0.666667"))
     assert message.event.places == ["class:C1", "course:K1", "level:class", "school:demo", "unit:cnc", "unit:mech"]
