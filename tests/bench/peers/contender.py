@@ -17,7 +17,7 @@ from typing import Any
 from tests.bench.peers import place
 from tests.bench.peers.product import OnFiles, OnServers, Product, Run, warning
 
-LIMIT_S = 280.0
+LIMIT_S = 480.0
 
 
 class Mapper(threading.Thread):

@@ -10,7 +10,7 @@ from tests.bench.peers.lab import OURS, Lab, Line
 from tests.bench.peers.product import Run, exact
 
 STREAMS = "ks-eos-big"  # exactly-once, tuned
-LIMIT_S = 240.0
+LIMIT_S = 480.0
 
 
 def throughput(lab: Lab) -> list[Line]:

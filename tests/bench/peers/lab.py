@@ -17,7 +17,7 @@ from tests.bench.peers import place
 from tests.bench.peers.product import OnFiles, OnServers
 from tests.bench.peers.servers import Servers
 
-TIMEOUT_S = 300
+TIMEOUT_S = 600  # with setting up, feeding and checking
 OURS = {"zhengai-postgres": "postgres", "zhengai-sqlite": "sqlite"}
 
 

@@ -28,12 +28,13 @@ def latency(lab: Lab) -> list[Line]:
                 found.setdefault(("zhengai", rate), []).append(_ours(product, rate))
             for name in PEERS:
                 found.setdefault((name, rate), []).append(_peer(name, rate))
+    # A rate that the contender cannot keep up with has no latency: it grows as long as one looks.
     shown = {at: " / ".join(f"{statistics.median(column):.0f}" for column in zip(*each, strict=True)) for at, each in found.items()}
     names = {"zhengai": "", "ks-eos": " – Kafka Streams exactly-once", "ks-alo-tuned": " – Kafka Streams at-least-once, tuned"}
     return [
         Line(
             f"produce → warning readable at {rate:,}/s, p50 / p99{names[name]}",
-            f"{shown[name, rate]} ms",
+            "not kept up" if "inf" in shown[name, rate] else f"{shown[name, rate]} ms",
             "–" if names[name] else "≤ 30 / 60 ms",
         )
         for rate in RATES
