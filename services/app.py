@@ -88,7 +88,7 @@ class Process:
 
         for name in BEHIND_GATEWAY:
             if name not in self.apps:
-                self.remote[name] = RemoteService(self.settings.url_of(name))
+                self.remote[name] = RemoteService(self.settings.url_of(name), name)
         upstreams: Mapping[str, ASGIApp] = {name: self.apps.get(name) or self.remote[name] for name in BEHIND_GATEWAY}
         topology = [(group, topic) for name in ALL for group, topics in load(name).groups.items() for topic in topics]
         return Front(self.apps["gateway"], upstreams, topology, self.settings, self._paths())
@@ -111,6 +111,9 @@ class Process:
             from services.openapi import documentation  # noqa: PLC0415 - only where the gateway runs
 
             root.include_router(documentation(lambda: {name: load(name) for name in ALL}))
+        if "gateway" not in self.apps:  # under its name no path of the service is hidden by one of the process
+            (name,) = self.apps
+            root.mount(f"/{name}", self.front)
         root.mount("/", self.front)
         return root
 

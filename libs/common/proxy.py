@@ -14,9 +14,13 @@ _HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "host", "te"
 
 
 class RemoteService:
-    """Forwards each request as it is and streams the answer back; 503 where the service cannot be reached."""
+    """Forwards each request as it is and streams the answer back; 503 where the service cannot be reached.
 
-    def __init__(self, base_url: str) -> None:
+    The service is asked under its name: `/metrics` of a process is Prometheus's, `/monitoring/metrics` the service's own.
+    """
+
+    def __init__(self, base_url: str, name: str) -> None:
+        self._name = name
         self._client = httpx.AsyncClient(
             base_url=base_url, timeout=httpx.Timeout(30, connect=3, read=None), limits=httpx.Limits(max_connections=200)
         )
@@ -28,7 +32,7 @@ class RemoteService:
             upstream = await self._client.send(
                 self._client.build_request(
                     request.method,
-                    httpx.URL(path=path, query=scope["query_string"]),
+                    httpx.URL(path=f"/{self._name}{path}", query=scope["query_string"]),
                     headers=[(k, v) for k, v in request.headers.items() if k not in _HOP],
                     content=request.stream() if request.method not in {"GET", "HEAD"} else None,
                 ),

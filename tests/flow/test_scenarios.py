@@ -77,6 +77,14 @@ def test_scenario_4_student_attendance_of_a_class_of_40_with_3_on_leave(scenario
     assert scenario.improvements() == [("K1", "proposed")]
 
 
+def test_a_metric_of_the_schools_own_is_listed_and_counts(scenario: Scenario) -> None:
+    body = {"code": "meals", "name": "就餐", "grain": ["class"], "kind": "count", "direction": "higher"}
+    scenario.school.change("POST", "monitoring/metrics", json=body)
+    assert "meals" in [metric["code"] for metric in scenario.school.items("monitoring/metrics")]
+    scenario.send(scenario.event("meals", 30), scenario.event("meals", 12))
+    assert scenario.value("meals", "class", "day") == (42, 2, 42)
+
+
 def test_scenario_5_sessions_add_as_sums_and_never_as_rates(scenario: Scenario) -> None:
     scenario.send(scenario.event("lesson_attendance", 36, 40, lesson="L1"))
     scenario.send(scenario.event("lesson_attendance", 10, 20, lesson="L2", day="2026-03-04"))

@@ -7,7 +7,7 @@ result does not depend on where batches end: any split of a log gives the same w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from libs.common.database import Transaction
 from libs.common.events.observations import Observation
 from services.monitoring.commands.warnings import Judged, Ledger
 from services.monitoring.domain.attribution import LEVEL_CODE
-from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
+from services.monitoring.domain.episodes import MILLION, Indicator, Sum, in_force, judge
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
 from services.monitoring.queries.observations import Logged, list_standing_of
@@ -175,15 +175,21 @@ class _Bench:
     ledger: Ledger
     running: dict[Cell, Sum]
     deciding: dict[tuple[Indicator, int], int]
+    able: set[int]
 
     @classmethod
     async def prepare(cls, tx: Transaction, school: School, watched: Sequence[_Watched]) -> _Bench:
         """Read what stood before the batch."""
         cells = {(each.series, window, start) for each in watched for window, start in each.starts.items()}
+        places = {(each.entry.metric, each.level) for each in watched}
+        codes = {code for place in places for code in school.watch[place]}
+        running = await bulk.find_totals(tx, sorted(cells))
+        ledger = await Ledger.open(tx, school, codes, {each.word for each in watched})
+        able = _able_to_turn(school, watched, running, {word for _, word in ledger.open_})
         keys: dict[tuple[str, str], set[int]] = defaultdict(set)
         for each in watched:
-            keys[each.entry.metric, each.level].add(each.series)
-        codes = {code for place in keys for code in school.watch[place]}
+            if each.series in able:
+                keys[each.entry.metric, each.level].add(each.series)
         deciding = {}
         for place, series in keys.items():
             for versions in school.watch[place].values():
@@ -191,12 +197,12 @@ class _Bench:
                     through = _judged_through(school, indicator)
                     found = await bulk.find_deciding(tx, sorted(series), indicator.window, indicator.min_denominator, through)
                     deciding.update({(indicator, key): start for key, start in found.items()})
-        running = await bulk.find_totals(tx, sorted(cells))
-        ledger = await Ledger.open(tx, school, codes, {each.word for each in watched})
-        return cls(school, ledger, running, deciding)
+        return cls(school, ledger, running, deciding, able)
 
     def judge(self, each: _Watched) -> None:
         """Add one observation to the running sums of one subject and judge each indicator there."""
+        if each.series not in self.able:
+            return
         entry, key = each.entry, each.series
         added = entry.total
         for window, start in each.starts.items():
@@ -231,6 +237,36 @@ class _Bench:
             if total.denominator >= version.min_denominator and total.denominator > 0:
                 key = (version, each.series)
                 self.deciding[key] = max(start, self.deciding.get(key, start))
+
+
+def _able_to_turn(school: School, watched: Sequence[_Watched], running: Mapping[Cell, Sum], warned: Collection[int]) -> set[int]:
+    """The series for which a step is possible: an episode is open, or some running value gets past a mildest line.
+
+    Cheap to find, and enough: whatever window decides, nothing begins where no value is past any line. `warned` are words.
+    """
+    able: set[int] = set()
+    sums: dict[Cell, list[int]] = {}
+    for each in watched:
+        series, entry = each.series, each.entry
+        if series in able:
+            continue
+        lines = school.lines[entry.metric, each.level]
+        if lines is None or each.word in warned:
+            able.add(series)
+            continue
+        for window, start in each.starts.items():
+            cell = (series, window, start)
+            if (total := sums.get(cell)) is None:
+                before = running.get(cell)
+                total = sums[cell] = [0, 0] if before is None else [before.numerator, before.denominator]
+            total[0] += entry.numerator
+            total[1] += entry.denominator
+            value = total[0] * MILLION
+            for below, least, enter in lines.get(window, ()):
+                limit = enter * total[1]
+                if total[1] >= least and (value < limit if below else value > limit):
+                    able.add(series)
+    return able
 
 
 def _judged(each: _Watched, indicator: Indicator, start: int, total: Sum) -> Judged:

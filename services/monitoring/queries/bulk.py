@@ -15,6 +15,8 @@ _PARAMETERS = 30_000  # SQLite takes at most 32,766 in one statement
 Columns = Mapping[str, str]  # name → PostgreSQL type
 
 _IDS = {"school_id": "int", "id": "bytea", "content": "bytea", "position": "bigint"}
+_WORD = {"school_id": "int", "kind": "text", "code": "text"}
+_SERIES = {"metric_id": "int", "level": "smallint", "subject": "bigint"}
 _TOTALS = {
     "series": "bigint",
     "span": "smallint",
@@ -114,34 +116,48 @@ async def find_words(tx: Transaction, school_id: int, wanted: Sequence[tuple[str
     """Map (kind, code) to its integer, for those that have one."""
     rows = await _lookup(
         tx,
-        {"school_id": "int", "kind": "text", "code": "text"},
+        _WORD,
         [(school_id, kind, code) for kind, code in wanted],
         "SELECT w.kind, w.code, w.id FROM k CROSS JOIN word w WHERE w.school_id = k.school_id AND w.kind = k.kind AND w.code = k.code",
     )
     return {(kind, code): id_ for kind, code, id_ in rows}
 
 
-async def add_words(tx: Transaction, school_id: int, new: Sequence[tuple[str, str]]) -> None:
-    """Give new words an integer."""
-    rows = [(school_id, kind, code) for kind, code in new]
-    await _insert(tx, "word", {"school_id": "int", "kind": "text", "code": "text"}, rows, "ON CONFLICT DO NOTHING")
+async def make_words(tx: Transaction, school_id: int, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Map (kind, code) to its integer; new ones are made."""
+    rows = [(school_id, kind, code) for kind, code in wanted]
+    made = {(kind, code): id_ for kind, code, id_ in await _make(tx, "word", _WORD, rows, "kind, code, id")}
+    return made | await find_words(tx, school_id, [word for word in wanted if word not in made])
+
+
+async def make_series(tx: Transaction, wanted: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
+    """Map (metric, level, subject) to its integer; new ones are made."""
+    rows = await _make(tx, "series", _SERIES, wanted, "metric_id, level, subject, id")
+    made = {(metric, level, subject): id_ for metric, level, subject, id_ in rows}
+    return made | await find_series(tx, [key for key in wanted if key not in made])
+
+
+async def _make(
+    tx: Transaction, table: str, keys: Columns, rows: Sequence[tuple[Any, ...]], returned: str
+) -> list[tuple[Any, ...]]:
+    """Insert the rows that are not there; PostgreSQL tells them at once."""
+    if tx.is_sqlite:
+        await _insert(tx, table, keys, rows, "ON CONFLICT DO NOTHING")
+        return []
+    insert = f"INSERT INTO {table} ({', '.join(keys)}) SELECT * FROM k ON CONFLICT DO NOTHING RETURNING {returned}"
+    return await _lookup(tx, keys, rows, f", made AS ({insert}) SELECT * FROM made")
 
 
 async def find_series(tx: Transaction, wanted: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
     """Map (metric, level, subject) to its integer, for those that have one."""
     rows = await _lookup(
         tx,
-        {"metric_id": "int", "level": "smallint", "subject": "bigint"},
+        _SERIES,
         wanted,
         "SELECT s.metric_id, s.level, s.subject, s.id FROM k CROSS JOIN series s "
         "WHERE s.metric_id = k.metric_id AND s.level = k.level AND s.subject = k.subject",
     )
     return {(metric, level, subject): id_ for metric, level, subject, id_ in rows}
-
-
-async def add_series(tx: Transaction, new: Sequence[tuple[int, int, int]]) -> None:
-    """Give new series an integer."""
-    await _insert(tx, "series", {"metric_id": "int", "level": "smallint", "subject": "bigint"}, new, "ON CONFLICT DO NOTHING")
 
 
 async def find_totals(tx: Transaction, keys: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], Sum]:

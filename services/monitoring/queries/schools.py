@@ -65,6 +65,25 @@ class School:
             for place, by_code in self.watch.items()
         }
 
+    @cached_property
+    def lines(self) -> Mapping[tuple[str, str], Mapping[Window, Sequence[tuple[bool, int, int]]] | None]:
+        """Where a warning can begin, by (metric, level) and window: below or above, least denominator, the mildest line.
+
+        None where more than running sums and lines decides: several versions, judging by the clock, values that are no quotient.
+        """
+        found: dict[tuple[str, str], Mapping[Window, Sequence[tuple[bool, int, int]]] | None] = {}
+        for place, by_code in self.watch.items():
+            lines: dict[Window, list[tuple[bool, int, int]]] = defaultdict(list)
+            for code, (version, *others) in by_code.items():
+                plain = version.evaluate == "on_update" and version.kind in {"ratio", "mean"}
+                if others or len(self.versions[code]) > 1 or not plain:
+                    found[place] = None
+                    break
+                lines[version.window].append((version.below, version.min_denominator, version.lines[0].enter))
+            else:
+                found[place] = lines
+        return found
+
     def starts(self, place: tuple[str, str], day: int) -> dict[Window, int]:
         """First days of the windows that hold a day and that an indicator watches at (metric, level)."""
         starts = {window: self.calendar.start(window, day) for window in self.windows[place]}
@@ -73,21 +92,13 @@ class School:
     async def words_of(self, tx: Transaction, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Integers for these (kind, code); new ones are made."""
         if missing := [word for word in dict.fromkeys(wanted) if word not in self.words]:
-            found = await bulk.find_words(tx, self.id, missing)
-            if new := [word for word in missing if word not in found]:
-                await bulk.add_words(tx, self.id, new)
-                found |= await bulk.find_words(tx, self.id, new)
-            self.words |= found
+            self.words |= await bulk.make_words(tx, self.id, missing)
         return self.words
 
     async def series_of(self, tx: Transaction, wanted: Iterable[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
         """Integers for these (metric, level, subject); new ones are made."""
         if missing := [key for key in dict.fromkeys(wanted) if key not in self.series]:
-            found = await bulk.find_series(tx, missing)
-            if new := [key for key in missing if key not in found]:
-                await bulk.add_series(tx, new)
-                found |= await bulk.find_series(tx, new)
-            self.series |= found
+            self.series |= await bulk.make_series(tx, missing)
         return self.series
 
 
