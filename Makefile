@@ -30,6 +30,9 @@ test: $(READY)  ## the whole suite, without any server
 test-servers: $(READY)  ## flow stories on a real Kafka and PostgreSQL; a missing server is a failure
 	@$(BIN)/python -m tests.servers
 
+torture: $(READY)  ## kill, stop and mislead real processes and check the result: ROUNDS=n STACK=embedded|distributed SEED=n
+	@$(BIN)/python -m tests.torture $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(STACK),--stack $(STACK)) $(if $(SEED),--seed $(SEED))
+
 check: $(READY)  ## format, lint, types, import rules
 	@$(BIN)/python -m tests.check
 
@@ -52,4 +55,4 @@ lock:  ## choose package versions anew
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml -o requirements.lock \
 	  --no-annotate --quiet --upgrade --custom-compile-command "make lock"
 
-.PHONY: help run test test-servers check fix golden docs migration bench lock
+.PHONY: help run test test-servers torture check fix golden docs migration bench lock
