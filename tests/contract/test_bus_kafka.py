@@ -4,6 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter, defaultdict
 from contextlib import AsyncExitStack, suppress
 from functools import partial
@@ -108,6 +109,22 @@ async def test_what_others_write_to_a_topic_never_stops_a_reader(kafka_url: str)
             found = await take(subscription, 15)
     three = [Record("observations", "", b"no key"), Record("observations", "", b"not UTF-8"), Record("observations", "demo", b"")]
     assert found == three * 5
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("days", [3, -3])
+async def test_who_writes_with_a_clock_that_is_days_wrong_is_heard(kafka_url: str, days: int) -> None:
+    from aiokafka import AIOKafkaProducer
+
+    async with opened(kafka_url) as bus, bus.subscribe("planning", ["planning"]) as subscription:
+        producer = AIOKafkaProducer(bootstrap_servers=KAFKA)
+        await producer.start()
+        wrong = int((time.time() + days * 86_400) * 1000)
+        try:
+            await producer.send_and_wait(f"{kafka_url.rpartition('/')[2]}planning", b"said", key=b"demo", timestamp_ms=wrong)
+        finally:
+            await producer.stop()
+        assert await take(subscription, 1) == [Record("planning", "demo", b"said")]
 
 
 @pytest.mark.servers

@@ -22,7 +22,12 @@ from libs.common.errors import Unavailable
 TOPICS = ("observations", "gateway", "standards", "monitoring", "planning", "reporting", "deadletters")
 PREFIX = "zhengai."
 PARTITIONS = 4
-CONFIGS = {"max.message.bytes": str(LARGEST_RECORD), "retention.ms": str(7 * 24 * 3600 * 1000)}
+CONFIGS = {
+    "max.message.bytes": str(LARGEST_RECORD),
+    "retention.ms": str(7 * 24 * 3600 * 1000),
+    # Records bear the broker's time: it refuses those of a process whose own clock is more than an hour ahead.
+    "message.timestamp.type": "LogAppendTime",
+}
 
 
 class KafkaBus:
