@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
+    URL,
     BigInteger,
     Connection,
     DateTime,
@@ -40,6 +41,7 @@ from libs.common.telemetry import current_traceparent
 
 Clock = Callable[[], datetime]
 
+SILENT_S = 60
 NAMES = {
     "ix": "%(table_name)s_%(column_0_N_name)s_ix",
     "uq": "%(table_name)s_%(column_0_N_name)s_uq",
@@ -207,7 +209,7 @@ class Database:
             self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8, async_creator=creator)
             _use_sqlite_properly(self.engine)
         else:
-            self.engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+            self.engine = create_async_engine(_impatient(url), pool_size=8, max_overflow=8, pool_pre_ping=True)
         self._writing = asyncio.Lock() if url.startswith("sqlite") else None
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         # PostgreSQL gives one snapshot to all statements of a read only where it is told to; SQLite always does.
@@ -264,6 +266,16 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _impatient(url: str) -> URL:
+    """PostgreSQL ends a transaction in which nothing is said for a minute: one who was stopped, or whose machine is gone, would
+    hold the rows of a school until it wakes, and nobody could take over.
+    """
+    parsed = make_url(url)
+    options = parsed.query.get("options", "")
+    assert isinstance(options, str)
+    return parsed.update_query_dict({"options": f"{options} -c idle_in_transaction_session_timeout={SILENT_S * 1000}".strip()})
 
 
 def _use_sqlite_properly(engine: AsyncEngine) -> None:
