@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import StatementError
 
 from libs.common.database import InboxRow
@@ -20,6 +20,11 @@ async def test_a_read_sees_one_moment(database_url: str, tmp_path: Path) -> None
         async with subject.database.transaction() as tx:
             tx.session.add(NoteRow(about=uuid4(), told="meanwhile"))
         assert await session.scalar(count) == before == 0
+
+
+async def test_each_commit_is_synced(tmp_path: Path) -> None:
+    async with little(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as subject, subject.database.transaction() as tx:
+        assert await tx.session.scalar(text("PRAGMA synchronous")) == 2  # FULL: less would lose what was committed with the power
 
 
 async def test_an_instant_comes_back_as_it_was_and_a_naive_one_is_refused(database_url: str, tmp_path: Path) -> None:
