@@ -33,6 +33,9 @@ test-servers: $(READY)  ## flow stories on a real Kafka and PostgreSQL; a missin
 torture: $(READY)  ## kill, stop and mislead real processes and check the result: ROUNDS=n STACK=embedded|distributed SEED=n
 	@$(BIN)/python -m tests.torture $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(STACK),--stack $(STACK)) $(if $(SEED),--seed $(SEED))
 
+planted: $(READY)  ## plant known bugs one by one and see which test turns red; writes docs/planted-bugs.md
+	@$(BIN)/python -m tests.planted
+
 check: $(READY)  ## format, lint, types, import rules
 	@$(BIN)/python -m tests.check
 
@@ -58,4 +61,4 @@ lock:  ## choose package versions anew
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml -o requirements.lock \
 	  --no-annotate --quiet --upgrade --custom-compile-command "make lock"
 
-.PHONY: help run test test-servers torture check fix golden docs migration bench bench-peers lock
+.PHONY: help run test test-servers torture planted check fix golden docs migration bench bench-peers lock

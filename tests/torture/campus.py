@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tests.flow.stack import School, Stack
+from tests.flow.stack import School, Stack, until
 from tests.torture.history import AT_FIRST, IN_THE_MIDDLE, Batch, History, roster
 
 AGAIN_S = 0.1  # between two tries of a request that failed
@@ -153,18 +153,30 @@ class Campus:
         """The whole round; `trouble` says what went wrong."""
         try:
             self._send(0)
-            self.school.settle(limit_s=PATIENCE_S)
+            self._settle()
             with self._calm:  # their place in the order of counting must be known
-                self.school.settle(limit_s=PATIENCE_S)
+                self._settle()
                 for indicator in IN_THE_MIDDLE:
                     self.school.activate(indicator)
             importing = threading.Thread(target=self._import, daemon=True)
             importing.start()
             self._send(1)
             importing.join(PATIENCE_S)
-            self.school.settle(limit_s=PATIENCE_S)
+            self._settle()
         except Exception as error:  # noqa: BLE001 - shown as the round's failure, whatever it is
             self.trouble = self.trouble or f"{type(error).__name__}: {error}"
+
+    def _settle(self) -> None:
+        """Wait until what was accepted has taken hold, also while those who are asked come and go."""
+        until(self._is_settled, f"{self.history.code} settled", PATIENCE_S)
+
+    def _is_settled(self) -> bool:
+        with suppress(httpx.TransportError):
+            answer = self.school.call("GET", "progress")
+            if answer.status_code in {200, 202}:
+                self.school.settle(answer.json()["position"], PATIENCE_S)
+                return True
+        return False
 
     def _send(self, half: int) -> None:
         lanes = zip(self.history.halves[half], self.journals[half], strict=True)

@@ -109,12 +109,14 @@ class _Agreement:
             warning.ended_place = ended.place
 
     def _bearer(self, standing: Sequence[WarningRow], all_: Sequence[WarningRow], last: Spell | None) -> WarningRow | None:
-        """The warning that the story's open episode goes on in: the latest that ran with it, or the one withdrawn before."""
+        """The warning that the story's open episode goes on in: of those that ran with it the uncleared one, else the latest; or
+        the one that was withdrawn.
+        """
         if last is None:
             return None
         quiet = self.story.teller.episode.quiet
         if found := [w for w in standing if _overlap(w, last) and (quiet or w.status != "dismissed")]:
-            return found[-1]
+            return next((w for w in found if w.episode_open), found[-1])
         if last.raised is None:
             return None
         level, subject = self.story.subject

@@ -57,7 +57,7 @@ async def test_events_that_a_full_disk_does_not_take_are_not_acknowledged(
         (pages,) = await bus._in(bus._append_thread, lambda: bus._writer.execute("PRAGMA page_count").fetchone())
         await bus._in(bus._append_thread, lambda: bus._writer.execute(f"PRAGMA max_page_count = {pages}").fetchone())
         refused = await posted(sut, key, 1000)
-        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert (refused.status_code, refused.headers.get("retry-after")) == (503, "5")
         await bus._in(bus._append_thread, lambda: bus._writer.execute("PRAGMA max_page_count = 1000000").fetchone())
         assert (await posted(sut, key, 1000)).status_code == 202
         async with bus.subscribe("all", ["observations"]) as subscription:

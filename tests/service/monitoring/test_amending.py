@@ -113,6 +113,17 @@ async def test_a_warning_that_only_a_mistake_cleared_stands_again(database_url: 
         assert [step["step"] for step in (await detail(sut, after["id"]))["history"]][-2:] == ["cleared", "revised"]
 
 
+async def test_episodes_that_a_correction_made_one_have_one_uncleared_warning(sqlite_url: str, tmp_path: Path) -> None:
+    watching = [indicator(f"i{n}", {"yellow": ("0.8", "0.85")}) for n in range(6)]  # which id is first is left to chance
+    async with monitoring(sqlite_url, tmp_path, lambda: NOW, roster(), *watching) as sut:
+        await take(sut, array(sent("x", 10, 10), sent("a", 0, 10), sent("b", 100, 100), sent("c", 0, 60)))
+        for mistake in (correction("x2", "x", 0, 30), correction("a2", "a", 0, 11)):
+            await take(sut, mistake)
+            found = await warned(sut)
+            assert sorted(w["indicator"] for w in found if w["status"] == "open") == [v.code for v in watching]
+            assert {w["status"] for w in found} == {"open", "cleared"}
+
+
 async def test_what_a_mistake_hid_is_raised(database_url: str, tmp_path: Path) -> None:
     async with monitoring(database_url, tmp_path, lambda: NOW, roster(), CLASS_WEEK) as sut:
         await take(sut, sent("wrong", 100, 100), sent("a", 2, 10))

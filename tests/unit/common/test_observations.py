@@ -90,6 +90,8 @@ def test_an_event_is_read_with_everything_it_says() -> None:
         ("0.000001", 1),
         ("1e-6", 1),
         ("0.1", 100_000),
+        ("0.000249", 249),  # as a float, times a million, it is less
+        ("4.1", 4_100_000),  # as above
         ("0.10000000000000000000000000000", 100_000),
         ("0", 0),
         ("-0", 0),

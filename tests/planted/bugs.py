@@ -1,0 +1,7 @@
+"""Known reliability bugs as small changes of the source, each with what it would do and the tests that must turn red."""
+
+from tests.planted.bug import Bug
+from tests.planted.counting import COUNTING
+from tests.planted.delivering import DELIVERING
+
+BUGS: tuple[Bug, ...] = (*DELIVERING, *COUNTING)
