@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
+from itertools import chain
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -113,7 +114,7 @@ class Observation(Struct, frozen=True, gc=False):
         """8 bytes that differ when type or data differ, however the numbers were written."""
         if self.amends == "retracts":
             return blake2b(f"retracts\0{self.target}\0{self.reason}".encode(), digest_size=8).digest()
-        named = "\0".join(f"{kind}\0{id_}" for kind, id_ in self.references.items())  # always in the order of REFERENCES
+        named = "\0".join(chain.from_iterable(self.references.items()))  # always in the order of REFERENCES
         text = f"{self.metric}\0{self.numerator}\0{self.denominator}\0{self.phase}\0{named}"
         if self.amends is not None:
             text = f"corrects\0{self.target}\0{text}"

@@ -70,6 +70,7 @@ class Ledger:
     open_: dict[tuple[str, int], WarningRow] = field(default_factory=dict)
     raised: list[tuple[WarningRow, Judged]] = field(default_factory=list)
     steps: list[tuple[WarningRow, Judged, Step, dict[str, Any]]] = field(default_factory=list)
+    last: dict[UUID, tuple[WarningRow, Judged]] = field(default_factory=dict)
 
     @classmethod
     async def open(cls, tx: Transaction, school: School, codes: Collection[str], words: Collection[int]) -> Ledger:
@@ -104,9 +105,7 @@ class Ledger:
         if (found := self.open_.get(key)) is None:
             return
         row = found
-        row.metric, row.window = judged.indicator.metric, judged.indicator.window.name.lower()  # a new version may watch others
-        row.start, row.numerator, row.denominator = from_day(judged.start), judged.total.numerator, judged.total.denominator
-        row.revision = judged.total.revision
+        self.last[row.id] = (row, judged)
         if step is Step.ESCALATED and line is not None:
             row.severity, row.line, row.version = line.severity, line.enter, judged.indicator.version
             self._note(row, judged, step, {"severity": line.severity, "line": decimal(line.enter)})
@@ -147,6 +146,11 @@ class Ledger:
 
     async def write(self) -> None:
         """Send all rows to the database and all facts to the outbox, in the order in which they were noted."""
+        for row, judged in self.last.values():  # a row is told once what it was judged by last, not at each observation
+            row.metric, row.window = judged.indicator.metric, judged.indicator.window.name.lower()  # a new version may watch others
+            row.start, row.numerator, row.denominator = from_day(judged.start), judged.total.numerator, judged.total.denominator
+            row.revision = judged.total.revision
+        self.last.clear()
         await self.tx.session.flush()  # episodes that ended, before new ones of the same subjects
         described = await self._describe()
         for row, _ in self.raised:
