@@ -21,11 +21,11 @@ from tests.bench.peers import place
 from tests.servers import KAFKA_VERSION, Missing, terminated
 
 BEGIN, END = "<!-- peers -->", "<!-- end of peers -->"
-NOTE = """Each run's sums, warnings and number of stored observations were compared with the harness's reference before its time
-counted. The clock runs from the process being ready (a Java machine: from `start()`) until every event is counted and every warning
+NOTE = """Of throughput and of two processes each run's sums, warnings and number of stored observations were compared with the
+harness's reference before its time counted; of latency that every warning came, of the front door the number of records. The clock runs from the process being ready (a Java machine: from `start()`) until every event is counted and every warning
 is readable. The product adds up two levels more than its peers do, class and lesson, notes for each event which ids no roster knows,
 and stores the observation; they do not. On SQLite the observations lie in the embedded bus before the start, and planning and
-reporting work on the warnings in the same process. Kafka Streams at-least-once promises less, and leads in latency. Not built here:
+reporting work on the warnings in the same process. Kafka Streams at-least-once promises less, and leads in latency. Not run here:
 Flink, which the harness measured at about the speed of Kafka Streams exactly-once, and Quix, Faust and Bytewax, far below it. The
 front door's load comes from a Python client with 32 connections, not from wrk."""
 
