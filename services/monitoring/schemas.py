@@ -218,15 +218,14 @@ class ConflictView(View):
     source: str
     id: str
     found_at: datetime
-    counted: EvidenceView
+    counted: EvidenceView | None = Field(description="What stands; null: a retraction.")
     refused: dict[str, Any] = Field(description="The event as it came the second time.")
 
     @classmethod
     def of(cls, found: FoundConflict) -> Self:
         row = found.row
-        return cls(
-            source=row.source, id=row.event, found_at=row.found_at, counted=EvidenceView.of(found.counted), refused=row.refused
-        )
+        counted = None if found.counted is None else EvidenceView.of(found.counted)
+        return cls(source=row.source, id=row.event, found_at=row.found_at, counted=counted, refused=row.refused)
 
 
 class RebuildView(View):

@@ -151,13 +151,17 @@ def verified(title: str, by: str, reason: str | None) -> str:
     return f"{by}验收“{title}”" + (f"：{reason}" if reason else "")
 
 
+def reopened(title: str, reason: str) -> str:
+    return f"“{title}”重新打开，预警仍然成立：{reason}"
+
+
 def closed(title: str, reason: str) -> str:
     return f"“{title}”已关闭：{_CLOSED.get(reason, reason)}"
 
 
 def due_changed(title: str, severity: str, due_on: date, earlier: bool) -> str:
     moved = "提前到" if earlier else "仍为"
-    return f"预警升为{colour(severity)}，“{title}”的期限{moved}{due_on.isoformat()}"
+    return f"预警现为{colour(severity)}，“{title}”的期限{moved}{due_on.isoformat()}"
 
 
 def overdue(title: str, due_on: date) -> str:

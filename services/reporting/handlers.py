@@ -91,5 +91,9 @@ async def hurry_improvement(event: p.ImprovementDueChanged, tx: Transaction) -> 
     await commands.hurry_improvement(tx, event)
 
 
+async def reopen_improvement(event: p.ImprovementReopened, tx: Transaction) -> None:
+    await commands.change_improvement(tx, event, event.improvement, "reopened", event.reason, status=event.status)
+
+
 async def note_overdue(event: p.ImprovementOverdue, tx: Transaction) -> None:
     await commands.change_improvement(tx, event, event.improvement, "overdue", event.due_on, late=True)

@@ -34,6 +34,7 @@ service = Service(
         p.ImprovementReturned: handlers.return_improvement,
         p.ImprovementVerified: handlers.verify_improvement,
         p.ImprovementClosed: handlers.close_improvement,
+        p.ImprovementReopened: handlers.reopen_improvement,
         p.ImprovementDueChanged: handlers.hurry_improvement,
         p.ImprovementOverdue: handlers.note_overdue,
     },

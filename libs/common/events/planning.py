@@ -92,6 +92,15 @@ class ImprovementClosed(Event, type="planning.improvement_closed", about="improv
     reason: str
 
 
+class ImprovementReopened(Event, type="planning.improvement_reopened", about="improvement"):
+    """A warning that had been withdrawn by mistake stands again, and so does its task, as far as it had come (`status`)."""
+
+    improvement: UUID
+    warning: UUID
+    status: str
+    reason: str
+
+
 class ImprovementDueChanged(Event, type="planning.improvement_due_changed", about="improvement"):
     """A rising severity gave the task another title, and often earlier dates; a date that stays is told as it is."""
 

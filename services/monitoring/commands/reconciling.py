@@ -61,9 +61,13 @@ async def reconcile(
     """Withdraw, clear, revise or raise what differs from the stories."""
     ledger = Ledger(tx, school, tells=False)
     tx.traceparent = why.traceparent
+    again: list[WarningRow] = []
     for story in retold:
-        _Agreement(ledger, row.position, story, why).reach(warnings.get((story.code, story.word), ()), since)
+        _Agreement(ledger, row.position, story, why, again).reach(warnings.get((story.code, story.word), ()), since)
     await ledger.write()
+    for warning in again:  # after what is over is written as such: one warning of a story is uncleared at a time
+        warning.episode_open = True
+    await tx.session.flush()
 
 
 @dataclass
@@ -74,6 +78,7 @@ class _Agreement:
     position: int
     story: Retold
     why: Why
+    again: list[WarningRow]
 
     def reach(self, warnings: Sequence[WarningRow], since: int) -> None:
         spells = self.story.spells
@@ -115,8 +120,9 @@ class _Agreement:
         if last is None:
             return None
         quiet = self.story.teller.episode.quiet
-        if found := [w for w in standing if _overlap(w, last) and (quiet or w.status != "dismissed")]:
-            return next((w for w in found if w.episode_open), found[-1])
+        found = [w for w in standing if _overlap(w, last)]
+        if alike := [w for w in found if (w.status == "dismissed") == quiet]:
+            return next((w for w in alike if w.episode_open), alike[-1])
         if last.raised is None:
             return None
         level, subject = self.story.subject
@@ -129,15 +135,16 @@ class _Agreement:
         warning.episode_open, warning.ended_place = False, self.position
         if warning.status == "dismissed":
             return  # a person had said so before
-        warning.was, warning.status = warning.status, "withdrawn"
+        warning.was = warning.was if warning.status == "stale" else warning.status
+        warning.status = "withdrawn"
         self._note(warning, "withdrawn", {})
         self._publish(WarningWithdrawn(warning=warning.id, because=self.why.because, reason=self.why.reason))
 
     def _clear(self, warning: WarningRow, spell: Spell) -> None:
-        """The story ended the warning's episode, or goes on in one of another warning."""
+        """The story ended the warning's episode, or goes on in one of another warning: then this one was never needed."""
         turn = spell.ended
         if turn is None or turn.indicator is None:
-            warning.episode_open, warning.ended_place = False, self.position
+            self._withdraw(warning)
             return
         level, subject = self.story.subject
         about = (turn.indicator, level, subject, self.story.word, turn.start, turn.total, self.why.cause, turn.place)
@@ -162,7 +169,8 @@ class _Agreement:
         again = not warning.episode_open
         worse = severity != warning.severity
         if again:
-            warning.episode_open, warning.ended_place = True, None
+            self.again.append(warning)
+            warning.ended_place = None
             if warning.status in {"cleared", "withdrawn"}:
                 warning.status, warning.was = warning.was or "open", None
         warning.severity, warning.line = severity, line
@@ -170,7 +178,7 @@ class _Agreement:
         if judged is not None:
             total = judged.total
             warning.start, warning.numerator, warning.denominator = from_day(judged.start), total.numerator, total.denominator
-            warning.revision, warning.metric = total.revision, judged.indicator.metric
+            warning.revision, warning.metric, warning.kind = total.revision, judged.indicator.metric, judged.indicator.kind
             warning.window = judged.indicator.window.name.lower()
         if (again or worse) and not quiet:
             self._note(warning, "revised", {"severity": severity, "status": warning.status})

@@ -34,11 +34,11 @@ async def retell(tx: Transaction, row: SchoolRow, school: School, changed: Chang
     stories = _stories(school, changed)
     if not stories:
         return
-    if any(school.rules[metric].kind == "latest" for metric, _ in changed):
-        since = 1
     subjects = {subject for _, subject in stories}
     words = await school.words_of(tx, subjects)
     codes = {code for code, _ in stories}
+    if any(v.kind == "latest" for code in codes for v in school.versions[code]):
+        since = 1  # which observation was the newest before is not kept
     pairs: dict[Pair, Subject] = {(code, words[subject]): subject for code, subject in stories}
     telling = await _Telling.prepare(tx, school, codes, pairs, since)
     retold = [telling.tell(code, subject, words[subject]) for code, subject in sorted(stories)]

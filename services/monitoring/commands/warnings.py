@@ -113,7 +113,8 @@ class Ledger:
             row.episode_open, row.ended_place = False, judged.place
             del self.open_[key]
             if step is Step.CLEARED:
-                row.was, row.status = row.status, "cleared"
+                row.was = row.was if row.status == "stale" else row.status
+                row.status = "cleared"
             self._note(row, judged, step, {})
 
     def _new(self, judged: Judged, line: Line) -> WarningRow:
@@ -147,7 +148,8 @@ class Ledger:
     async def write(self) -> None:
         """Send all rows to the database and all facts to the outbox, in the order in which they were noted."""
         for row, judged in self.last.values():  # a row is told once what it was judged by last, not at each observation
-            row.metric, row.window = judged.indicator.metric, judged.indicator.window.name.lower()  # a new version may watch others
+            # A new version may watch others.
+            row.metric, row.kind, row.window = judged.indicator.metric, judged.indicator.kind, judged.indicator.window.name.lower()
             row.start, row.numerator, row.denominator = from_day(judged.start), judged.total.numerator, judged.total.denominator
             row.revision = judged.total.revision
         self.last.clear()
@@ -300,7 +302,9 @@ async def mark_improving(tx: Transaction, warning: UUID, by: str) -> None:
     """The improvement was started: an open or acknowledged warning is improving."""
     await hold_school(tx.session, tx.school)
     row = await tx.session.get(WarningRow, warning)
-    if row is not None and row.status in {"open", "acknowledged"}:
+    if row is not None and row.status in {"stale", "cleared", "withdrawn"} and row.was in {"open", "acknowledged"}:
+        row.was = "improving"  # should it stand again, that is what it is
+    elif row is not None and row.status in {"open", "acknowledged"}:
         row.status = "improving"
         tx.session.add(WarningStepRow(warning=row.id, at=tx.now, step="improving", by=by, detail={}))
         tx.publish(WarningImproving(warning=row.id))

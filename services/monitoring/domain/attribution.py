@@ -149,7 +149,7 @@ def first_differences(before: Roster, after: Roster) -> tuple[dict[str, int], di
             if class_id not in classes and then.placement(class_id) != now.placement(class_id):
                 classes[class_id] = day
     students: dict[str, int] = {}
-    for student in before.students:
+    for student in before.students | before.stays.keys() | after.stays.keys():
         old, new = before.stays.get(student, ()), after.stays.get(student, ())
         bounds = sorted({0, *(day for stay in (*old, *new) for day in (stay.start, stay.end) if day is not None)})
         if list(old) != list(new):

@@ -9,7 +9,18 @@ from fractions import Fraction
 
 from services.monitoring.domain.episodes import ADDITIVE, MILLION, Indicator, Sum, decimal
 
-PARTS = ("student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson")
+BELOW: Mapping[str, Sequence[str]] = {
+    "student": ("class", "lesson"),
+    "lesson": ("student",),
+    "teacher": ("class", "lesson"),
+    "homeroom": ("student",),
+    "class": ("student", "teacher", "lesson"),
+    "course": ("class", "student", "teacher"),
+    "programme": ("course", "class", "homeroom", "student"),
+    "department": ("programme", "course", "class", "homeroom", "student"),
+    "school": ("department", "programme", "course", "class", "homeroom", "student"),
+}
+"""What a level is made of, as an explanation shows it."""
 _ZH = {
     "ratio": "分子合计 ÷ 分母合计",
     "mean": "数值合计 ÷ 次数合计",
@@ -54,14 +65,15 @@ def contributions(
     `parts` are observations: the subjects that each counts for, numerator, denominator (millionths). A subject's weight is the
     numerator that it lacks to be on the line (`below`), or has too much (`above`); of sums and counts its numerator.
     """
+    below = BELOW[indicator.level]
     totals: dict[tuple[str, str], Sum] = defaultdict(Sum)
     for subjects, numerator, denominator in parts:
-        for level in PARTS:
-            if level != indicator.level and level in subjects:
+        for level in below:
+            if level in subjects:
                 totals[level, subjects[level]] += Sum(numerator, denominator, 1)
     found = [Contribution(level, subject, total, _weight(indicator, line, total)) for (level, subject), total in totals.items()]
     pulling = [each for each in found if each.weight > 0]
-    return sorted(pulling, key=lambda each: (-each.weight, PARTS.index(each.level), each.subject))[:most]
+    return sorted(pulling, key=lambda each: (-each.weight, below.index(each.level), each.subject))[:most]
 
 
 def _weight(indicator: Indicator, line: int, total: Sum) -> Fraction:

@@ -15,10 +15,10 @@ from services.monitoring.tables import ConflictRow, SchoolRow
 
 @dataclass(frozen=True, slots=True)
 class FoundConflict:
-    """The other content, and the observation that stands."""
+    """The other content, and the observation that stands; None where a retraction does."""
 
     row: ConflictRow
-    counted: Logged
+    counted: Logged | None
 
 
 async def conflict_listed(session: AsyncSession, school_id: int, source: str, event: str, content: bytes) -> bool:
@@ -42,4 +42,4 @@ async def list_conflicts(session: AsyncSession, scope: Scope, after: int | None,
     if not rows:
         return []
     counted = await list_at(session, rows[0].school_id, [row.position for row in rows])
-    return [FoundConflict(row, counted[row.position]) for row in rows]
+    return [FoundConflict(row, counted.get(row.position)) for row in rows]

@@ -37,6 +37,8 @@ async def explain(session: AsyncSession, school: School, row: WarningRow) -> Exp
     indicator = next(v for v in school.versions[row.indicator] if v.version == row.version)
     found = await list_evidence(session, school, row, 0, MOST_OBSERVATIONS + 1)
     within = found[:MOST_OBSERVATIONS]
+    if indicator.kind == "latest":
+        within = sorted(within, key=lambda o: (o.time, o.place))[-1:]
     parts = ((school.roster.subjects(o.references, o.day), o.numerator, o.denominator) for o in within)
     asked = Asked(school.metric_ids[row.metric], row.level, WINDOWS[row.window], frozenset({row.subject}), None, None)
     trend = await list_measurements(session, school.calendar, asked, None, 10_000)
@@ -45,6 +47,6 @@ async def explain(session: AsyncSession, school: School, row: WarningRow) -> Exp
         indicator,
         contributions(indicator, row.line, parts, CONTRIBUTORS),
         trend[-TREND:],
-        dict(sorted(Counter(o.source for o in within).items())),
+        dict(sorted(Counter(o.source for o in found[:MOST_OBSERVATIONS]).items())),
         len(found) <= MOST_OBSERVATIONS,
     )

@@ -41,6 +41,7 @@ async def test_a_warning_names_who_pulled_the_value_past_its_line(database_url: 
         worst = [(c["level"], c["subject"], c["numerator"], c["denominator"], c["lacks"]) for c in why["contributors"]]
         assert worst[0] == ("student", "S1", 3, 20, 13)
         assert ("class", "C1", 13, 32, Decimal("12.6")) in worst
+        assert ("school", "demo") not in [(level, subject) for level, subject, *_ in worst], "what is above is no part of it"
         assert "S3" not in [subject for _, subject, *_ in worst], "who is above the line contributes nothing to the warning"
         assert [(t["start"], t["numerator"]) for t in why["trend"]] == [("2026-02-23", 9), ("2026-03-02", 13)]
         assert (why["sources"], why["observations"], why["whole"]) == (
