@@ -15,10 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 DEPLOY = Path(__file__).parents[1] / "deploy" / "kafka"
 KAFKA_VERSION = "4.1.1"
@@ -287,7 +288,8 @@ def terminated(_: int, __: FrameType | None) -> None:
     sys.exit("terminated")
 
 
-if __name__ == "__main__":
+def as_program(main: Callable[[list[str]], int | None]) -> NoReturn:
+    """Run to the end; what is missing, a Ctrl-C and SIGTERM end it with a word, and what it started with it."""
     signal.signal(signal.SIGTERM, terminated)
     try:
         sys.exit(main(sys.argv[1:]))
@@ -295,3 +297,7 @@ if __name__ == "__main__":
         sys.exit(str(missing))
     except KeyboardInterrupt:
         sys.exit("interrupted")
+
+
+if __name__ == "__main__":
+    as_program(main)

@@ -94,7 +94,7 @@ def _seen(school: School, path: str, **filters: str) -> Any:
     while True:
         if items := school.get(path, **filters)["items"]:
             return items[0]
-        time.sleep(0.005)
+        time.sleep(0.005)  # as the docstring says
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from pathlib import Path
 from tests.planted.bug import Bug
 from tests.planted.bugs import BUGS
 from tests.planted.page import PAGE, written
-from tests.servers import Missing, kafka_server, postgres_server, prepared, terminated
+from tests.servers import as_program, kafka_server, postgres_server, prepared
 
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".*", "var", "__pycache__", "*.egg-info")
@@ -104,10 +103,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, terminated)
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except Missing as missing:
-        sys.exit(str(missing))
-    except KeyboardInterrupt:
-        sys.exit("interrupted")
+    as_program(main)

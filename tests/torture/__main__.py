@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import secrets
-import signal
-import sys
 import tempfile
 import threading
 import time
@@ -23,7 +21,7 @@ from pathlib import Path
 import httpx
 
 from tests.flow.stack import Stack, distributed, embedded, until
-from tests.servers import Missing, Server, kafka_server, postgres_server, terminated
+from tests.servers import Server, as_program, kafka_server, postgres_server
 from tests.torture.campus import Campus, Count
 from tests.torture.checker import Report, check
 from tests.torture.history import History
@@ -122,10 +120,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, terminated)
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except Missing as missing:
-        sys.exit(str(missing))
-    except KeyboardInterrupt:
-        sys.exit("interrupted")
+    as_program(main)

@@ -55,7 +55,7 @@ class Connection(threading.Thread):
                     if self.trouble or time.monotonic() > end:
                         self.trouble = self.trouble or f"batch {batch.number} was not acknowledged in time"
                         return
-                    time.sleep(AGAIN_S)
+                    time.sleep(AGAIN_S)  # a client's pause before it tries again
                 self._journal.note(batch.number)
                 self._acknowledged.add()
 
@@ -98,7 +98,7 @@ class Reader(threading.Thread):
         while not self.stopped:
             with suppress(httpx.TransportError):
                 self._read()
-            time.sleep(AGAIN_S)
+            time.sleep(AGAIN_S)  # a client's pause before it tries again
 
     def _read(self) -> None:
         """Until the connection ends, as it does every minute."""
@@ -198,5 +198,5 @@ class Campus:
                 if answer.status_code == 200:
                     return
                 reason = answer.text
-            time.sleep(AGAIN_S)
+            time.sleep(AGAIN_S)  # a client's pause before it tries again
         self.trouble = f"{self.history.code}: the roster was not taken: {reason}"

@@ -7,7 +7,7 @@ result does not depend on where batches end: any split of a log gives the same w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +24,7 @@ from services.monitoring.queries.observations import Logged, list_standing_of
 from services.monitoring.queries.schools import School
 
 Cell = tuple[int, int, int]  # series, window, start
+Spots = Mapping[tuple[str, tuple[str, str]], tuple[int, int, bool]]  # what `resolve` finds
 
 
 class Entry(Struct, frozen=True):
@@ -99,15 +100,12 @@ async def recount(tx: Transaction, school: School, gone: Sequence[Entry], come: 
     for sign, entries in ((-1, gone), (1, come)):
         for entry in entries:
             for item in entry.subjects.items():
-                _, series, judged = spots[entry.metric, item]
                 changed[entry.metric, item[0]].add(item[1])
                 if entry.at >= 0:
-                    anew.add((entry.metric, *item, series, entry.day))
-                    continue
-                starts = school.starts((entry.metric, item[0]), entry.day) if judged else {}
-                for window, start in {**starts, Window.DAY: entry.day}.items():
-                    numbers[series, window, start] += Sum(sign * entry.numerator, sign * entry.denominator)
-                    places[series, window, start].add(entry.place)
+                    anew.add((entry.metric, *item, spots[entry.metric, item][1], entry.day))
+            for cell in cells_of(school, spots, entry) if entry.at < 0 else ():
+                numbers[cell] += Sum(sign * entry.numerator, sign * entry.denominator)
+                places[cell].add(entry.place)
     measured_at = int(tx.now.timestamp() * 1_000_000)
     rows = [(*cell, total.numerator, total.denominator, len(places[cell]), measured_at) for cell, total in numbers.items()]
     await bulk.add_totals(tx, rows)
@@ -132,6 +130,15 @@ async def find_newest_anew(tx: Transaction, school: School, cells: Iterable[tupl
                     found += Sum(o.numerator, o.denominator, 0, newest_at(school, o))
             wrong += await bulk.set_newest(tx, (series, window, start), found, measured_at)
     return wrong
+
+
+def cells_of(school: School, spots: Spots, entry: Entry) -> Iterator[Cell]:
+    """The sums that an entry is part of: its day, and the longer windows that an indicator watches, of each of its subjects."""
+    for item in entry.subjects.items():
+        _, series, judged = spots[entry.metric, item]
+        starts = school.starts((entry.metric, item[0]), entry.day) if judged else {}
+        for window, start in {**starts, Window.DAY: entry.day}.items():
+            yield series, window, start
 
 
 async def resolve(

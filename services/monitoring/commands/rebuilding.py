@@ -11,11 +11,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from libs.common.database import Transaction
-from services.monitoring.commands.counting import Cell, Entry, entry_of, find_newest_anew, resolve
+from services.monitoring.commands.counting import Cell, Entry, cells_of, entry_of, find_newest_anew, resolve
 from services.monitoring.commands.reconciling import Why
 from services.monitoring.commands.retelling import retell
 from services.monitoring.domain.attribution import LEVEL_CODE
-from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
 from services.monitoring.queries.rebuilding import (
     canonical_state,
@@ -80,13 +79,9 @@ async def _add(tx: Transaction, school: School, gone: Sequence[Entry], come: Seq
     numbers: dict[Cell, list[int]] = defaultdict(lambda: [0, 0])
     for sign, entries in ((-1, gone), (1, come)):
         for entry in (entry for entry in entries if entry.at < 0):  # the newest ones are looked at when the log is at its end
-            for item in entry.subjects.items():
-                _, series, judged = spots[entry.metric, item]
-                starts = school.starts((entry.metric, item[0]), entry.day) if judged else {}
-                for window, begin in {**starts, Window.DAY: entry.day}.items():
-                    cell = numbers[series, window, begin]
-                    cell[0] += sign * entry.numerator
-                    cell[1] += sign * entry.denominator
+            for cell in cells_of(school, spots, entry):
+                numbers[cell][0] += sign * entry.numerator
+                numbers[cell][1] += sign * entry.denominator
     await bulk.add_rebuilt(tx, [(*cell, n, d) for cell, (n, d) in numbers.items()])
 
 

@@ -21,8 +21,6 @@ from services.monitoring.queries.schools import School
 from services.monitoring.queries.story import Pair
 from services.monitoring.tables import SchoolRow, TurnRow, WarningRow, WarningStepRow
 
-UNCLEARED = frozenset({"open", "acknowledged", "improving", "stale"})
-
 
 @dataclass(frozen=True, slots=True)
 class Why:

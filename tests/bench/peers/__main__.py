@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from importlib.metadata import version
 
 from tests.bench.__main__ import PAGE
 from tests.bench.peers import place
-from tests.servers import KAFKA_VERSION, Missing, terminated
+from tests.servers import KAFKA_VERSION, as_program
 
 BEGIN, END = "<!-- peers -->", "<!-- end of peers -->"
 NOTE = """Of throughput and of two processes each run's sums, warnings and number of stored observations were compared with the
@@ -80,10 +79,4 @@ def write(rows: Sequence[tuple[str, str, str]], runs: int, postgres: str) -> Non
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, terminated)  # an exception: servers and processes are stopped on its way
-    try:
-        main(sys.argv[1:])
-    except Missing as missing:
-        sys.exit(str(missing))
-    except KeyboardInterrupt:
-        sys.exit("interrupted")
+    as_program(main)

@@ -81,7 +81,7 @@ async def _load(port: int, requests: list[bytes]) -> list[_Client]:
     begin = time.perf_counter() + WARM_S
     clients = [_Client(requests[n % len(requests) :] + requests[: n % len(requests)], begin) for n in range(CONNECTIONS)]
     for client in clients:
-        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)  # type: ignore[misc]
+        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)  # type: ignore[misc]  # the lambda's default binds the loop's client
     await asyncio.sleep(WARM_S + SECONDS)
     for client in clients:
         client.stop()

@@ -60,9 +60,9 @@ def _ours(product: OnServers, rate: int) -> tuple[float, float]:
     receiver = context.Process(target=_receive, args=(f"{product.prefix}monitoring", queue, stop))
     receiver.start()
     queue.get(timeout=30)
-    time.sleep(1)
+    time.sleep(1)  # the rate begins on an idle system
     sent = _produce(product, rate, n)
-    time.sleep(3)
+    time.sleep(3)  # what comes later than this counts as not seen
     stop.set()
     got = queue.get(timeout=60)
     receiver.join()
@@ -106,6 +106,6 @@ def _produce(product: OnServers, rate: int, n: int) -> list[float]:
             sent.append(time.perf_counter())
             producer.produce(topic, value, key)
         producer.poll(0)
-        time.sleep(0.002)
+        time.sleep(0.002)  # the rate is kept in steps of so much
     producer.flush()
     return sent

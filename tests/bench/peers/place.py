@@ -49,7 +49,7 @@ def with_packages(arguments: list[str]) -> None:
 
 
 def _run(command: list[str], **options: object) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]  # the options are the caller's
     if done.returncode:
         raise Missing(f"{Path(command[0]).name} failed: {(done.stderr or done.stdout).strip()[-500:]}")
 
