@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     backlog_limit: int = Field(
         256 * 2**20, ge=1, description="Bytes of observations not yet counted at which the gateway answers 503."
     )
+    ids_in_memory: int = Field(
+        50_000_000, ge=1, description="Ids of counted events, of all schools, that one worker keeps in memory: 16 bytes each."
+    )
     rate_limit: int | None = Field(None, ge=1, description="Events a second that one source may post; none unless set.")
     bus_retention_days: int = Field(7, ge=1, description="Days that the embedded bus keeps records that everybody has read.")
     inbox_retention_days: int = Field(30, ge=8, description="Days that 'already handled' marks are kept; longer than the bus.")

@@ -13,8 +13,8 @@ from services.monitoring.domain.explaining import Contribution, formula
 from services.monitoring.domain.windows import from_day
 from services.monitoring.queries.conflicts import FoundConflict
 from services.monitoring.queries.explaining import Explained
+from services.monitoring.queries.log import Logged, instant
 from services.monitoring.queries.measurements import Measurement
-from services.monitoring.queries.observations import Logged, instant
 from services.monitoring.queries.tally import Brought
 from services.monitoring.tables import RebuildRow, SchoolRow, WarningRow
 

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from hashlib import blake2b
 from itertools import chain
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import astuple
 
 from libs.common.errors import Fault, Invalid, Malformed
 from libs.common.strict_json import read_json
@@ -32,6 +34,7 @@ OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(hours=24)
 MOST_EXTENSIONS = 16
 
+Content = tuple[str | None, str, str, str, int, int, str | None, tuple[str | None, ...]]
 Reference = Annotated[str, Meta(min_length=1, max_length=128)]
 SourceUri = Annotated[str, Meta(min_length=1, max_length=256)]
 
@@ -90,9 +93,9 @@ class CloudEvent(Struct, Generic[DataT]):
 class Observation(Struct, frozen=True, gc=False):
     """An observation that is right in itself; whether its metric exists is another question (`check`).
 
-    `numerator` and `denominator` are millionths, exact. `references` maps each named kind of reference to its id. What
-    `amends` another one names it by `target`: a correction says the whole of it anew, a retraction gives a `reason` and has no
-    metric and no numbers.
+    `numerator` and `denominator` are millionths, exact. `named` has the id of each kind of `REFERENCES`, None where it names
+    none. What `amends` another one names it by `target`: a correction says the whole of it anew, a retraction gives a `reason`
+    and has no metric and no numbers.
     """
 
     source: str
@@ -101,7 +104,7 @@ class Observation(Struct, frozen=True, gc=False):
     metric: str
     numerator: int
     denominator: int
-    references: Mapping[str, str]
+    named: tuple[str | None, ...]
     phase: str | None
     school: str | None
     traceparent: str | None
@@ -109,6 +112,16 @@ class Observation(Struct, frozen=True, gc=False):
     amends: Literal["corrects", "retracts"] | None = None
     target: str = ""
     reason: str = ""
+
+    @property
+    def references(self) -> dict[str, str]:
+        """Each named kind of reference with its id, in the order of `REFERENCES`."""
+        return {kind: id_ for kind, id_ in zip(REFERENCES, self.named, strict=True) if id_ is not None}
+
+    @property
+    def content(self) -> Content:
+        """What of it decides whether an id that comes again says the same: its type and its data, never its time."""
+        return (self.amends, self.target, self.reason, self.metric, self.numerator, self.denominator, self.phase, self.named)
 
     def content_hash(self) -> bytes:
         """8 bytes that differ when type or data differ, however the numbers were written."""
@@ -134,12 +147,17 @@ def id_hash(source: str, id_: str, key: bytes) -> bytes:
     return blake2b(f"{source}\0{id_}".encode(), digest_size=16, key=key).digest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MetricRule:
     """What a metric of the school's catalogue asks of its observations."""
 
     grain: frozenset[str]
     kind: str
+
+    @cached_property
+    def needed(self) -> tuple[int, ...]:
+        """Where in `REFERENCES` the kinds of the grain stand, in order of their names."""
+        return tuple(REFERENCES.index(kind) for kind in sorted(self.grain))
 
 
 _any = msgspec.json.Decoder(float_hook=Decimal)
@@ -157,9 +175,13 @@ _NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _KNOWN = frozenset(CloudEvent.__struct_encode_fields__)
 _OPTIONAL = ("datacontenttype", "dataschema", "subject", "school", "traceparent", "recordedtime")
 _REQUIRED = ("specversion", "id", "source", "type")
-_ALWAYS = 9  # keys of every observation: six attributes, metric, numerator, denominator
+_KEYS = len(CloudEvent.__struct_fields__) + len(Data.__struct_fields__)
+_NUMERALS: dict[bytes, int] = {b"%d" % n: n * MILLION for n in range(1001)}
+_PHASE = Data.__struct_fields__.index("phase")
+_UNNAMED = (None,) * len(REFERENCES)
+# Spaces, and what may hide a control character: those up to U+001F stand escaped in JSON, those from U+007F to U+009F do not.
+_WHITE, _ODD = b" \t\r\n", b"\\\x7f\xc2"
 _IDS_IN_DATA = (*REFERENCES, "corrects", "retracts")
-_ATTRIBUTES = tuple((kind, "class_" if kind == "class" else kind) for kind in REFERENCES)
 
 
 def read(raw: bytes) -> Observation:
@@ -172,20 +194,19 @@ def read(raw: bytes) -> Observation:
         event = _typed.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
         return _read_slowly(raw)
-    data = event.data
-    references = _references(data)
-    keys = _ALWAYS + len(references) + (data.phase is not UNSET) + sum([getattr(event, name) is not UNSET for name in _OPTIONAL])
+    attributes, data = astuple(event), astuple(event.data)
+    keys = _KEYS - attributes.count(UNSET) - data.count(UNSET)
     # As many keys as were read end in the text: so none stands twice, and there are no extension attributes to look at.
-    spaced = b" " in raw or b"\n" in raw or b"\t" in raw or b"\r" in raw
-    # Control characters stand escaped in JSON, but for those from U+007F to U+009F.
-    odd = b"\\" in raw or b"\x7f" in raw or b"\xc2" in raw
-    if raw.count(b'":') != keys or event.type != TYPE or odd or (spaced and _KEY_GAP.search(raw) is not None):
+    if raw.count(b'":') != keys or event.type != TYPE or not _plain(raw):
         return _read_slowly(raw)
-    return _observation(event, data, references)
+    return _observation(event, data)
 
 
-def _references(data: Data) -> dict[str, str]:
-    return {kind: value for kind, name in _ATTRIBUTES if (value := getattr(data, name)) is not UNSET}
+def _plain(raw: bytes) -> bool:
+    """Whether nothing of the JSON text needs a second look: no escapes, no gap between a key and its colon."""
+    if len(raw.translate(None, _WHITE + _ODD)) == len(raw):
+        return True
+    return len(raw.translate(None, _ODD)) == len(raw) and _KEY_GAP.search(raw) is None
 
 
 def _read_slowly(raw: bytes) -> Observation:
@@ -210,7 +231,7 @@ def _read_slowly(raw: bytes) -> Observation:
             raise _invalid(pointer, "holds control characters")
     if isinstance(event.data, RetractedData):
         return _retraction(event, event.data)
-    return _observation(event, event.data, _references(event.data))
+    return _observation(event, astuple(event.data))
 
 
 def source_of(raw: bytes) -> str | None:
@@ -235,7 +256,7 @@ def _retraction(event: CloudEvent[Any], data: RetractedData) -> Observation:
         metric="",
         numerator=0,
         denominator=0,
-        references={},
+        named=_UNNAMED,
         phase=None,
         school=event.school or None,
         traceparent=event.traceparent or None,
@@ -246,24 +267,25 @@ def _retraction(event: CloudEvent[Any], data: RetractedData) -> Observation:
     )
 
 
-def _observation(event: CloudEvent[Any], data: Data, references: dict[str, str]) -> Observation:
-    corrects = data.corrects if isinstance(data, CorrectedData) else None
+def _observation(event: CloudEvent[Any], data: tuple[Any, ...]) -> Observation:
+    metric, numerator, denominator, *named = data[:_PHASE]
+    corrects = event.data.corrects if len(data) > _PHASE + 1 else None
     if corrects == event.id:
         raise _invalid("/data/corrects", "names this event itself")
     return Observation(
-        source=event.source,
-        id=event.id,
-        time=_time(event.time),
-        metric=data.metric,
-        numerator=_millionths("/data/numerator", bytes(data.numerator)),
-        denominator=_millionths("/data/denominator", bytes(data.denominator)),
-        references=references,
-        phase=data.phase or None,
-        school=event.school or None,
-        traceparent=event.traceparent or None,
-        recorded_at=event.recordedtime or None,
-        amends=None if corrects is None else "corrects",
-        target=corrects or "",
+        event.source,
+        event.id,
+        _time(event.time),
+        metric,
+        _millionths("/data/numerator", bytes(numerator)),
+        _millionths("/data/denominator", bytes(denominator)),
+        tuple([id_ or None for id_ in named]),
+        data[_PHASE] or None,
+        event.school or None,
+        event.traceparent or None,
+        event.recordedtime or None,
+        None if corrects is None else "corrects",
+        corrects or "",
     )
 
 
@@ -274,13 +296,12 @@ def check(observation: Observation, metrics: Mapping[str, MetricRule], latest: d
         return ahead
     if (metric := metrics.get(observation.metric)) is None:
         return Fault(pointer="/data/metric", detail=f"no metric of this school is called {observation.metric!r}")
-    named = observation.references
-    for kind in sorted(metric.grain):
-        if kind not in named:
-            return Fault(
-                pointer=f"/data/{kind}", detail=f"{observation.metric!r} is observed per {', '.join(sorted(metric.grain))}: name it"
-            )
-    if "student" in named and "student" not in metric.grain:
+    named = observation.named
+    for at in metric.needed:
+        if named[at] is None:
+            grain = ", ".join(sorted(metric.grain))
+            return Fault(pointer=f"/data/{REFERENCES[at]}", detail=f"{observation.metric!r} is observed per {grain}: name it")
+    if named[0] is not None and "student" not in metric.grain:
         return Fault(pointer="/data/student", detail=f"{observation.metric!r} is not observed per student: leave it out")
     if observation.denominator <= 0:
         return Fault(pointer="/data/denominator", detail="must be greater than 0")
@@ -319,6 +340,8 @@ def _time(time: datetime) -> datetime:
 
 def _millionths(pointer: str, number: bytes) -> int:
     """The JSON number times a million, exact. Raises Invalid for no number, more than 6 decimals, 10 digits before the point."""
+    if (scaled := _NUMERALS.get(number, -1)) >= 0:
+        return scaled
     if number.isdigit() and len(number) < 16:
         scaled = int(number) * MILLION
     elif _NUMBER.fullmatch(number) is None:

@@ -14,10 +14,11 @@ from services.monitoring.commands.rebuilding import follow
 from services.monitoring.commands.reconciling import Why
 from services.monitoring.commands.retelling import retell
 from services.monitoring.queries import bulk
-from services.monitoring.queries.amendments import find_amendment, list_amendments, rows_of_place
-from services.monitoring.queries.observations import list_at
+from services.monitoring.queries.amendments import ended_at_place, find_amendment, list_amendments
+from services.monitoring.queries.ids import find_counted
+from services.monitoring.queries.log import list_at
 from services.monitoring.queries.schools import School, installation_key
-from services.monitoring.tables import AmendmentRow, ObservationRow, SchoolRow
+from services.monitoring.tables import AmendedRow, AmendmentRow, SchoolRow
 
 
 class New(Struct, frozen=True):
@@ -55,10 +56,10 @@ async def amend(tx: Transaction, row: SchoolRow, school: School, new: New) -> No
         time=int(o.time.timestamp() * 1_000_000),
         counted_at=int(tx.now.timestamp() * 1_000_000),
     )
-    counted = (await bulk.find_counted(tx, school.id, {target})).get(target)
-    if counted is not None and counted[1] < new.position:  # else it comes later in the same batch
-        amendment.place = counted[1]
-        if (named := await find_amendment(tx.session, school.id, counted[1])) is not None:
+    counted = school.arriving.get(target) or (await find_counted(tx, school.id, school.through, [target])).get(target)
+    if counted is not None and counted < new.position:  # else it comes later in the same batch
+        amendment.place = counted
+        if (named := await find_amendment(tx.session, school.id, counted)) is not None:
             amendment.root, amendment.place = named.root, named.place
             amendment.voids = named.position if o.amends == "retracts" else None
     tx.session.add(amendment)
@@ -103,7 +104,7 @@ def _wait(row: SchoolRow, school: School, pending: set[bytes]) -> None:
 
 async def _place_corrections(tx: Transaction, school: School, amendments: Sequence[AmendmentRow], place: int) -> None:
     positions = [each.position for each in amendments if each.amends == "corrects"]
-    sql = update(ObservationRow).where(ObservationRow.school_id == school.id, ObservationRow.position.in_(positions))
+    sql = update(AmendedRow).where(AmendedRow.school_id == school.id, AmendedRow.position.in_(positions))
     await tx.session.execute(sql.values(place=place).execution_options(synchronize_session=False))
 
 
@@ -115,20 +116,14 @@ async def _settle(tx: Transaction, row: SchoolRow, school: School, root: bytes, 
     corrections = [each for each in amendments if each.amends == "corrects" and each.position not in voided]
     retraction = next((each for each in amendments if each.amends == "retracts" and each.voids is None), None)
     standing = None if retraction else corrections[-1].position if corrections else place
-    before = after = None
-    for each in await rows_of_place(tx.session, school.id, place):
-        await tx.session.refresh(each)
-        if each.ended_by is None:
-            before = each
-        if each.position == standing:
-            after = each
-    if before is after:
+    ended = await ended_at_place(tx.session, school.id, place)
+    before = next((position for position, by in ended.items() if by is None), None)
+    after = standing if standing in ended else None
+    if before == after:
         return
-    if before is not None:
-        before.ended_by = new.position
-    if after is not None:
-        after.ended_by = None
-    await tx.session.flush()
+    for position, by in ((before, new.position), (after, None)):
+        if position is not None:
+            await bulk.end(tx, school.id, position, by)
     why = Why("retracted" if retraction else "corrected", new.cause, _reason(new, retraction), new.observation.traceparent)
     gone, come = [await _entries(tx, school, each) for each in (before, after)]
     changed = await recount(tx, school, [entry for _, entry in gone], [entry for _, entry in come])
@@ -140,8 +135,8 @@ def _reason(new: New, retraction: AmendmentRow | None) -> str:
     return (retraction.reason or "") if retraction else f"更正：{new.observation.id}"
 
 
-async def _entries(tx: Transaction, school: School, row: ObservationRow | None) -> list[tuple[int, Entry]]:
-    if row is None:
+async def _entries(tx: Transaction, school: School, position: int | None) -> list[tuple[int, Entry]]:
+    if position is None:
         return []
-    logged = await list_at(tx.session, school.id, [row.position])
-    return [(row.position, entry_of(school, logged[row.position]))]
+    logged = await list_at(tx.session, school.id, [position])
+    return [(position, entry_of(school, logged[position]))]

@@ -7,23 +7,26 @@ result does not depend on where batches end: any split of a log gives the same w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 from msgspec import Struct
 
 from libs.common.database import Transaction
-from libs.common.events.observations import Observation
+from libs.common.events.observations import REFERENCES, Observation
+from services.monitoring.commands.attributing import Subjects, attribute
+from services.monitoring.commands.folding import Cell, Group, able_to_turn, fold, rows_of_cells
 from services.monitoring.commands.warnings import Judged, Ledger
 from services.monitoring.domain.attribution import LEVEL_CODE
-from services.monitoring.domain.episodes import MILLION, Indicator, Sum, in_force, judge
+from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
+from services.monitoring.domain.log import Ints, Stretch
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
-from services.monitoring.queries.observations import Logged, list_standing_of
+from services.monitoring.queries.log import Logged, list_standing_of
 from services.monitoring.queries.schools import School
 
-Cell = tuple[int, int, int]  # series, window, start
 Spots = Mapping[tuple[str, tuple[str, str]], tuple[int, int, bool]]  # what `resolve` finds
 
 
@@ -48,34 +51,95 @@ class Entry(Struct, frozen=True):
         return Sum(self.numerator, self.denominator, 1, self.at)
 
 
-async def count(tx: Transaction, school: School, entries: Sequence[Entry]) -> None:
-    """Add the entries to the sums and judge what an indicator watches. Entries are in order of counting."""
-    spots = await resolve(tx, school, entries)
-    deltas: dict[Cell, list[int]] = {}
-    newest: dict[Cell, Sum] = defaultdict(Sum)
-    watched: list[_Watched] = []
-    known: dict[tuple[str, str, int], Mapping[Window, int]] = {}
-    for entry in entries:
-        metric, day = entry.metric, entry.day
-        for item in entry.subjects.items():
-            word, series, judged = spots[metric, item]
-            _fold(deltas, newest, (series, Window.DAY, day), entry)
-            if not judged:
-                continue
-            level = item[0]
-            if (starts := known.get((metric, level, day))) is None:
-                starts = known[metric, level, day] = school.starts((metric, level), day)
-            for window, start in starts.items():
-                if window is not Window.DAY:
-                    _fold(deltas, newest, (series, window, start), entry)
-            watched.append(_Watched(entry, level, item[1], word, series, starts))
+async def count(tx: Transaction, school: School, stretch: Stretch, observations: Sequence[Observation]) -> None:
+    """Add a stretch of the log to the sums and judge what an indicator watches."""
+    subjects = await attribute(tx, school, stretch, observations)
+    latest = [school.metric_ids[metric] for metric, rule in school.rules.items() if rule.kind == "latest"]
+    newest_only = np.isin(stretch.columns["metric"], latest)
+    groups = await fold(tx, school, stretch, subjects, np.flatnonzero(~newest_only))
+    cells = {cell for group in groups for cell in group.cells()}
+    before = await bulk.find_totals(tx, sorted(cells))
+    warned = await _warned(tx, school, subjects) if school.watch else {}
+    watched = _watched(school, stretch, observations, subjects, groups, before, warned)
+    entries = [_entry(school, stretch, observations, row, subjects) for row in np.flatnonzero(newest_only).tolist()]
+    newest, more = await _newest(tx, school, entries)
+    watched = sorted([*watched, *more], key=lambda each: each.entry.place) if more else watched
     bench = await _Bench.prepare(tx, school, watched)
     measured_at = int(tx.now.timestamp() * 1_000_000)
-    await bulk.add_totals(tx, [(*cell, n, d, r, measured_at) for cell, (n, d, r) in deltas.items()])
+    await bulk.add_totals(tx, rows_of_cells(groups, measured_at))
     await bulk.add_newest(tx, [(*cell, s.numerator, s.denominator, s.revision, measured_at, s.at) for cell, s in newest.items()])
     for each in watched:
         bench.judge(each)
     await bench.ledger.write()
+
+
+async def _warned(tx: Transaction, school: School, subjects: Subjects) -> dict[str, Ints]:
+    """The words of the subjects, by level, that have an uncleared warning."""
+    words = {level: np.unique(subjects.words[level]).tolist() for level in {level for _, level in school.watch}}
+    open_ = await bulk.find_warned(tx, school.id, [word for column in words.values() for word in column if word])
+    return {level: np.array([word for word in column if word in open_], dtype=np.int64) for level, column in words.items()}
+
+
+def _watched(
+    school: School,
+    stretch: Stretch,
+    observations: Sequence[Observation],
+    subjects: Subjects,
+    groups: Sequence[Group],
+    before: Mapping[Cell, Sum],
+    warned: Mapping[str, Ints],
+) -> list[_Watched]:
+    """What has to be judged one after the other, in the order of counting: of the series where some window's sum can turn."""
+    able: dict[str, set[int]] = defaultdict(set)
+    for group in groups:
+        if group.watched is not None:
+            able[group.level].update(group.series[able_to_turn(school, stretch, subjects, group, before, warned)].tolist())
+    watched = []
+    entries: dict[int, Entry] = {}
+    for group in (group for group in groups if group.window is Window.DAY and able[group.level]):
+        series = group.spread(group.series)
+        for at in np.flatnonzero(np.isin(series, list(able[group.level]))).tolist():
+            row = int(group.order[at])
+            entry = entries.get(row) or entries.setdefault(row, _entry(school, stretch, observations, row))
+            code, word = subjects.code(group.level, row, observations[row]), int(subjects.words[group.level][row])
+            starts = school.starts((entry.metric, group.level), entry.day)
+            watched.append(_Watched(entry, group.level, code, word, int(series[at]), starts))
+    return sorted(watched, key=lambda each: (each.entry.place, LEVEL_CODE[each.level]))
+
+
+def _entry(
+    school: School, stretch: Stretch, observations: Sequence[Observation], row: int, subjects: Subjects | None = None
+) -> Entry:
+    """A row of a stretch as an entry; with all its `subjects`, or its class alone."""
+    o, day = observations[row], int(stretch.columns["day"][row])
+    if subjects is None:
+        named = {"class": o.named[_CLASS] or ""} if o.named[_CLASS] else {}
+    else:
+        named = {level: subjects.code(level, row, o) for level, words in subjects.words.items() if words[row]}
+    metric, cause = school.metrics[int(stretch.columns["metric"][row])], f"{o.source}|{o.id}"
+    numbers = (o.numerator, o.denominator)
+    return Entry(
+        int(stretch.positions[row]), metric, day, *numbers, named, cause, o.traceparent, o.recorded_at, newest_at(school, o)
+    )
+
+
+_CLASS = REFERENCES.index("class")
+
+
+async def _newest(tx: Transaction, school: School, entries: Sequence[Entry]) -> tuple[dict[Cell, Sum], list[_Watched]]:
+    """What the entries of metrics of kind `latest` make of their sums, and those that are watched."""
+    spots = await resolve(tx, school, entries)
+    newest: dict[Cell, Sum] = defaultdict(Sum)
+    watched = []
+    for entry in entries:
+        for cell in cells_of(school, spots, entry):
+            newest[cell] += entry.total
+        for item in entry.subjects.items():
+            word, series, judged = spots[entry.metric, item]
+            if judged:
+                starts = school.starts((entry.metric, item[0]), entry.day)
+                watched.append(_Watched(entry, *item, word, series, starts))
+    return newest, watched
 
 
 def entry_of(school: School, o: Logged) -> Entry:
@@ -152,17 +216,6 @@ async def resolve(
     return {at: (key[2], series[key], (at[0], at[1][0]) in school.watch) for at, key in keys.items()}
 
 
-def _fold(deltas: dict[Cell, list[int]], newest: dict[Cell, Sum], cell: Cell, entry: Entry) -> None:
-    if entry.at >= 0:
-        newest[cell] += entry.total
-    elif (delta := deltas.get(cell)) is None:
-        deltas[cell] = [entry.numerator, entry.denominator, 1]
-    else:
-        delta[0] += entry.numerator
-        delta[1] += entry.denominator
-        delta[2] += 1
-
-
 class _Watched(Struct):
     """An entry at a level that an indicator watches; `starts` maps the windows judged there to their first days."""
 
@@ -182,7 +235,6 @@ class _Bench:
     ledger: Ledger
     running: dict[Cell, Sum]
     deciding: dict[tuple[Indicator, int], int]
-    able: set[int]
 
     @classmethod
     async def prepare(cls, tx: Transaction, school: School, watched: Sequence[_Watched]) -> _Bench:
@@ -192,11 +244,9 @@ class _Bench:
         codes = {code for place in places for code in school.watch[place]}
         running = await bulk.find_totals(tx, sorted(cells))
         ledger = await Ledger.open(tx, school, codes, {each.word for each in watched})
-        able = _able_to_turn(school, watched, running, {word for _, word in ledger.open_})
         keys: dict[tuple[str, str], set[int]] = defaultdict(set)
         for each in watched:
-            if each.series in able:
-                keys[each.entry.metric, each.level].add(each.series)
+            keys[each.entry.metric, each.level].add(each.series)
         deciding = {}
         for place, series in keys.items():
             for versions in school.watch[place].values():
@@ -204,12 +254,10 @@ class _Bench:
                     through = _judged_through(school, indicator)
                     found = await bulk.find_deciding(tx, sorted(series), indicator.window, indicator.min_denominator, through)
                     deciding.update({(indicator, key): start for key, start in found.items()})
-        return cls(school, ledger, running, deciding, able)
+        return cls(school, ledger, running, deciding)
 
     def judge(self, each: _Watched) -> None:
         """Add one observation to the running sums of one subject and judge each indicator there."""
-        if each.series not in self.able:
-            return
         entry, key = each.entry, each.series
         added = entry.total
         for window, start in each.starts.items():
@@ -244,36 +292,6 @@ class _Bench:
             if total.denominator >= version.min_denominator and total.denominator > 0:
                 key = (version, each.series)
                 self.deciding[key] = max(start, self.deciding.get(key, start))
-
-
-def _able_to_turn(school: School, watched: Sequence[_Watched], running: Mapping[Cell, Sum], warned: Collection[int]) -> set[int]:
-    """The series for which a step is possible: an episode is open, or some running value gets past a mildest line.
-
-    Cheap to find, and enough: whatever window decides, nothing begins where no value is past any line. `warned` are words.
-    """
-    able: set[int] = set()
-    sums: dict[Cell, list[int]] = {}
-    for each in watched:
-        series, entry = each.series, each.entry
-        if series in able:
-            continue
-        lines = school.lines[entry.metric, each.level]
-        if lines is None or each.word in warned:
-            able.add(series)
-            continue
-        for window, start in each.starts.items():
-            cell = (series, window, start)
-            if (total := sums.get(cell)) is None:
-                before = running.get(cell)
-                total = sums[cell] = [0, 0] if before is None else [before.numerator, before.denominator]
-            total[0] += entry.numerator
-            total[1] += entry.denominator
-            value = total[0] * MILLION
-            for below, least, enter in lines.get(window, ()):
-                limit = enter * total[1]
-                if total[1] >= least and (value < limit if below else value > limit):
-                    able.add(series)
-    return able
 
 
 def _judged(each: _Watched, indicator: Indicator, start: int, total: Sum) -> Judged:

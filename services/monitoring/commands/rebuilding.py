@@ -11,17 +11,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from libs.common.database import Transaction
-from services.monitoring.commands.counting import Cell, Entry, cells_of, entry_of, find_newest_anew, resolve
+from services.monitoring.commands.counting import Entry, cells_of, entry_of, find_newest_anew, resolve
+from services.monitoring.commands.folding import Cell
 from services.monitoring.commands.reconciling import Why
 from services.monitoring.commands.retelling import retell
 from services.monitoring.domain.attribution import LEVEL_CODE
 from services.monitoring.queries import bulk
+from services.monitoring.queries.log import standing_after
 from services.monitoring.queries.rebuilding import (
     canonical_state,
     differing_totals,
     find_rebuild,
     forget_rebuilt,
-    standing_after,
 )
 from services.monitoring.queries.schools import School, find_school_locked, get_school
 from services.monitoring.queries.totals import list_days, list_series

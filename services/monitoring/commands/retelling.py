@@ -15,11 +15,11 @@ from sqlalchemy import delete, insert
 from libs.common.database import Transaction, in_batches
 from services.monitoring.commands.counting import newest_at
 from services.monitoring.commands.reconciling import Retold, Why, reconcile
-from services.monitoring.domain.attribution import LEVEL_CODE
+from services.monitoring.domain.attribution import LEVEL_CODE, NAMED
 from services.monitoring.domain.episodes import Episode, Indicator, Sum
 from services.monitoring.domain.story import Moment, Teller, Told
 from services.monitoring.queries import bulk
-from services.monitoring.queries.observations import Logged, list_standing
+from services.monitoring.queries.log import Logged, list_standing
 from services.monitoring.queries.schools import School
 from services.monitoring.queries.story import Pair, last_turns, list_moments, list_of_stories
 from services.monitoring.queries.totals import list_days
@@ -125,12 +125,18 @@ async def _read(tx: Transaction, school: School, metrics: Mapping[Subject, set[s
     wanted = {metric for named in metrics.values() for metric in named}
     levels = {level for level, _ in metrics}
     told: dict[Subject, list[Told]] = defaultdict(list)
-    async for o in list_standing(tx.session, school.id, [school.metric_ids[metric] for metric in sorted(wanted)], since):
-        found = school.roster.subjects(o.references, o.day)
-        for level in levels:
-            subject = (level, found.get(level, ""))
-            if o.metric in metrics.get(subject, ()):
-                told[subject].append(_told(school, o))
+    named: dict[str, set[int]] | None = None
+    if levels <= NAMED:  # what counts there names the subject: the rest of the log is left out at once
+        named = defaultdict(set)
+        for subject in metrics:
+            named[subject[0]].add(school.words[subject])
+    async for part in list_standing(tx.session, school.id, {school.metric_ids[metric] for metric in wanted}, since, named):
+        for o in part:
+            found = school.roster.subjects(o.references, o.day)
+            for level in levels:
+                subject = (level, found.get(level, ""))
+                if o.metric in metrics.get(subject, ()):
+                    told[subject].append(_told(school, o))
     return told
 
 

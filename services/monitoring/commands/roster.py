@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from libs.common.database import Transaction, in_batches
 from libs.common.events.gateway import RosterImported
@@ -18,7 +18,7 @@ from services.monitoring.commands.reconciling import Why
 from services.monitoring.commands.retelling import retell
 from services.monitoring.domain.attribution import LEVEL_CODE, Roster, first_differences
 from services.monitoring.domain.windows import Window
-from services.monitoring.queries.observations import Logged, list_naming, list_unplaced
+from services.monitoring.queries.log import Logged, list_naming, words_of
 from services.monitoring.queries.schools import School, changed, find_school_locked, get_school
 from services.monitoring.queries.totals import list_series
 from services.monitoring.tables import (
@@ -164,22 +164,25 @@ async def _reattribute(tx: Transaction, row: SchoolRow, school: School, before: 
 
 async def _affected(tx: Transaction, school: School, before: Roster) -> AsyncIterator[Sequence[Logged]]:
     """What stands in the log and may count for other subjects than before, each once."""
-    known = _newly_known(school.roster, before)
-    words = await school.words_of(tx, known)
-    affected = sorted({words[word] for word in known})
     seen: set[int] = set()
-    after: int | None = 0
-    while after is not None:
-        found, after = await list_unplaced(tx.session, school.id, affected, after, _PART)
-        yield [o for o in found if o.position not in seen]
-        seen |= {o.position for o in found}
-    for part in in_batches(affected, _PART):
-        await tx.session.execute(delete(UnplacedRow).where(UnplacedRow.word.in_(part)))
+    words = await words_of(tx.session, school.id, _newly_known(school.roster, before))
+    placed = sorted({word for found in words.values() for word in found} & school.unplaced)
+    if placed:
+        first: list[int] = []
+        for part in in_batches(placed, _PART):
+            first += await tx.session.scalars(select(func.min(UnplacedRow.position)).where(UnplacedRow.word.in_(part)))
+            await tx.session.execute(delete(UnplacedRow).where(UnplacedRow.word.in_(part)))
+        school.unplaced.difference_update(placed)
+        named = {kind: found.intersection(placed) for kind, found in words.items()}
+        async for found in list_naming(tx.session, school.id, named, since=min(first)):
+            seen |= {o.position for o in found}
+            yield found
     classes, students = first_differences(before, school.roster)
     if classes or students:
         since = min([*classes.values(), *students.values()])
-        named = {("class", c) for c in classes} | {("homeroom", c) for c in classes} | {("student", s) for s in students}
-        async for found in list_naming(tx.session, school.id, named, since):
+        moved = {("class", c) for c in classes} | {("homeroom", c) for c in classes} | {("student", s) for s in students}
+        words = await words_of(tx.session, school.id, moved)
+        async for found in list_naming(tx.session, school.id, words, since_day=since):
             yield [o for o in found if o.position not in seen]
 
 

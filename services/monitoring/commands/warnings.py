@@ -177,11 +177,9 @@ class Ledger:
         school, tx = self.school, self.tx
         today = from_day(school.calendar.day_of(tx.now))
         taught = {judged.subject: judged.taught for _, judged in self.raised if judged.taught is not None}
-        lost = [judged for _, judged in self.raised if judged.level == "lesson" and judged.taught is None]
-        for judged in lost:  # not judged by an observation: look the lesson's class up
-            span = school.calendar.span(judged.indicator.window, judged.start) or (judged.start, judged.start + 1)
-            metric_id = school.metric_ids[judged.indicator.metric]
-            taught |= await classes_of_lessons(tx.session, school.id, metric_id, {judged.word: judged.subject}, span)
+        lost = {judged.word: judged.subject for _, judged in self.raised if judged.level == "lesson" and judged.taught is None}
+        if lost:  # not judged by an observation: look the lesson's class up
+            taught |= await classes_of_lessons(tx.session, lost)
         subjects = {(row.level, row.subject) for row, _ in self.raised}
         return await describe(tx.session, school.id, school.roster, subjects, today, taught) if subjects else {}
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 LEVELS = ("student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school")
+NAMED = frozenset({"student", "teacher", "class", "lesson"})  # levels that only a named id counts at
 LEVEL_CODE = {level: code for code, level in enumerate(LEVELS)}
 
 

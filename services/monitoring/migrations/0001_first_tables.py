@@ -50,6 +50,17 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('position', name=op.f('outbox_pk')),
     sqlite_autoincrement=True
     )
+    op.create_table('amended',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('place', sa.BigInteger(), nullable=True),
+    sa.Column('ended_by', sa.BigInteger(), nullable=True),
+    sa.PrimaryKeyConstraint('school_id', 'position', name=op.f('amended_pk')),
+    sqlite_with_rowid=False
+    )
+    with op.batch_alter_table('amended', schema=None) as batch_op:
+        batch_op.create_index('amended_place_ix', ['school_id', 'place'], unique=False)
+
     op.create_table('amendment',
     sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('position', sa.BigInteger(), nullable=False),
@@ -91,14 +102,6 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('conflict_pk')),
     sa.UniqueConstraint('school_id', 'source', 'event', 'content', name=op.f('conflict_school_id_source_event_content_uq'))
     )
-    op.create_table('counted_id',
-    sa.Column('school_id', sa.Integer(), nullable=False),
-    sa.Column('id', sa.LargeBinary(), nullable=False),
-    sa.Column('content', sa.LargeBinary(), nullable=False),
-    sa.Column('position', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('school_id', 'id', name=op.f('counted_id_pk')),
-    sqlite_with_rowid=False
-    )
     op.create_table('course',
     sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
@@ -120,6 +123,13 @@ def upgrade() -> None:
         batch_op.create_index('enrollment_class_ix', ['school_id', 'class'], unique=False)
         batch_op.create_index('enrollment_person_ix', ['school_id', 'person'], unique=False)
 
+    op.create_table('id_block',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('first', sa.BigInteger(), nullable=False),
+    sa.Column('last', sa.BigInteger(), nullable=False),
+    sa.Column('ids', sa.LargeBinary(), nullable=False),
+    sa.PrimaryKeyConstraint('school_id', 'first', name=op.f('id_block_pk'))
+    )
     op.create_table('indicator',
     sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('code', sa.String(), nullable=False),
@@ -134,6 +144,19 @@ def upgrade() -> None:
     sa.Column('key', sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('installation_pk'))
     )
+    op.create_table('log_block',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('first', sa.BigInteger(), nullable=False),
+    sa.Column('last', sa.BigInteger(), nullable=False),
+    sa.Column('day_min', sa.Integer(), nullable=False),
+    sa.Column('day_max', sa.Integer(), nullable=False),
+    sa.Column('observations', sa.Integer(), nullable=False),
+    sa.Column('content', sa.LargeBinary(), nullable=False),
+    sa.PrimaryKeyConstraint('school_id', 'first', name=op.f('log_block_pk'))
+    )
+    with op.batch_alter_table('log_block', schema=None) as batch_op:
+        batch_op.create_index('log_block_day_ix', ['school_id', 'day_max', 'day_min'], unique=False)
+
     op.create_table('metric',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('school_id', sa.Integer(), nullable=False),
@@ -168,36 +191,6 @@ def upgrade() -> None:
     sa.Column('belonged', sa.JSON(), nullable=False),
     sa.PrimaryKeyConstraint('school_id', 'kind', 'id', 'before', name=op.f('moved_pk'))
     )
-    op.create_table('observation',
-    sa.Column('school_id', sa.Integer(), nullable=False),
-    sa.Column('position', sa.BigInteger(), nullable=False),
-    sa.Column('metric_id', sa.Integer(), nullable=False),
-    sa.Column('time', sa.BigInteger(), nullable=False),
-    sa.Column('day', sa.Integer(), nullable=False),
-    sa.Column('numerator', sa.BigInteger(), nullable=False),
-    sa.Column('denominator', sa.BigInteger(), nullable=False),
-    sa.Column('source', sa.BigInteger(), nullable=False),
-    sa.Column('event', sa.String(), nullable=False),
-    sa.Column('phase', sa.SmallInteger(), nullable=True),
-    sa.Column('counted_at', sa.BigInteger(), nullable=False),
-    sa.Column('student', sa.BigInteger(), nullable=True),
-    sa.Column('teacher', sa.BigInteger(), nullable=True),
-    sa.Column('class', sa.BigInteger(), nullable=True),
-    sa.Column('homeroom', sa.BigInteger(), nullable=True),
-    sa.Column('course', sa.BigInteger(), nullable=True),
-    sa.Column('programme', sa.BigInteger(), nullable=True),
-    sa.Column('department', sa.BigInteger(), nullable=True),
-    sa.Column('lesson', sa.BigInteger(), nullable=True),
-    sa.Column('activity', sa.BigInteger(), nullable=True),
-    sa.Column('place', sa.BigInteger(), nullable=True),
-    sa.Column('ended_by', sa.BigInteger(), nullable=True),
-    sa.PrimaryKeyConstraint('school_id', 'position', name=op.f('observation_pk')),
-    sqlite_with_rowid=False
-    )
-    with op.batch_alter_table('observation', schema=None) as batch_op:
-        batch_op.create_index('observation_metric_day_ix', ['school_id', 'metric_id', 'day'], unique=False)
-        batch_op.create_index('observation_place_ix', ['school_id', 'place'], unique=False, sqlite_where=sa.text('place IS NOT NULL'), postgresql_where=sa.text('place IS NOT NULL'))
-
     op.create_table('org',
     sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
@@ -265,6 +258,15 @@ def upgrade() -> None:
     sa.Column('events', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('school_id', 'day', 'source', 'outcome', name=op.f('tally_pk'))
     )
+    op.create_table('taught',
+    sa.Column('lesson', sa.BigInteger(), nullable=False),
+    sa.Column('class', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('lesson', 'class', name=op.f('taught_pk')),
+    sqlite_with_rowid=False
+    )
+    with op.batch_alter_table('taught', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('taught_class_ix'), ['class'], unique=False)
+
     op.create_table('term',
     sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
@@ -301,10 +303,13 @@ def upgrade() -> None:
 
     op.create_table('unplaced',
     sa.Column('word', sa.BigInteger(), nullable=False),
+    sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('position', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('word', 'position', name=op.f('unplaced_pk')),
-    sqlite_with_rowid=False
+    sa.PrimaryKeyConstraint('word', name=op.f('unplaced_pk'))
     )
+    with op.batch_alter_table('unplaced', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('unplaced_school_id_ix'), ['school_id'], unique=False)
+
     op.create_table('warning',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('school_id', sa.Integer(), nullable=False),
@@ -334,7 +339,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('warning', schema=None) as batch_op:
         batch_op.create_index('warning_list_ix', ['school_id', 'raised_at', 'id'], unique=False)
-        batch_op.create_index('warning_one_open_uq', ['school_id', 'indicator', 'subject_word'], unique=True, sqlite_where=sa.text('episode_open'), postgresql_where=sa.text('episode_open'))
+        batch_op.create_index('warning_one_open_uq', ['school_id', 'subject_word', 'indicator'], unique=True, sqlite_where=sa.text('episode_open'), postgresql_where=sa.text('episode_open'))
 
     op.create_table('word',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),

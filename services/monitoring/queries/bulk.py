@@ -5,7 +5,7 @@ SQLite gets `executemany` and VALUES lists, PostgreSQL arrays: each is the fast 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from libs.common.database import Transaction, in_batches
@@ -14,7 +14,6 @@ from services.monitoring.domain.episodes import Sum
 _PARAMETERS = 30_000  # SQLite takes at most 32,766 in one statement
 Columns = Mapping[str, str]  # name → PostgreSQL type
 
-_IDS = {"school_id": "int", "id": "bytea", "content": "bytea", "position": "bigint"}
 _WORD = {"school_id": "int", "kind": "text", "code": "text"}
 _SERIES = {"metric_id": "int", "level": "smallint", "subject": "bigint"}
 _TOTALS = {
@@ -25,23 +24,6 @@ _TOTALS = {
     "denominator": "bigint",
     "revision": "bigint",
     "measured_at": "bigint",
-}
-REFERENCE_COLUMNS = ("student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "activity")
-OBSERVATION_COLUMNS = {
-    "school_id": "int",
-    "position": "bigint",
-    "metric_id": "int",
-    "time": "bigint",
-    "day": "int",
-    "numerator": "bigint",
-    "denominator": "bigint",
-    "source": "bigint",
-    "event": "text",
-    "phase": "smallint",
-    "counted_at": "bigint",
-    **dict.fromkeys(REFERENCE_COLUMNS, "bigint"),
-    "place": "bigint",
-    "ended_by": "bigint",
 }
 
 
@@ -86,30 +68,34 @@ async def _lookup(tx: Transaction, keys: Columns, rows: Sequence[tuple[Any, ...]
     return found
 
 
-async def find_counted(tx: Transaction, school_id: int, ids: Iterable[bytes]) -> dict[bytes, tuple[bytes, int]]:
-    """Map the ids that were counted before to their content's hash and their position."""
+async def add_unplaced(tx: Transaction, rows: Sequence[tuple[int, int, int]]) -> None:
+    """Remember words that the roster does not know: school, word, position at which it was named first."""
+    columns = {"school_id": "int", "word": "bigint", "position": "bigint"}
+    await _insert(tx, "unplaced", columns, rows, "ON CONFLICT DO NOTHING")
+
+
+async def add_taught(tx: Transaction, rows: Sequence[tuple[int, int]]) -> None:
+    """Remember lessons with the classes that observations named together with them, in words."""
+    await _insert(tx, "taught", {"lesson": "bigint", "class": "bigint"}, rows, "ON CONFLICT DO NOTHING")
+
+
+async def end(tx: Transaction, school_id: int, position: int, by: int | None) -> None:
+    """Put an observation of the log out of force by what stands at the position `by`; None: let it stand again."""
+    columns = {"school_id": "int", "position": "bigint", "ended_by": "bigint"}
+    tail = "ON CONFLICT (school_id, position) DO UPDATE SET ended_by = excluded.ended_by"
+    await _insert(tx, "amended", columns, [(school_id, position, by)], tail)
+
+
+async def find_warned(tx: Transaction, school_id: int, words: Sequence[int]) -> set[int]:
+    """Those of the subjects, by word, that have an uncleared warning."""
     rows = await _lookup(
         tx,
-        {"school_id": "int", "id": "bytea"},
-        [(school_id, id_) for id_ in ids],
-        "SELECT c.id, c.content, c.position FROM k CROSS JOIN counted_id c WHERE c.school_id = k.school_id AND c.id = k.id",
+        {"word": "bigint"},
+        [(word,) for word in words],
+        "SELECT k.word FROM k WHERE EXISTS (SELECT 1 FROM warning w "
+        f"WHERE w.school_id = {int(school_id)} AND w.subject_word = k.word AND w.episode_open)",
     )
-    return {bytes(id_): (bytes(content), position) for id_, content, position in rows}
-
-
-async def add_ids(tx: Transaction, rows: Sequence[tuple[int, bytes, bytes, int]]) -> None:
-    """Remember that these ids were counted: school, id, content, position."""
-    await _insert(tx, "counted_id", _IDS, sorted(rows, key=lambda row: row[1]))
-
-
-async def add_observations(tx: Transaction, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Append to the log; columns as in `OBSERVATION_COLUMNS`."""
-    await _insert(tx, "observation", OBSERVATION_COLUMNS, rows)
-
-
-async def add_unplaced(tx: Transaction, rows: Sequence[tuple[int, int]]) -> None:
-    """Remember observations that named a word which the roster does not know."""
-    await _insert(tx, "unplaced", {"word": "bigint", "position": "bigint"}, rows, "ON CONFLICT DO NOTHING")
+    return {word for (word,) in rows}
 
 
 async def find_words(tx: Transaction, school_id: int, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Scope
-from services.monitoring.queries.observations import Logged, list_at
+from services.monitoring.queries.log import Logged, list_at
 from services.monitoring.tables import ConflictRow, SchoolRow
 
 

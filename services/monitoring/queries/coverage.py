@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common.auth import Scope
 from services.monitoring.domain.attribution import Roster
 from services.monitoring.queries.places import places_of_class
-from services.monitoring.tables import EnrollmentRow, ObservationRow, PersonRow, WordRow
+from services.monitoring.tables import EnrollmentRow, PersonRow, TaughtRow, WordRow
 
 
 async def subjects_in(
@@ -59,7 +59,5 @@ async def _teachers(session: AsyncSession, scope: Scope, roster: Roster, school_
 
 async def _lessons(session: AsyncSession, school_id: int, classes: Iterable[str]) -> set[str]:
     words = select(WordRow.id).where(WordRow.school_id == school_id, WordRow.kind == "class", WordRow.code.in_(sorted(classes)))
-    lessons = (
-        select(ObservationRow.lesson).where(ObservationRow.school_id == school_id, ObservationRow.class_.in_(words)).distinct()
-    )
+    lessons = select(TaughtRow.lesson).where(TaughtRow.class_.in_(words))
     return set(await session.scalars(select(WordRow.code).where(WordRow.id.in_(lessons))))

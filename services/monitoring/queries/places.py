@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.database import in_batches
 from services.monitoring.domain.attribution import Roster
-from services.monitoring.tables import ClassRow, CourseRow, EnrollmentRow, ObservationRow, OrgRow, PersonRow, WordRow
+from services.monitoring.tables import ClassRow, CourseRow, EnrollmentRow, OrgRow, PersonRow, TaughtRow, WordRow
 
 _NAMES: dict[str, tuple[Any, Any]] = {
     "student": (PersonRow, PersonRow.name),
@@ -129,23 +129,15 @@ async def _units_of(session: AsyncSession, school_id: int, people: Sequence[str]
     return units
 
 
-async def classes_of_lessons(
-    session: AsyncSession, school_id: int, metric_id: int, lessons: Mapping[int, str], span: tuple[int, int]
-) -> dict[str, str]:
-    """The class that observations of each lesson (by word) name, looked for among a metric's observations of a span of days."""
+async def classes_of_lessons(session: AsyncSession, lessons: Mapping[int, str]) -> dict[str, str]:
+    """The class that observations of each lesson (by word) named last."""
     found: dict[str, str] = {}
     for part in in_batches(sorted(lessons), _PART):
         rows = await session.execute(
-            select(ObservationRow.lesson, WordRow.code)
-            .join(WordRow, WordRow.id == ObservationRow.class_)
-            .where(
-                ObservationRow.school_id == school_id,
-                ObservationRow.metric_id == metric_id,
-                ObservationRow.day >= span[0],
-                ObservationRow.day < span[1],
-                ObservationRow.lesson.in_(part),
-            )
-            .distinct()
+            select(TaughtRow.lesson, WordRow.code)
+            .join(WordRow, WordRow.id == TaughtRow.class_)
+            .where(TaughtRow.lesson.in_(part))
+            .order_by(TaughtRow.lesson, TaughtRow.class_)
         )
-        found.update({lessons[word]: code for word, code in rows if word is not None})
+        found.update({lessons[word]: code for word, code in rows})
     return found

@@ -10,10 +10,8 @@ from typing import Any
 from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.monitoring.queries.observations import Logged, in_words, log_of
 from services.monitoring.tables import (
     MetricRow,
-    ObservationRow,
     RebuildRow,
     RebuiltTotalRow,
     SchoolRow,
@@ -36,12 +34,6 @@ async def list_rebuilding(session: AsyncSession) -> Sequence[str]:
     """Schools that are being rebuilt."""
     sql = select(SchoolRow.code).join(RebuildRow, RebuildRow.school_id == SchoolRow.id).where(RebuildRow.finished_at.is_(None))
     return (await session.scalars(sql.order_by(SchoolRow.code))).all()
-
-
-async def standing_after(session: AsyncSession, school_id: int, position: int, limit: int) -> list[Logged]:
-    """Up to `limit` observations that stand, past a position, in the order of the log."""
-    sql = log_of(school_id).where(ObservationRow.position > position, ObservationRow.ended_by.is_(None)).limit(limit)
-    return await in_words(session, (await session.execute(sql)).all())
 
 
 async def forget_rebuilt(session: AsyncSession, school_id: int) -> None:

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
+import numpy as np
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.database import Transaction
 from libs.common.errors import NotFound
 from libs.common.events.observations import MetricRule
-from services.monitoring.domain.attribution import Org, Roster, SchoolClass, Stay
+from services.monitoring.domain.attribution import LEVELS, Org, Roster, SchoolClass, Stay
 from services.monitoring.domain.episodes import Indicator
+from services.monitoring.domain.log import Ints
 from services.monitoring.domain.windows import Calendar, Term, Window, to_day
 from services.monitoring.queries import bulk
 from services.monitoring.queries.amendments import pending_roots
@@ -31,7 +33,29 @@ from services.monitoring.tables import (
     PersonRow,
     SchoolRow,
     TermRow,
+    UnplacedRow,
 )
+
+
+class Words:
+    """The integers for references and sources, by kind and code."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, dict[str | None, int]] = {}
+
+    def of(self, kind: str) -> dict[str | None, int]:
+        """Those of a kind, by code; None is 0."""
+        return self._kinds.setdefault(kind, {None: 0})
+
+    def __getitem__(self, word: tuple[str, str]) -> int:
+        return self.of(word[0])[word[1]]
+
+    def __contains__(self, word: tuple[str, str]) -> bool:
+        return word[1] in self.of(word[0])
+
+    def update(self, words: Mapping[tuple[str, str], int]) -> None:
+        for (kind, code), word in words.items():
+            self.of(kind)[code] = word
 
 
 @dataclass
@@ -40,7 +64,9 @@ class School:
 
     `versions` maps an indicator's code to all its versions; `watch` maps (metric, level) to those of them that watch there,
     by code: a version may watch elsewhere than the one before it. `pending` are the roots of corrections and retractions
-    whose original has not come.
+    whose original has not come; `unplaced` the words of ids that observations named and the roster does not know. The rest is
+    known of what is in the database: words, series by `series_key`, lessons with their classes. While a batch is counted,
+    `arriving` maps its new ids to their positions, which follow the position `through`.
     """
 
     id: int
@@ -54,8 +80,17 @@ class School:
     judged_through: dict[tuple[str, int], int]
     roster: Roster
     pending: set[bytes] = field(default_factory=set)
-    words: dict[tuple[str, str], int] = field(default_factory=dict)
-    series: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    unplaced: set[int] = field(default_factory=set)
+    words: Words = field(default_factory=Words)
+    series: dict[int, int] = field(default_factory=dict)
+    taught: set[tuple[int, int]] = field(default_factory=set)
+    through: int = 0
+    arriving: dict[bytes, int] = field(default_factory=dict)
+
+    @cached_property
+    def metrics(self) -> Mapping[int, str]:
+        """The codes of the metrics, by their integers."""
+        return {id_: code for code, id_ in self.metric_ids.items()}
 
     @cached_property
     def windows(self) -> Mapping[tuple[str, str], tuple[Window, ...]]:
@@ -89,17 +124,45 @@ class School:
         starts = {window: self.calendar.start(window, day) for window in self.windows[place]}
         return {window: start for window, start in starts.items() if start is not None}
 
-    async def words_of(self, tx: Transaction, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    async def words_of(self, tx: Transaction, wanted: Iterable[tuple[str, str]]) -> Words:
         """Integers for these (kind, code); new ones are made."""
         if missing := [word for word in dict.fromkeys(wanted) if word not in self.words]:
-            self.words |= await bulk.make_words(tx, self.id, missing)
+            self.words.update(await bulk.make_words(tx, self.id, missing))
         return self.words
+
+    async def column(self, tx: Transaction, kind: str, codes: Sequence[str | None]) -> Ints:
+        """Integers for these codes of one kind, 0 for None; new ones are made."""
+        known = self.words.of(kind)
+        if missing := set(codes) - known.keys():
+            self.words.update(await bulk.make_words(tx, self.id, sorted((kind, code) for code in missing if code is not None)))
+        return np.fromiter(map(known.__getitem__, codes), dtype=np.int64, count=len(codes))
 
     async def series_of(self, tx: Transaction, wanted: Iterable[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
         """Integers for these (metric, level, subject); new ones are made."""
-        if missing := [key for key in dict.fromkeys(wanted) if key not in self.series]:
-            self.series |= await bulk.make_series(tx, missing)
-        return self.series
+        keys = {key: series_key(*key) for key in wanted}
+        found = (await self.series_column(tx, np.array(list(keys.values()), dtype=np.int64))).tolist()
+        return dict(zip(keys, found, strict=True))
+
+    async def series_column(self, tx: Transaction, keys: Ints) -> Ints:
+        """Integers for these keys of series; new ones are made."""
+        wanted = keys.tolist()
+        if missing := [key for key in wanted if key not in self.series]:
+            made = await bulk.make_series(tx, [_split(key) for key in missing])
+            self.series.update({series_key(*key): series for key, series in made.items()})
+        return np.fromiter(map(self.series.__getitem__, wanted), dtype=np.int64, count=len(wanted))
+
+
+_WORD_BITS = 40
+
+
+def series_key(metric_id: int, level: int, word: int) -> int:
+    """Metric, level and subject of a series in one integer."""
+    return (metric_id * len(LEVELS) + level << _WORD_BITS) | word
+
+
+def _split(key: int) -> tuple[int, int, int]:
+    metric_id, level = divmod(key >> _WORD_BITS, len(LEVELS))
+    return metric_id, level, key & (1 << _WORD_BITS) - 1
 
 
 async def get_school(session: AsyncSession, code: str, *, lock: bool = False) -> SchoolRow:
@@ -124,7 +187,7 @@ async def find_school_locked(tx: Transaction, code: str) -> tuple[SchoolRow, Sch
     if picture is None or picture.version != row.version:
         fresh = await load_school(tx.session, row)
         if picture is not None:
-            fresh.words, fresh.series = picture.words, picture.series
+            fresh.words, fresh.series, fresh.taught = picture.words, picture.series, picture.taught
         picture = fresh
     kept = picture
     tx.when_committed.append(lambda: pictures.update({code: kept}))
@@ -172,6 +235,7 @@ async def load_school(session: AsyncSession, row: SchoolRow) -> School:
         judged_through=judged,
         roster=await load_roster(session, row),
         pending=await pending_roots(session, row.id),
+        unplaced=set(await session.scalars(select(UnplacedRow.word).filter_by(school_id=row.id))),
     )
 
 

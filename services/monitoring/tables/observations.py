@@ -13,7 +13,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from libs.common.database import Ordered, RowId
 from services.monitoring.tables.base import Table
 
-_PLACED = text("place IS NOT NULL")
 _PENDING = text("place IS NULL")
 
 
@@ -36,54 +35,56 @@ class WordRow(Table):
     code: Mapped[str] = mapped_column(Ordered)
 
 
-class IdRow(Table):
-    """An id that was counted: BLAKE2b of (source, id), 8 bytes of the content's hash, and where it stands in the log."""
+class IdBlockRow(Table):
+    """The ids that were counted from one position through another: 16 bytes each, BLAKE2b of (source, id), in order."""
 
-    __tablename__ = "counted_id"
-    __table_args__ = {"sqlite_with_rowid": False}
+    __tablename__ = "id_block"
     school_id: Mapped[int] = mapped_column(primary_key=True)
-    id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    content: Mapped[bytes] = mapped_column(LargeBinary)
-    position: Mapped[int] = mapped_column(BigInteger)
+    first: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    last: Mapped[int] = mapped_column(BigInteger)
+    ids: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class ObservationRow(Table):
-    """One counted observation, or what a correction says in its place, in the school's order of counting.
+class LogBlockRow(Table):
+    """A stretch of the observation log (`domain.log`): what was observed at the positions from `first` through `last`.
 
-    References are words; None where the observation did not name one. `event` is the campus system's own id, by which a
-    person finds and corrects it there. Rows are never changed but for two columns: `place` is the position of the original
-    that a correction stands for (None: the row's own); `ended_by` the position of the correction or retraction that put it
-    out of force (None: it stands; 0: a correction whose original has not come).
+    Its days reach from `day_min` through `day_max`; `observations` says how many it holds: a retraction has a position and is
+    no observation. `event`s in it are the campus systems' own ids, by which a person finds and corrects them there.
     """
 
-    __tablename__ = "observation"
-    __table_args__ = (
-        Index("observation_metric_day_ix", "school_id", "metric_id", "day"),
-        Index("observation_place_ix", "school_id", "place", sqlite_where=_PLACED, postgresql_where=_PLACED),
-        {"sqlite_with_rowid": False},
-    )
+    __tablename__ = "log_block"
+    __table_args__ = (Index("log_block_day_ix", "school_id", "day_max", "day_min"),)
+    school_id: Mapped[int] = mapped_column(primary_key=True)
+    first: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    last: Mapped[int] = mapped_column(BigInteger)
+    day_min: Mapped[int]
+    day_max: Mapped[int]
+    observations: Mapped[int]
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AmendedRow(Table):
+    """What corrections and retractions have made of an observation of the log.
+
+    `place` is the position of the original that a correction stands for (None: the row's own); `ended_by` the position of the
+    correction or retraction that put it out of force (None: it stands; 0: its original has not come, or it has just come).
+    """
+
+    __tablename__ = "amended"
+    __table_args__ = (Index("amended_place_ix", "school_id", "place"), {"sqlite_with_rowid": False})
     school_id: Mapped[int] = mapped_column(primary_key=True)
     position: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    metric_id: Mapped[int]
-    time: Mapped[int] = mapped_column(BigInteger)
-    day: Mapped[int]
-    numerator: Mapped[int] = mapped_column(BigInteger)
-    denominator: Mapped[int] = mapped_column(BigInteger)
-    source: Mapped[int] = mapped_column(BigInteger)
-    event: Mapped[str]
-    phase: Mapped[int | None] = mapped_column(SmallInteger)
-    counted_at: Mapped[int] = mapped_column(BigInteger)
-    student: Mapped[int | None] = mapped_column(BigInteger)
-    teacher: Mapped[int | None] = mapped_column(BigInteger)
-    class_: Mapped[int | None] = mapped_column("class", BigInteger)
-    homeroom: Mapped[int | None] = mapped_column(BigInteger)
-    course: Mapped[int | None] = mapped_column(BigInteger)
-    programme: Mapped[int | None] = mapped_column(BigInteger)
-    department: Mapped[int | None] = mapped_column(BigInteger)
-    lesson: Mapped[int | None] = mapped_column(BigInteger)
-    activity: Mapped[int | None] = mapped_column(BigInteger)
     place: Mapped[int | None] = mapped_column(BigInteger)
     ended_by: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class TaughtRow(Table):
+    """A class that an observation named together with a lesson: the roster has no lessons. Both are words."""
+
+    __tablename__ = "taught"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    lesson: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    class_: Mapped[int] = mapped_column("class", BigInteger, primary_key=True, index=True)
 
 
 class AmendmentRow(Table):
@@ -144,12 +145,14 @@ class TotalRow(Table):
 
 
 class UnplacedRow(Table):
-    """An observation that named an id which the roster did not know: looked at again when the roster brings it."""
+    """An id that the roster did not know when it was first named, at `position`: from there on the log is looked through again
+    when the roster brings it.
+    """
 
     __tablename__ = "unplaced"
-    __table_args__ = {"sqlite_with_rowid": False}
     word: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    position: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    school_id: Mapped[int] = mapped_column(index=True)
+    position: Mapped[int] = mapped_column(BigInteger)
 
 
 class TallyRow(Table):

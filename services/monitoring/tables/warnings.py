@@ -25,8 +25,8 @@ class WarningRow(Table):
         Index(
             "warning_one_open_uq",
             "school_id",
-            "indicator",
             "subject_word",
+            "indicator",
             unique=True,
             sqlite_where=_UNCLEARED,
             postgresql_where=_UNCLEARED,
