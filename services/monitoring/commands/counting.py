@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from libs.common.database import Transaction
 from libs.common.events.observations import REFERENCES, Observation
 from services.monitoring.commands.attributing import Subjects, attribute
-from services.monitoring.commands.folding import Cell, Group, able_to_turn, fold, rows_of_cells
+from services.monitoring.commands.folding import Cell, Group, Warned, able_to_turn, fold, rows_of_cells
 from services.monitoring.commands.warnings import Judged, Ledger
-from services.monitoring.domain.attribution import LEVEL_CODE
+from services.monitoring.domain.attribution import LEVEL_CODE, series_key
 from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
 from services.monitoring.domain.log import Ints, Stretch
 from services.monitoring.domain.windows import Window
@@ -56,12 +57,12 @@ async def count(tx: Transaction, school: School, stretch: Stretch, observations:
     subjects = await attribute(tx, school, stretch, observations)
     latest = [school.metric_ids[metric] for metric, rule in school.rules.items() if rule.kind == "latest"]
     newest_only = np.isin(stretch.columns["metric"], latest)
-    groups = await fold(tx, school, stretch, subjects, np.flatnonzero(~newest_only))
+    groups = fold(school, stretch, subjects, np.flatnonzero(~newest_only))
     cells = {cell for group in groups for cell in group.cells()}
     before = await bulk.find_totals(tx, sorted(cells))
-    warned = await _warned(tx, school, subjects) if school.watch else {}
-    watched = _watched(school, stretch, observations, subjects, groups, before, warned)
-    entries = [_entry(school, stretch, observations, row, subjects) for row in np.flatnonzero(newest_only).tolist()]
+    batch = _Batch(school, stretch, observations, subjects)
+    watched = _watched(batch, groups, before, await _warned(tx, school, subjects)) if school.watch else []
+    entries = [batch.entry(row, whole=True) for row in np.flatnonzero(newest_only).tolist()]
     newest, more = await _newest(tx, school, entries)
     watched = sorted([*watched, *more], key=lambda each: each.entry.place) if more else watched
     bench = await _Bench.prepare(tx, school, watched)
@@ -73,54 +74,79 @@ async def count(tx: Transaction, school: School, stretch: Stretch, observations:
     await bench.ledger.write()
 
 
-async def _warned(tx: Transaction, school: School, subjects: Subjects) -> dict[str, Ints]:
-    """The words of the subjects, by level, that have an uncleared warning."""
-    words = {level: np.unique(subjects.words[level]).tolist() for level in {level for _, level in school.watch}}
-    open_ = await bulk.find_warned(tx, school.id, [word for column in words.values() for word in column if word])
-    return {level: np.array([word for word in column if word in open_], dtype=np.int64) for level, column in words.items()}
+async def _warned(tx: Transaction, school: School, subjects: Subjects) -> Warned:
+    """The words of the subjects that have an uncleared warning, by (metric, level) of the indicator's versions."""
+    words = np.concatenate([np.unique(subjects.words[level]) for level in sorted({level for _, level in school.watch})])
+    warned: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for word, code in await bulk.find_warned(tx, school.id, words[words > 0].tolist()):
+        for version in school.versions[code]:
+            warned[school.metric_ids[version.metric], version.level].append(word)
+    return {place: np.array(found, dtype=np.int64) for place, found in warned.items()}
 
 
-def _watched(
-    school: School,
-    stretch: Stretch,
-    observations: Sequence[Observation],
-    subjects: Subjects,
-    groups: Sequence[Group],
-    before: Mapping[Cell, Sum],
-    warned: Mapping[str, Ints],
-) -> list[_Watched]:
-    """What has to be judged one after the other, in the order of counting: of the series where some window's sum can turn."""
-    able: dict[str, set[int]] = defaultdict(set)
-    for group in groups:
-        if group.watched is not None:
-            able[group.level].update(group.series[able_to_turn(school, stretch, subjects, group, before, warned)].tolist())
+def _watched(batch: _Batch, groups: Sequence[Group], before: Mapping[Cell, Sum], warned: Warned) -> list[_Watched]:
+    """What has to be judged one after the other, in the order of counting: of the series where some window's sum can turn, every
+    observation; of those that have a warning and cannot, what each cell comes to.
+    """
+    turning = [
+        (g, able_to_turn(batch.school, batch.stretch, batch.subjects, g, before, warned)) for g in groups if g.watched is not None
+    ]
+    able: dict[str, list[Ints]] = defaultdict(list)
+    for group, turns in turning:
+        able[group.level].append(group.series[turns.able])
     watched = []
-    entries: dict[int, Entry] = {}
-    for group in (group for group in groups if group.window is Window.DAY and able[group.level]):
-        series = group.spread(group.series)
-        for at in np.flatnonzero(np.isin(series, list(able[group.level]))).tolist():
-            row = int(group.order[at])
-            entry = entries.get(row) or entries.setdefault(row, _entry(school, stretch, observations, row))
-            code, word = subjects.code(group.level, row, observations[row]), int(subjects.words[group.level][row])
-            starts = school.starts((entry.metric, group.level), entry.day)
-            watched.append(_Watched(entry, group.level, code, word, int(series[at]), starts))
+    for level, parts in able.items():
+        series = np.unique(np.concatenate(parts))
+        days = next(group for group in groups if group.level == level and group.window is Window.DAY)
+        rows = days.order[np.isin(days.spread(days.series), series)].tolist()
+        watched += [batch.watched(level, row) for row in rows]
+        for group, turns in turning:
+            if group.level == level:
+                cells = np.flatnonzero(turns.shown & ~np.isin(group.series, series)).tolist()
+                watched += [batch.shown(group, cell) for cell in cells]
     return sorted(watched, key=lambda each: (each.entry.place, LEVEL_CODE[each.level]))
 
 
-def _entry(
-    school: School, stretch: Stretch, observations: Sequence[Observation], row: int, subjects: Subjects | None = None
-) -> Entry:
-    """A row of a stretch as an entry; with all its `subjects`, or its class alone."""
-    o, day = observations[row], int(stretch.columns["day"][row])
-    if subjects is None:
-        named = {"class": o.named[_CLASS] or ""} if o.named[_CLASS] else {}
-    else:
-        named = {level: subjects.code(level, row, o) for level, words in subjects.words.items() if words[row]}
-    metric, cause = school.metrics[int(stretch.columns["metric"][row])], f"{o.source}|{o.id}"
-    numbers = (o.numerator, o.denominator)
-    return Entry(
-        int(stretch.positions[row]), metric, day, *numbers, named, cause, o.traceparent, o.recorded_at, newest_at(school, o)
-    )
+@dataclass
+class _Batch:
+    """A stretch that is being counted, and its observations one by one where they are needed so."""
+
+    school: School
+    stretch: Stretch
+    observations: Sequence[Observation]
+    subjects: Subjects
+    entries: dict[int, Entry] = field(default_factory=dict)
+
+    def entry(self, row: int, *, whole: bool = False) -> Entry:
+        """A row as an entry; `whole`: with all its subjects, else with its class alone."""
+        if (known := self.entries.get(row)) is not None and not whole:
+            return known
+        o, school = self.observations[row], self.school
+        if whole:
+            named = {level: self.subjects.code(level, row, o) for level, words in self.subjects.words.items() if words[row]}
+        else:
+            named = {} if (class_id := o.named[_CLASS]) is None else {"class": class_id}
+        metric, day = school.metrics[int(self.stretch.columns["metric"][row])], int(self.stretch.columns["day"][row])
+        place, cause = int(self.stretch.positions[row]), f"{o.source}|{o.id}"
+        numbers = (o.numerator, o.denominator)
+        entry = Entry(place, metric, day, *numbers, named, cause, o.traceparent, o.recorded_at, newest_at(school, o))
+        self.entries[row] = entry
+        return entry
+
+    def watched(self, level: str, row: int) -> _Watched:
+        """A row as it is judged at a level."""
+        entry = self.entry(row)
+        word = int(self.subjects.words[level][row])
+        series = series_key(self.school.metric_ids[entry.metric], LEVEL_CODE[level], word)
+        starts = self.school.starts((entry.metric, level), entry.day)
+        return _Watched(entry, level, self.subjects.code(level, row, self.observations[row]), word, series, starts, entry.total)
+
+    def shown(self, group: Group, cell: int) -> _Watched:
+        """All that a cell gets as one, in the place of its last row."""
+        last = int(group.order[group.bounds[cell] + group.observations[cell] - 1])
+        total = Sum(int(group.numerator[cell]), int(group.denominator[cell]), int(group.observations[cell]))
+        watched = self.watched(group.level, last)
+        return replace(watched, starts={group.window: int(group.start[cell])}, total=total)
 
 
 _CLASS = REFERENCES.index("class")
@@ -138,7 +164,7 @@ async def _newest(tx: Transaction, school: School, entries: Sequence[Entry]) -> 
             word, series, judged = spots[entry.metric, item]
             if judged:
                 starts = school.starts((entry.metric, item[0]), entry.day)
-                watched.append(_Watched(entry, *item, word, series, starts))
+                watched.append(_Watched(entry, *item, word, series, starts, entry.total))
     return newest, watched
 
 
@@ -212,12 +238,13 @@ async def resolve(
     wanted = {(entry.metric, item) for entry in entries for item in entry.subjects.items()}
     words = await school.words_of(tx, {item for _, item in wanted})
     keys = {(metric, item): (school.metric_ids[metric], LEVEL_CODE[item[0]], words[item]) for metric, item in wanted}
-    series = await school.series_of(tx, keys.values())
-    return {at: (key[2], series[key], (at[0], at[1][0]) in school.watch) for at, key in keys.items()}
+    return {at: (key[2], series_key(*key), (at[0], at[1][0]) in school.watch) for at, key in keys.items()}
 
 
 class _Watched(Struct):
-    """An entry at a level that an indicator watches; `starts` maps the windows judged there to their first days."""
+    """An entry at a level that an indicator watches; `starts` maps the windows judged there to their first days, `total` is what
+    it adds to each.
+    """
 
     entry: Entry
     level: str
@@ -225,6 +252,7 @@ class _Watched(Struct):
     word: int
     series: int
     starts: Mapping[Window, int]
+    total: Sum
 
 
 @dataclass
@@ -259,7 +287,7 @@ class _Bench:
     def judge(self, each: _Watched) -> None:
         """Add one observation to the running sums of one subject and judge each indicator there."""
         entry, key = each.entry, each.series
-        added = entry.total
+        added = each.total
         for window, start in each.starts.items():
             cell = (key, window, start)
             before = self.running.get(cell)

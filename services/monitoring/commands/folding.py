@@ -13,16 +13,14 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from libs.common.database import Transaction
 from services.monitoring.commands.attributing import Subjects
-from services.monitoring.domain.attribution import LEVEL_CODE, LEVELS
-from services.monitoring.domain.episodes import MILLION, Sum
+from services.monitoring.domain.attribution import LEVEL_CODE, LEVELS, WORD_BITS
+from services.monitoring.domain.episodes import Sum
 from services.monitoring.domain.log import Ints, Mask, Stretch
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries.schools import School
 
 Cell = tuple[int, int, int]  # series, window, start
-_DAYS = 22
 _CLOSE = 1e-9  # far more than what is lost where a sum of 62 bits becomes a float
 _Number = TypeVar("_Number", np.int64, np.float64)
 Floats = npt.NDArray[np.float64]
@@ -59,7 +57,7 @@ class Group:
         return np.repeat(cells, self.observations)
 
 
-async def fold(tx: Transaction, school: School, stretch: Stretch, subjects: Subjects, rows: Ints) -> list[Group]:
+def fold(school: School, stretch: Stretch, subjects: Subjects, rows: Ints) -> list[Group]:
     """Add these rows up at every level, over days and over the longer windows that are watched there."""
     groups = []
     here, metric = np.unique(stretch.columns["metric"][rows], return_inverse=True)
@@ -69,9 +67,7 @@ async def fold(tx: Transaction, school: School, stretch: Stretch, subjects: Subj
         if not mask.any():
             continue
         mine, of = rows[mask], metric[mask]
-        keys = (here[of] * len(LEVELS) + LEVEL_CODE[level] << 40) | subjects.words[level][mine]
-        distinct, inverse = np.unique(keys, return_inverse=True)
-        series = (await school.series_column(tx, distinct))[inverse]
+        series = (here[of] * len(LEVELS) + LEVEL_CODE[level] << WORD_BITS) | subjects.words[level][mine]  # as `series_key` has it
         watched = [school.windows.get((code, level), ()) for code in codes]
         for window in sorted({Window.DAY, *(w for windows in watched for w in windows)}):
             judged = np.array([window in windows for windows in watched])[of]
@@ -79,7 +75,7 @@ async def fold(tx: Transaction, school: School, stretch: Stretch, subjects: Subj
             start = _starts(school, window, stretch.columns["day"][mine])
             kept &= start >= 0
             if kept.any():
-                groups.append(_group(stretch, level, window, mine[kept], inverse[kept], series[kept], start[kept], judged[kept]))
+                groups.append(_group(stretch, level, window, mine[kept], series[kept], start[kept], judged[kept]))
     return groups
 
 
@@ -92,10 +88,10 @@ def _starts(school: School, window: Window, days: Ints) -> Ints:
     return np.array([-1 if start is None else start for start in found], dtype=np.int64)[inverse]
 
 
-def _group(stretch: Stretch, level: str, window: Window, rows: Ints, index: Ints, series: Ints, start: Ints, judged: Mask) -> Group:
-    key = (index << _DAYS) | start
-    order = np.argsort(key, kind="stable")
-    bounds = np.flatnonzero(np.diff(key[order], prepend=-1))
+def _group(stretch: Stretch, level: str, window: Window, rows: Ints, series: Ints, start: Ints, judged: Mask) -> Group:
+    order = np.lexsort((start, series)) if (start != start[0]).any() else np.argsort(series, kind="stable")
+    new = (np.diff(series[order], prepend=-1) != 0) | (np.diff(start[order], prepend=-1) != 0)
+    bounds = np.flatnonzero(new)
     first, rows = order[bounds], rows[order]
     numerator, denominator = (np.add.reduceat(stretch.columns[name][rows], bounds) for name in ("numerator", "denominator"))
     counts = np.diff(bounds, append=len(rows))
@@ -114,60 +110,56 @@ def rows_of_cells(groups: Sequence[Group], measured_at: int) -> list[tuple[int, 
     return rows
 
 
-def able_to_turn(
-    school: School, stretch: Stretch, subjects: Subjects, group: Group, before: Mapping[Cell, Sum], warned: Mapping[str, Ints]
-) -> Mask:
-    """For each cell of a group whether a step is possible: an episode is open, or some running value gets past a mildest line.
+@dataclass(frozen=True, slots=True)
+class Turning:
+    """For each cell of a group: whether a step is possible in it, and whether no more than its last observation needs to be judged."""
 
-    Cheap to find, and enough: whatever window decides, nothing begins where no value is past any line. `warned` are the words,
-    by level, that have an uncleared warning.
+    able: Mask
+    shown: Mask
+
+
+def able_to_turn(
+    school: School, stretch: Stretch, subjects: Subjects, group: Group, before: Mapping[Cell, Sum], warned: Warned
+) -> Turning:
+    """Find the cells in which a warning can begin, worsen or end. What stays as it is in a cell with an uncleared warning is shown.
+
+    Cheap to find, and enough: whatever window decides, nothing begins where no value is past any line, and nothing ends or
+    worsens where each value stays between its lines.
     """
-    assert group.watched is not None
-    known = [before.get(cell, _NOTHING) for cell in zip(group.series.tolist(), _same(group), group.start.tolist(), strict=True)]
-    first = stretch.columns["metric"][group.order[group.bounds]]
-    low, high, least = _limits(school, group, first)
+    first = group.order[group.bounds]
+    cells = zip(group.series.tolist(), group.start.tolist(), strict=True)
+    known = [before.get((series, group.window, start), _NOTHING) for series, start in cells]
     begun = np.array([(sum_.numerator, sum_.denominator) for sum_ in known], dtype=np.int64)
     numerator = _running(group, stretch.columns["numerator"], begun[:, 0])
     denominator = _running(group, stretch.columns["denominator"], begun[:, 1])
-    low, high, least = group.spread(low), group.spread(high), group.spread(least)
-    past = np.zeros(len(group.order), dtype=np.bool_)
-    with np.errstate(invalid="ignore"):
-        for limit, sign in ((low, 1.0), (high, -1.0)):
-            at = limit * denominator
-            past |= sign * (numerator - at) < _CLOSE * (np.abs(numerator) + np.abs(at)) + 1
-    past &= (denominator >= least) | np.isinf(low)
-    able = np.add.reduceat(past, group.bounds) > 0
-    words = subjects.words[group.level][group.order[group.bounds]]
-    return group.watched & (able | np.isin(words, warned.get(group.level, ())))
+    metrics, of = np.unique(stretch.columns["metric"][first], return_inverse=True)
+    words = subjects.words[group.level][first]
+    bounds = np.empty((len(first), 5))
+    uncleared = np.zeros(len(first), dtype=np.bool_)
+    for n, metric in enumerate(metrics.tolist()):
+        here = of == n
+        known_warned = np.isin(words, warned.get((metric, group.level), ())) & here
+        begins, stays = school.limits(school.metrics[metric], group.level, group.window)
+        bounds[here], bounds[known_warned] = begins, stays
+        uncleared |= known_warned
+    low, high, least, clear_low, clear_high = (group.spread(bounds[:, n]) for n in range(5))
+    turns = _past(numerator, denominator, low, 1.0) | _past(numerator, denominator, high, -1.0)
+    turns |= _past(numerator, denominator, clear_low, -1.0) & _past(numerator, denominator, clear_high, 1.0)
+    turns &= denominator >= least
+    watched = np.ones(len(first), dtype=np.bool_) if group.watched is None else group.watched
+    return Turning(watched & np.logical_or.reduceat(turns, group.bounds), watched & uncleared)
 
 
 _NOTHING = Sum()
+Warned = Mapping[tuple[int, str], Ints]  # (metric, level) → words of the subjects with an uncleared warning
 
 
-def _same(group: Group) -> list[int]:
-    return [group.window] * len(group.series)
-
-
-def _limits(school: School, group: Group, metric: Ints) -> tuple[Floats, Floats, Floats]:
-    """For each cell: the mildest line from below, from above, and the least denominator that is judged. All of it where more than
-    running sums and lines decides.
-    """
-    distinct, inverse = np.unique(metric, return_inverse=True)
-    limits = [_limit(school, school.metrics[id_], group) for id_ in distinct.tolist()]
-    low, high, least = (np.array(column, dtype=np.float64)[inverse] for column in zip(*limits, strict=True))
-    return low, high, least
-
-
-def _limit(school: School, metric: str, group: Group) -> tuple[float, float, float]:
-    if (metric, group.level) not in school.watch:
-        return -np.inf, np.inf, np.inf
-    lines = school.lines[metric, group.level]
-    if lines is None:
-        return np.inf, -np.inf, 0
-    here = lines.get(group.window, ())
-    low = max((enter / MILLION for below, _, enter in here if below), default=-np.inf)
-    high = min((enter / MILLION for below, _, enter in here if not below), default=np.inf)
-    return low, high, min((least for _, least, _ in here), default=np.inf)
+def _past(numerator: Floats, denominator: Floats, limit: Floats, sign: float) -> Mask:
+    """Where numerator / denominator may be below the limit (`sign` 1) or above it (-1); never false where it is."""
+    with np.errstate(invalid="ignore"):
+        at = limit * denominator
+        past: Mask = sign * (numerator - at) < _CLOSE * (np.abs(numerator) + np.where(np.isinf(at), 0, np.abs(at))) + 1
+    return past
 
 
 def _running(group: Group, column: Ints, begun: Ints) -> Floats:

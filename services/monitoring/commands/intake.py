@@ -273,6 +273,9 @@ async def _not_counted_before(
     counted = await find_counted(tx, school.id, row.position, [event.id for event in events])
     new: dict[bytes, New] = {}
     again: list[tuple[Arrived, int]] = []
+    if not counted and len({event.id for event in events}) == len(events):
+        new = {event.id: New(at, event.id, event.observation) for at, event in enumerate(events, row.position + 1)}
+        events = ()
     for event in events:
         if (position := counted.get(event.id)) is not None:
             again.append((event, position))

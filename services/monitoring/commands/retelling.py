@@ -15,10 +15,9 @@ from sqlalchemy import delete, insert
 from libs.common.database import Transaction, in_batches
 from services.monitoring.commands.counting import newest_at
 from services.monitoring.commands.reconciling import Retold, Why, reconcile
-from services.monitoring.domain.attribution import LEVEL_CODE, NAMED
+from services.monitoring.domain.attribution import LEVEL_CODE, NAMED, series_key
 from services.monitoring.domain.episodes import Episode, Indicator, Sum
 from services.monitoring.domain.story import Moment, Teller, Told
-from services.monitoring.queries import bulk
 from services.monitoring.queries.log import Logged, list_standing
 from services.monitoring.queries.schools import School
 from services.monitoring.queries.story import Pair, last_turns, list_moments, list_of_stories
@@ -147,13 +146,11 @@ def _told(school: School, o: Logged) -> Told:
 
 async def _days(tx: Transaction, school: School, metrics: Mapping[Subject, set[str]]) -> dict[Subject, dict[tuple[str, int], Sum]]:
     """The sums of all days of the subjects, as they are now."""
-    keys = {
-        (school.metric_ids[metric], LEVEL_CODE[level], school.words[level, subject]): ((level, subject), metric)
+    series = {
+        series_key(school.metric_ids[metric], LEVEL_CODE[level], school.words[level, subject]): ((level, subject), metric)
         for (level, subject), named in metrics.items()
         for metric in named
     }
-    known = await bulk.find_series(tx, sorted(keys))
-    series = {id_: keys[key] for key, id_ in known.items()}
     days: dict[Subject, dict[tuple[str, int], Sum]] = defaultdict(dict)
     for id_, day, *total, _ in await list_days(tx.session, sorted(series)):
         subject, metric = series[id_]

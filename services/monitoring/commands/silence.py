@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from libs.common.database import Transaction
 from libs.common.events.monitoring import WarningResumed, WarningStale
-from services.monitoring.domain.attribution import LEVEL_CODE
+from services.monitoring.domain.attribution import LEVEL_CODE, series_key
 from services.monitoring.domain.episodes import Indicator, in_force
 from services.monitoring.queries import bulk
 from services.monitoring.queries.schools import School
@@ -35,14 +35,14 @@ async def note_silence(tx: Transaction, school: School) -> None:
 
 async def _newest_days(tx: Transaction, school: School, rows: list[WarningRow], today: int) -> dict[tuple[str, int], int]:
     """The newest day with data of each warning's subject, of the metrics that its indicator watches."""
-    keys: dict[tuple[int, int, int], list[tuple[str, int]]] = defaultdict(list)
+    series: dict[int, list[tuple[str, int]]] = defaultdict(list)
     for row in rows:
         for metric in {v.metric for v in school.versions[row.indicator] if _watches(v, row)}:
-            keys[school.metric_ids[metric], LEVEL_CODE[row.level], row.subject_word].append((row.indicator, row.subject_word))
-    series = {id_: key for key, id_ in (await bulk.find_series(tx, sorted(keys))).items()}
+            key = series_key(school.metric_ids[metric], LEVEL_CODE[row.level], row.subject_word)
+            series[key].append((row.indicator, row.subject_word))
     newest: dict[tuple[str, int], int] = {}
     for id_, day in (await bulk.find_newest_days(tx, [(id_, 0, today + 2) for id_ in sorted(series)])).items():
-        for about in keys[series[id_]]:
+        for about in series[id_]:
             newest[about] = max(day, newest.get(about, -1))
     return newest
 

@@ -10,6 +10,20 @@ NAMED = frozenset({"student", "teacher", "class", "lesson"})  # levels that only
 LEVEL_CODE = {level: code for code, level in enumerate(LEVELS)}
 
 
+WORD_BITS = 36
+
+
+def series_key(metric_id: int, level: int, word: int) -> int:
+    """The integer that the sums of a series are keyed by: one metric, at one level (its code), of one subject (its word)."""
+    return (metric_id * len(LEVELS) + level << WORD_BITS) | word
+
+
+def split_series(series: int) -> tuple[int, int, int]:
+    """Metric, level and word of a series."""
+    metric_id, level = divmod(series >> WORD_BITS, len(LEVELS))
+    return metric_id, level, series & (1 << WORD_BITS) - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Org:
     """A unit and the one above it. `kind` is `school`, `department`, `programme` or `office`."""

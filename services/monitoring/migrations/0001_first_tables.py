@@ -242,14 +242,6 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('school_pk')),
     sa.UniqueConstraint('code', name=op.f('school_code_uq'))
     )
-    op.create_table('series',
-    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
-    sa.Column('metric_id', sa.Integer(), nullable=False),
-    sa.Column('level', sa.SmallInteger(), nullable=False),
-    sa.Column('subject', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('id', name=op.f('series_pk')),
-    sa.UniqueConstraint('metric_id', 'level', 'subject', name=op.f('series_metric_id_level_subject_uq'))
-    )
     op.create_table('tally',
     sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('day', sa.Integer(), nullable=False),

@@ -15,7 +15,6 @@ _PARAMETERS = 30_000  # SQLite takes at most 32,766 in one statement
 Columns = Mapping[str, str]  # name → PostgreSQL type
 
 _WORD = {"school_id": "int", "kind": "text", "code": "text"}
-_SERIES = {"metric_id": "int", "level": "smallint", "subject": "bigint"}
 _TOTALS = {
     "series": "bigint",
     "span": "smallint",
@@ -86,16 +85,16 @@ async def end(tx: Transaction, school_id: int, position: int, by: int | None) ->
     await _insert(tx, "amended", columns, [(school_id, position, by)], tail)
 
 
-async def find_warned(tx: Transaction, school_id: int, words: Sequence[int]) -> set[int]:
-    """Those of the subjects, by word, that have an uncleared warning."""
+async def find_warned(tx: Transaction, school_id: int, words: Sequence[int]) -> list[tuple[int, str]]:
+    """Those of the subjects, by word, that have an uncleared warning, with its indicator."""
     rows = await _lookup(
         tx,
         {"word": "bigint"},
         [(word,) for word in words],
-        "SELECT k.word FROM k WHERE EXISTS (SELECT 1 FROM warning w "
-        f"WHERE w.school_id = {int(school_id)} AND w.subject_word = k.word AND w.episode_open)",
+        "SELECT w.subject_word, w.indicator FROM k CROSS JOIN warning w "
+        f"WHERE w.school_id = {int(school_id)} AND w.subject_word = k.word AND w.episode_open",
     )
-    return {word for (word,) in rows}
+    return [(word, indicator) for word, indicator in rows]
 
 
 async def find_words(tx: Transaction, school_id: int, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
@@ -116,13 +115,6 @@ async def make_words(tx: Transaction, school_id: int, wanted: Sequence[tuple[str
     return made | await find_words(tx, school_id, [word for word in wanted if word not in made])
 
 
-async def make_series(tx: Transaction, wanted: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
-    """Map (metric, level, subject) to its integer; new ones are made."""
-    rows = await _make(tx, "series", _SERIES, wanted, "metric_id, level, subject, id")
-    made = {(metric, level, subject): id_ for metric, level, subject, id_ in rows}
-    return made | await find_series(tx, [key for key in wanted if key not in made])
-
-
 async def _make(
     tx: Transaction, table: str, keys: Columns, rows: Sequence[tuple[Any, ...]], returned: str
 ) -> list[tuple[Any, ...]]:
@@ -132,18 +124,6 @@ async def _make(
         return []
     insert = f"INSERT INTO {table} ({', '.join(keys)}) SELECT * FROM k ON CONFLICT DO NOTHING RETURNING {returned}"
     return await _lookup(tx, keys, rows, f", made AS ({insert}) SELECT * FROM made")
-
-
-async def find_series(tx: Transaction, wanted: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
-    """Map (metric, level, subject) to its integer, for those that have one."""
-    rows = await _lookup(
-        tx,
-        _SERIES,
-        wanted,
-        "SELECT s.metric_id, s.level, s.subject, s.id FROM k CROSS JOIN series s "
-        "WHERE s.metric_id = k.metric_id AND s.level = k.level AND s.subject = k.subject",
-    )
-    return {(metric, level, subject): id_ for metric, level, subject, id_ in rows}
 
 
 async def find_totals(tx: Transaction, keys: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], Sum]:

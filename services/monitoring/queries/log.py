@@ -141,8 +141,8 @@ async def _in_words(session: AsyncSession, school_id: int, parts: Sequence[tuple
     """What a mask leaves of each part, in words."""
     if not any(mask.any() for _, mask in parts):
         return []
-    rows = await session.execute(select(MetricRow.id, MetricRow.code).filter_by(school_id=school_id))
-    metrics = {id_: code for id_, code in rows}  # noqa: C416 - rows are no pairs to dict's type
+    known = await session.execute(select(MetricRow.id, MetricRow.code).filter_by(school_id=school_id))
+    metrics = {id_: code for id_, code in known}  # noqa: C416 - rows are no pairs to dict's type
     picked = [(p.stretch.take(rows), p.places[rows]) for p, mask in parts if len(rows := np.flatnonzero(mask))]
     wanted: set[int] = set()
     for stretch, _ in picked:

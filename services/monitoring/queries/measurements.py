@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.monitoring.domain.attribution import LEVEL_CODE
 from services.monitoring.domain.episodes import Sum
 from services.monitoring.domain.windows import Calendar, Window
-from services.monitoring.tables import SeriesRow, TotalRow, WordRow
+from services.monitoring.queries.totals import subjects_of
+from services.monitoring.tables import TotalRow, WordRow
 
 _SUBJECTS = 50
 
@@ -59,18 +60,12 @@ async def list_measurements(
 
 
 async def _subjects(session: AsyncSession, asked: Asked, after: str | None, *, inclusive: bool) -> Sequence[tuple[int, str]]:
-    sql = (
-        select(SeriesRow.id, WordRow.code)
-        .join(WordRow, WordRow.id == SeriesRow.subject)
-        .where(SeriesRow.metric_id == asked.metric_id, SeriesRow.level == LEVEL_CODE[asked.level])
-        .order_by(WordRow.code)
-        .limit(_SUBJECTS)
-    )
+    sql = subjects_of(asked.metric_id, LEVEL_CODE[asked.level]).limit(_SUBJECTS)
     if asked.subjects is not None:
         sql = sql.where(WordRow.code.in_(sorted(asked.subjects)))
     if after is not None:
         sql = sql.where(WordRow.code >= after if inclusive else WordRow.code > after)
-    return [(key, code) for key, code in await session.execute(sql)]
+    return [(key, code) for key, _, code in await session.execute(sql)]
 
 
 async def _days(session: AsyncSession, asked: Asked, series: Sequence[int], calendar: Calendar) -> Sequence[TotalRow]:

@@ -7,15 +7,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, and_, delete, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.monitoring.domain.attribution import WORD_BITS, series_key
+from services.monitoring.queries.totals import of_metric
 from services.monitoring.tables import (
     MetricRow,
     RebuildRow,
     RebuiltTotalRow,
     SchoolRow,
-    SeriesRow,
     TotalRow,
     TurnRow,
     WarningRow,
@@ -38,15 +39,14 @@ async def list_rebuilding(session: AsyncSession) -> Sequence[str]:
 
 async def forget_rebuilt(session: AsyncSession, school_id: int) -> None:
     """Drop what a rebuild of the school has added up."""
-    await session.execute(delete(RebuiltTotalRow).where(RebuiltTotalRow.series.in_(_series(school_id))))
+    await session.execute(delete(RebuiltTotalRow).where(await _of_school(session, school_id, RebuiltTotalRow.series)))
 
 
-def _series(school_id: int) -> Any:
-    return (
-        select(SeriesRow.id)
-        .join(MetricRow, MetricRow.id == SeriesRow.metric_id)
-        .where(MetricRow.school_id == school_id, MetricRow.kind != "latest")
-    )
+async def _of_school(session: AsyncSession, school_id: int, series: Any) -> ColumnElement[bool]:
+    """Whether a series is one of the school's metrics that are added up."""
+    mine = await session.scalars(select(MetricRow.id).where(MetricRow.school_id == school_id, MetricRow.kind != "latest"))
+    spans = [and_(series >= series_key(metric_id, 0, 0), series < series_key(metric_id + 1, 0, 0)) for metric_id in mine]
+    return or_(false(), *spans)
 
 
 async def differing_totals(session: AsyncSession, school_id: int) -> list[tuple[int, int, int, int, int]]:
@@ -63,13 +63,15 @@ async def differing_totals(session: AsyncSession, school_id: int) -> list[tuple[
         TotalRow.denominator != RebuiltTotalRow.denominator,
         RebuiltTotalRow.series.is_(None) & ((TotalRow.denominator != 0) | (TotalRow.numerator != 0)),
     )
-    sql = select(*kept, *rebuilt).outerjoin(RebuiltTotalRow, same).where(TotalRow.series.in_(_series(school_id)), wrong)
+    sql = (
+        select(*kept, *rebuilt).outerjoin(RebuiltTotalRow, same).where(await _of_school(session, school_id, TotalRow.series), wrong)
+    )
     found = [(s, w, start, (rn or 0) - n, (rd or 0) - d) for s, w, start, n, d, rn, rd in await session.execute(sql)]
     key = (RebuiltTotalRow.series, RebuiltTotalRow.window, RebuiltTotalRow.start)
     lost = (
         select(*key, *rebuilt)
         .outerjoin(TotalRow, same)
-        .where(RebuiltTotalRow.series.in_(_series(school_id)), TotalRow.series.is_(None))
+        .where(await _of_school(session, school_id, RebuiltTotalRow.series), TotalRow.series.is_(None))
     )
     return found + [(s, w, start, n, d) for s, w, start, n, d in await session.execute(lost) if n or d]
 
@@ -86,7 +88,7 @@ async def canonical_state(session: AsyncSession, school_id: int) -> str:
 def _sums(school_id: int) -> Any:
     columns = (
         MetricRow.code,
-        SeriesRow.level,
+        WordRow.kind,
         WordRow.code,
         TotalRow.window,
         TotalRow.start,
@@ -95,11 +97,10 @@ def _sums(school_id: int) -> Any:
     )
     return (
         select(*columns)
-        .join(SeriesRow, SeriesRow.id == TotalRow.series)
-        .join(MetricRow, MetricRow.id == SeriesRow.metric_id)
-        .join(WordRow, WordRow.id == SeriesRow.subject)
+        .join(MetricRow, of_metric(MetricRow.id))
+        .join(WordRow, WordRow.id == TotalRow.series.bitwise_and((1 << WORD_BITS) - 1))
         .where(MetricRow.school_id == school_id, (TotalRow.denominator != 0) | (TotalRow.numerator != 0))
-        .order_by(MetricRow.code, SeriesRow.level, WordRow.code, TotalRow.window, TotalRow.start)
+        .order_by(MetricRow.code, WordRow.kind, WordRow.code, TotalRow.window, TotalRow.start)
     )
 
 

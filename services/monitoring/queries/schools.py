@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common.database import Transaction
 from libs.common.errors import NotFound
 from libs.common.events.observations import MetricRule
-from services.monitoring.domain.attribution import LEVELS, Org, Roster, SchoolClass, Stay
-from services.monitoring.domain.episodes import Indicator
+from services.monitoring.domain.attribution import Org, Roster, SchoolClass, Stay
+from services.monitoring.domain.episodes import MILLION, Indicator, Line
 from services.monitoring.domain.log import Ints
 from services.monitoring.domain.windows import Calendar, Term, Window, to_day
 from services.monitoring.queries import bulk
@@ -58,6 +58,12 @@ class Words:
             self.of(kind)[code] = word
 
 
+Limits = tuple[float, float, float, float, float]
+MOST = float(1 << 80)  # beyond every value and denominator, and still a number to count with
+STILL: Limits = (-MOST, MOST, MOST, MOST, -MOST)
+ANYTHING: Limits = (MOST, -MOST, 0, -MOST, MOST)
+
+
 @dataclass
 class School:
     """A school as counting sees it.
@@ -65,7 +71,7 @@ class School:
     `versions` maps an indicator's code to all its versions; `watch` maps (metric, level) to those of them that watch there,
     by code: a version may watch elsewhere than the one before it. `pending` are the roots of corrections and retractions
     whose original has not come; `unplaced` the words of ids that observations named and the roster does not know. The rest is
-    known of what is in the database: words, series by `series_key`, lessons with their classes. While a batch is counted,
+    known of what is in the database: words, lessons with their classes. While a batch is counted,
     `arriving` maps its new ids to their positions, which follow the position `through`.
     """
 
@@ -82,10 +88,11 @@ class School:
     pending: set[bytes] = field(default_factory=set)
     unplaced: set[int] = field(default_factory=set)
     words: Words = field(default_factory=Words)
-    series: dict[int, int] = field(default_factory=dict)
     taught: set[tuple[int, int]] = field(default_factory=set)
     through: int = 0
     arriving: dict[bytes, int] = field(default_factory=dict)
+    _limits: dict[tuple[str, str, Window], tuple[Limits, Limits]] = field(default_factory=dict)
+    _starts: dict[tuple[str, str, int], Mapping[Window, int]] = field(default_factory=dict)
 
     @cached_property
     def metrics(self) -> Mapping[int, str]:
@@ -101,28 +108,57 @@ class School:
         }
 
     @cached_property
-    def lines(self) -> Mapping[tuple[str, str], Mapping[Window, Sequence[tuple[bool, int, int]]] | None]:
-        """Where a warning can begin, by (metric, level) and window: below or above, least denominator, the mildest line.
+    def lines(self) -> Mapping[tuple[str, str], Mapping[Window, Sequence[tuple[bool, int, Sequence[Line]]]] | None]:
+        """Where a warning can begin and end, by (metric, level) and window: below or above, least denominator, lines.
 
         None where more than running sums and lines decides: several versions, judging by the clock, values that are no quotient.
         """
-        found: dict[tuple[str, str], Mapping[Window, Sequence[tuple[bool, int, int]]] | None] = {}
+        found: dict[tuple[str, str], Mapping[Window, Sequence[tuple[bool, int, Sequence[Line]]]] | None] = {}
         for place, by_code in self.watch.items():
-            lines: dict[Window, list[tuple[bool, int, int]]] = defaultdict(list)
+            lines: dict[Window, list[tuple[bool, int, Sequence[Line]]]] = defaultdict(list)
             for code, (version, *others) in by_code.items():
                 plain = version.evaluate == "on_update" and version.kind in {"ratio", "mean"}
                 if others or len(self.versions[code]) > 1 or not plain:
                     found[place] = None
                     break
-                lines[version.window].append((version.below, version.min_denominator, version.lines[0].enter))
+                lines[version.window].append((version.below, version.min_denominator, version.lines))
             else:
                 found[place] = lines
         return found
 
-    def starts(self, place: tuple[str, str], day: int) -> dict[Window, int]:
+    def limits(self, metric: str, level: str, window: Window) -> tuple[Limits, Limits]:
+        """Between what a running value leaves everything as it is: without an uncleared warning, and with one.
+
+        Low, high (a value below or above may begin or worsen a warning), the least denominator that is judged, and two bounds
+        between which a value may end it. Every value may turn where more than running sums and lines decides.
+        """
+        if (known := self._limits.get((metric, level, window))) is None:
+            known = self._limits[metric, level, window] = self._find_limits(metric, level, window)
+        return known
+
+    def _find_limits(self, metric: str, level: str, window: Window) -> tuple[Limits, Limits]:
+        if (metric, level) not in self.watch:
+            return STILL, STILL
+        if (lines := self.lines[metric, level]) is None:
+            return ANYTHING, ANYTHING
+        here = lines.get(window, ())
+        low = max((line.enter for below, _, (line, *_) in here if below), default=-MOST)
+        high = min((line.enter for below, _, (line, *_) in here if not below), default=MOST)
+        begins = (low / MILLION, high / MILLION, min((least for _, least, _ in here), default=MOST), MOST, -MOST)
+        if len(here) != 1 or len(self.watch[metric, level]) > 1:
+            return begins, ANYTHING  # which of several warnings stands is looked at one by one
+        ((below, least, (mildest, *worse)),) = here
+        next_, clear = (worse[0].enter / MILLION if worse else None), mildest.clear / MILLION
+        if below:
+            return begins, (-MOST if next_ is None else next_, MOST, least, clear, MOST)
+        return begins, (-MOST, MOST if next_ is None else next_, least, -MOST, clear)
+
+    def starts(self, place: tuple[str, str], day: int) -> Mapping[Window, int]:
         """First days of the windows that hold a day and that an indicator watches at (metric, level)."""
-        starts = {window: self.calendar.start(window, day) for window in self.windows[place]}
-        return {window: start for window, start in starts.items() if start is not None}
+        if (known := self._starts.get((*place, day))) is None:
+            starts = {window: self.calendar.start(window, day) for window in self.windows[place]}
+            known = self._starts[*place, day] = {window: start for window, start in starts.items() if start is not None}
+        return known
 
     async def words_of(self, tx: Transaction, wanted: Iterable[tuple[str, str]]) -> Words:
         """Integers for these (kind, code); new ones are made."""
@@ -136,33 +172,6 @@ class School:
         if missing := set(codes) - known.keys():
             self.words.update(await bulk.make_words(tx, self.id, sorted((kind, code) for code in missing if code is not None)))
         return np.fromiter(map(known.__getitem__, codes), dtype=np.int64, count=len(codes))
-
-    async def series_of(self, tx: Transaction, wanted: Iterable[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
-        """Integers for these (metric, level, subject); new ones are made."""
-        keys = {key: series_key(*key) for key in wanted}
-        found = (await self.series_column(tx, np.array(list(keys.values()), dtype=np.int64))).tolist()
-        return dict(zip(keys, found, strict=True))
-
-    async def series_column(self, tx: Transaction, keys: Ints) -> Ints:
-        """Integers for these keys of series; new ones are made."""
-        wanted = keys.tolist()
-        if missing := [key for key in wanted if key not in self.series]:
-            made = await bulk.make_series(tx, [_split(key) for key in missing])
-            self.series.update({series_key(*key): series for key, series in made.items()})
-        return np.fromiter(map(self.series.__getitem__, wanted), dtype=np.int64, count=len(wanted))
-
-
-_WORD_BITS = 40
-
-
-def series_key(metric_id: int, level: int, word: int) -> int:
-    """Metric, level and subject of a series in one integer."""
-    return (metric_id * len(LEVELS) + level << _WORD_BITS) | word
-
-
-def _split(key: int) -> tuple[int, int, int]:
-    metric_id, level = divmod(key >> _WORD_BITS, len(LEVELS))
-    return metric_id, level, key & (1 << _WORD_BITS) - 1
 
 
 async def get_school(session: AsyncSession, code: str, *, lock: bool = False) -> SchoolRow:
@@ -187,7 +196,7 @@ async def find_school_locked(tx: Transaction, code: str) -> tuple[SchoolRow, Sch
     if picture is None or picture.version != row.version:
         fresh = await load_school(tx.session, row)
         if picture is not None:
-            fresh.words, fresh.series, fresh.taught = picture.words, picture.series, picture.taught
+            fresh.words, fresh.taught = picture.words, picture.taught
         picture = fresh
     kept = picture
     tx.when_committed.append(lambda: pictures.update({code: kept}))

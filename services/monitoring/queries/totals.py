@@ -4,35 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Row, delete, func, select
+from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.database import in_batches
-from services.monitoring.domain.attribution import LEVEL_CODE
+from services.monitoring.domain.attribution import LEVEL_CODE, LEVELS, WORD_BITS, series_key
 from services.monitoring.domain.episodes import Sum
 from services.monitoring.domain.windows import Window
-from services.monitoring.tables import SeriesRow, TotalRow, WordRow
+from services.monitoring.tables import MetricRow, TotalRow, WordRow
 
 _PART = 10_000
 
 
 async def list_series(session: AsyncSession, metric_id: int, level: int) -> Sequence[tuple[int, int, str]]:
     """Series, word and code of every subject with data of a metric at a level, in order of code."""
-    sql = (
-        select(SeriesRow.id, WordRow.id, WordRow.code)
-        .join(WordRow, WordRow.id == SeriesRow.subject)
-        .where(SeriesRow.metric_id == metric_id, SeriesRow.level == level)
+    return [(key, word, code) for key, word, code in await session.execute(subjects_of(metric_id, level))]
+
+
+def subjects_of(metric_id: int, level: int) -> Select[int, int, str]:
+    """Series, word and code of every subject with data of a metric at a level, in order of code."""
+    series = WordRow.id + series_key(metric_id, level, 0)
+    data = select(1).where(TotalRow.series == series).exists()
+    return (
+        select(series, WordRow.id, WordRow.code)
+        .join(MetricRow, and_(MetricRow.id == metric_id, MetricRow.school_id == WordRow.school_id))
+        .where(WordRow.kind == LEVELS[level], data)
         .order_by(WordRow.code)
     )
-    return [(key, word, code) for key, word, code in await session.execute(sql)]
+
+
+def of_metric(metric_id: SQLColumnExpression[int]) -> ColumnElement[bool]:
+    """Whether a sum is one of a metric."""
+    each = len(LEVELS) << WORD_BITS
+    return and_(TotalRow.series >= metric_id * each, TotalRow.series < (metric_id + 1) * each)
+
+
+def of_level(metric_id: int, level: int) -> ColumnElement[bool]:
+    """Whether a sum is one of a metric at a level."""
+    return and_(TotalRow.series >= series_key(metric_id, level, 0), TotalRow.series < series_key(metric_id, level + 1, 0))
 
 
 async def find_whole(session: AsyncSession, metric_id: int) -> int:
     """The larger of numerator and denominator of all that a school has of a metric, in millionths."""
-    sql = (
-        select(func.sum(TotalRow.numerator), func.sum(TotalRow.denominator))
-        .join(SeriesRow, SeriesRow.id == TotalRow.series)
-        .where(SeriesRow.metric_id == metric_id, SeriesRow.level == LEVEL_CODE["school"], TotalRow.window == Window.DAY)
+    sql = select(func.sum(TotalRow.numerator), func.sum(TotalRow.denominator)).where(
+        of_level(metric_id, LEVEL_CODE["school"]), TotalRow.window == Window.DAY
     )
     numerator, denominator = (await session.execute(sql)).one()
     return max(int(numerator or 0), int(denominator or 0))
@@ -68,10 +83,8 @@ async def list_starts(session: AsyncSession, metric_id: int, level: int, window:
     """Starts of the windows with data after `after` and through `through`, in order."""
     sql = (
         select(TotalRow.start)
-        .join(SeriesRow, SeriesRow.id == TotalRow.series)
         .where(
-            SeriesRow.metric_id == metric_id,
-            SeriesRow.level == level,
+            of_level(metric_id, level),
             TotalRow.window == window,
             TotalRow.start > after,
             TotalRow.start <= through,
@@ -87,12 +100,10 @@ async def latest_closed(
 ) -> list[tuple[int, int, str, Sum]]:
     """Series, word, code and sum of each subject with enough data in the window that starts on `start`."""
     sql = (
-        select(SeriesRow.id, WordRow.id, WordRow.code, TotalRow.numerator, TotalRow.denominator, TotalRow.revision, TotalRow.at)
-        .join(TotalRow, TotalRow.series == SeriesRow.id)
-        .join(WordRow, WordRow.id == SeriesRow.subject)
+        select(TotalRow.series, WordRow.id, WordRow.code, TotalRow.numerator, TotalRow.denominator, TotalRow.revision, TotalRow.at)
+        .join(WordRow, WordRow.id == TotalRow.series - series_key(metric_id, level, 0))
         .where(
-            SeriesRow.metric_id == metric_id,
-            SeriesRow.level == level,
+            of_level(metric_id, level),
             TotalRow.window == window,
             TotalRow.start == start,
             TotalRow.denominator >= min_denominator,

@@ -114,19 +114,10 @@ class AmendmentRow(Table):
     counted_at: Mapped[int] = mapped_column(BigInteger)
 
 
-class SeriesRow(Table):
-    """One metric of one subject at one level: the integer that sums are keyed by."""
-
-    __tablename__ = "series"
-    __table_args__ = (UniqueConstraint("metric_id", "level", "subject"),)
-    id: Mapped[int] = mapped_column(RowId, Identity(), primary_key=True)
-    metric_id: Mapped[int]
-    level: Mapped[int] = mapped_column(SmallInteger)
-    subject: Mapped[int] = mapped_column(BigInteger)
-
-
 class TotalRow(Table):
     """What was observed of a series in one window; days for every series, longer windows where an indicator watches.
+
+    A series is one metric of one subject at one level, all three in one integer (`domain.attribution.series_key`).
 
     `revision` counts the changes: observations, corrections, retractions, and moves of the roster. `at` is the time of the
     newest observation where the metric is of kind `latest`, and the numbers are that one's; -1 otherwise.

@@ -233,7 +233,7 @@ class Pair:
         watched = {(code, level): CODES[code][: self.active.get(code, 0)] for code in CODES for level in LEVELS}
         windows = {(v.metric, v.level, v.window) for versions in watched.values() for v in versions}
         shown = {
-            (metric, LEVELS[level], code, Window(window).name.lower(), from_day(start)): (n // 10**6, d // 10**6)
+            (metric, level, code, Window(window).name.lower(), from_day(start)): (n // 10**6, d // 10**6)
             for metric, level, code, window, start, n, d, _ in sums
             if d
         }

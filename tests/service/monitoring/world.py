@@ -25,9 +25,11 @@ from libs.common.events.observations import CORRECTED, RETRACTED, TYPE
 from libs.common.events.planning import ImprovementOpened, ImprovementStarted
 from libs.common.events.standards import IndicatorActivated, WarningLine
 from libs.common.sqlite import pysqlite3
+from services.monitoring.domain.attribution import WORD_BITS
 from services.monitoring.jobs import JOBS
+from services.monitoring.queries.totals import of_metric
 from services.monitoring.service import service
-from services.monitoring.tables import MetricRow, SchoolRow, SeriesRow, TotalRow, WarningRow, WarningStepRow, WordRow
+from services.monitoring.tables import MetricRow, SchoolRow, TotalRow, WarningRow, WarningStepRow, WordRow
 from tests.service.harness import SCHOOL, ServiceUnderTest, principal, running
 
 SQLITE = "sqlite+aiosqlite:///"
@@ -273,12 +275,11 @@ async def digest(sut: ServiceUnderTest, school: str = SCHOOL) -> Digest:
         school_id = await session.scalar(select(SchoolRow.id).filter_by(code=school))
         sums = await session.execute(
             select(
-                MetricRow.code, SeriesRow.level, WordRow.code, TotalRow.window, TotalRow.start,
+                MetricRow.code, WordRow.kind, WordRow.code, TotalRow.window, TotalRow.start,
                 TotalRow.numerator, TotalRow.denominator, TotalRow.revision,
             )
-            .join(SeriesRow, SeriesRow.id == TotalRow.series)
-            .join(MetricRow, MetricRow.id == SeriesRow.metric_id)
-            .join(WordRow, WordRow.id == SeriesRow.subject)
+            .join(MetricRow, of_metric(MetricRow.id))
+            .join(WordRow, WordRow.id == TotalRow.series.bitwise_and((1 << WORD_BITS) - 1))
             .where(WordRow.school_id == school_id)
         )  # fmt: skip
         rows = (await session.scalars(select(WarningRow).filter_by(school_id=school_id))).all()
