@@ -140,6 +140,7 @@ class MetricRule:
 
     grain: frozenset[str]
     kind: str
+    active: bool = True
 
 
 _any = msgspec.json.Decoder(float_hook=Decimal)
@@ -274,6 +275,8 @@ def check(observation: Observation, metrics: Mapping[str, MetricRule], latest: d
         return ahead
     if (metric := metrics.get(observation.metric)) is None:
         return Fault(pointer="/data/metric", detail=f"no metric of this school is called {observation.metric!r}")
+    if not metric.active:
+        return Fault(pointer="/data/metric", detail=f"the metric {observation.metric!r} is switched off")
     named = observation.references
     for kind in sorted(metric.grain):
         if kind not in named:

@@ -24,6 +24,7 @@ from libs.common.runtime import put_aside
 from libs.common.telemetry import OBSERVATIONS_COUNTED
 from services.monitoring.commands.amending import New, amend, count_amended
 from services.monitoring.commands.counting import Entry, count, newest_at
+from services.monitoring.commands.owning import by_code, sort_out
 from services.monitoring.queries import bulk
 from services.monitoring.queries.conflicts import conflict_listed
 from services.monitoring.queries.schools import School, find_school_locked, installation_key
@@ -75,7 +76,7 @@ async def take(records: Sequence[Record], tx: Transaction) -> None:
                 _refuse(tx, code, event.raw, Invalid(f"no school is called {code!r}"))
             continue
         tally: Tally = Counter()
-        await _count_school(tx, *found, await _addable(tx, found[1], _checked(tx, found[1], events, tally)), tally)
+        await _count_school(tx, *found, await _addable(tx, found[1], await _owned(tx, found[1], events, tally)), tally)
         today = found[1].calendar.day_of(tx.now)
         await bulk.add_tally(tx, [(found[1].id, source, today, outcome, n) for (source, outcome), n in tally.items()])
 
@@ -114,6 +115,18 @@ def _split(value: bytes) -> list[bytes]:
     if value.lstrip()[:1] == b"[":
         return [bytes(raw) for raw in _raws.decode(value)]
     return [value]
+
+
+async def _owned(tx: Transaction, school: School, events: Sequence[Arrived], tally: Tally) -> Sequence[Arrived]:
+    """Keep what is right and the metric's to count; list what comes from another source than the metric's one."""
+    owned, foreign, refused = await sort_out(tx, school, _checked(tx, school, by_code(school, events), tally))
+    for event in foreign:
+        tally[event.observation.source, "conflict"] += 1
+        await _note_conflict(tx, school, event, b"", 0, "source")
+    for event, fault in refused:
+        tally[event.observation.source, "refused"] += 1
+        _refuse(tx, school.code, event.raw, Invalid(f"{fault['pointer']}: {fault['detail']}", [fault]))
+    return owned
 
 
 def _checked(tx: Transaction, school: School, events: Sequence[Arrived], tally: Tally) -> list[Arrived]:
@@ -285,7 +298,9 @@ def _float(text: str) -> float | str:
 _plain = msgspec.json.Decoder(dict[str, Any], float_hook=_float)
 
 
-async def _note_conflict(tx: Transaction, school: School, event: Arrived, content: bytes, position: int) -> None:
+async def _note_conflict(
+    tx: Transaction, school: School, event: Arrived, content: bytes, position: int, why: str = "content"
+) -> None:
     o = event.observation
     if not await conflict_listed(tx.session, school.id, o.source, o.id, content):
         tx.session.add(
@@ -294,6 +309,7 @@ async def _note_conflict(tx: Transaction, school: School, event: Arrived, conten
                 source=o.source,
                 event=o.id,
                 content=content,
+                why=why,
                 position=position,
                 refused=_plain.decode(event.raw),
                 found_at=tx.now,

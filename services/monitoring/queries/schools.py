@@ -40,7 +40,8 @@ class School:
 
     `versions` maps an indicator's code to all its versions; `watch` maps (metric, level) to those of them that watch there,
     by code: a version may watch elsewhere than the one before it. `pending` are the roots of corrections and retractions
-    whose original has not come.
+    whose original has not come. `aliases` maps second codes of metrics to their codes, `owners` a metric to the one source
+    that may send it, `switched_off` are metrics that take no observations.
     """
 
     id: int
@@ -54,6 +55,9 @@ class School:
     judged_through: dict[tuple[str, int], int]
     roster: Roster
     pending: set[bytes] = field(default_factory=set)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
+    switched_off: frozenset[str] = frozenset()
     words: dict[tuple[str, str], int] = field(default_factory=dict)
     series: dict[tuple[int, int, int], int] = field(default_factory=dict)
 
@@ -172,6 +176,9 @@ async def load_school(session: AsyncSession, row: SchoolRow) -> School:
         judged_through=judged,
         roster=await load_roster(session, row),
         pending=await pending_roots(session, row.id),
+        aliases={m.alias: code for code, m in metrics.items() if m.alias is not None},
+        owners={code: m.source for code, m in metrics.items() if m.source is not None},
+        switched_off=frozenset(code for code, m in metrics.items() if not m.active),
     )
 
 
