@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from sqlalchemy.exc import IntegrityError
 
 from libs.common.auth import Scope
@@ -10,6 +12,7 @@ from libs.common.errors import Conflict, Fault, Forbidden, Invalid
 from services.standards.domain import Definition, faults_of
 from services.standards.queries import find_indicator, find_metric, get_indicator, get_version
 from services.standards.tables import IndicatorRow, MetricRow, VersionRow
+from services.standards.templates import SUGGESTED
 
 
 async def keep_metric(tx: Transaction, code: str, alias: str | None) -> None:
@@ -53,6 +56,30 @@ async def define_indicator(
     )
     tx.session.add(version)
     return version, indicator, True
+
+
+async def draft_suggested(
+    tx: Transaction, scope: Scope, by: str, effective_from: date | None
+) -> tuple[list[str], list[str], list[str]]:
+    """Write a draft for each suggested line that the school has no indicator for yet, in force from a date (None: today).
+
+    Returns the codes of the indicators that are new, that were there in whatever version, and that the school has no metric for.
+    Raises as `define_indicator`.
+    """
+    added: list[str] = []
+    there: list[str] = []
+    without: list[str] = []
+    for suggested in SUGGESTED:
+        said = {name: value for name, value in suggested.items() if name != "code"}
+        code, definition = suggested["code"], Definition(**said, effective_from=effective_from or tx.now.date())
+        if await find_indicator(tx.session, scope, code) is not None:
+            there.append(code)
+        elif await find_metric(tx.session, scope.school, definition.metric) is None:
+            without.append(code)
+        else:
+            await define_indicator(tx, scope, by, code, definition)
+            added.append(code)
+    return added, there, without
 
 
 async def _first(tx: Transaction, scope: Scope, code: str) -> IndicatorRow:

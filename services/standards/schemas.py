@@ -129,6 +129,20 @@ class IndicatorIn(Body):
         return Definition.model_validate(self.model_dump(exclude={"code"}))
 
 
+class TemplateIn(Body):
+    """From when the drafts are meant to be in force; left out: from today."""
+
+    effective_from: Day | None = None
+
+
+class TemplateView(View):
+    """What a template brought: codes of the drafts that are new, of indicators that were there, and of those without a metric here."""
+
+    added: list[str]
+    there: list[str]
+    without_metric: list[str]
+
+
 class WarningLineView(View):
     severity: str
     enter: Shown
