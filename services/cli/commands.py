@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import io
-import json
 import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from services.cli import Failure
+from services.cli.catalogue import indicator_commands, metric_commands
 from services.cli.client import Client, connect, of
+from services.cli.shell import Installation, OnlySchool, School, content_of, many
 
 app = typer.Typer(
     help="Run Zhengai from a shell: schools, campus systems, people, master data, indicators.",
@@ -28,8 +28,6 @@ source_commands = typer.Typer(help="Campus systems that may send events.", no_ar
 user_commands = typer.Typer(help="Accounts of people.", no_args_is_help=True)
 roster_commands = typer.Typer(help="Master data: units, terms, courses, classes, people.", no_args_is_help=True)
 posts_commands = typer.Typer(help="Posts (任职): who answers for what, from when until when.", no_args_is_help=True)
-metric_commands = typer.Typer(help="A school's catalogue of metrics.", no_args_is_help=True)
-indicator_commands = typer.Typer(help="Indicators and their warning lines.", no_args_is_help=True)
 deadletter_commands = typer.Typer(help="What could not be counted, and why.", no_args_is_help=True)
 for name, commands in {
     "school": school_commands,
@@ -44,33 +42,6 @@ for name, commands in {
     app.add_typer(commands, name=name)
 
 SCHOOLS_SHOWN = 5
-School = Annotated[str, typer.Option("--school", help="Code of the school.", metavar="CODE")]
-
-OnlySchool = Annotated[
-    str | None, typer.Option("--school", help="Code of the school; may be left out where there is only one.", metavar="CODE")
-]
-
-
-@dataclass(frozen=True)
-class Installation:
-    """What the options before or after the subcommand say."""
-
-    url: str | None
-    token: str | None
-    json: bool
-
-    def client(self) -> Client:
-        return connect(self.url, self.token)
-
-    def say(self, text: str, **facts: Any) -> None:
-        """Print what was done: a sentence for a person, the facts for a machine."""
-        typer.echo(json.dumps(facts, ensure_ascii=False) if self.json else text)
-
-
-class Context(typer.Context):
-    """The parser's context, with what the options said."""
-
-    obj: Installation
 
 
 @app.callback()
@@ -132,7 +103,7 @@ def add_user(
 def import_roster(context: typer.Context, source: Annotated[Path, typer.Argument(metavar="DIR|ZIP")], school: School) -> None:
     """Take in a OneRoster 1.2 CSV export, bulk: rows that it lacks become inactive."""
     here: Installation = context.obj
-    content = _zipped(source) if source.is_dir() else _content(source)
+    content = _zipped(source) if source.is_dir() else content_of(source)
     headers = {"Content-Type": "application/zip"}
     answer = here.client().change("PUT", "/api/v1/roster", school, school, content=content, headers=headers)
     here.say("\n".join(f"{name:<18} {_counts(counts)}" for name, counts in answer.items()), **answer)
@@ -142,39 +113,10 @@ def import_roster(context: typer.Context, source: Annotated[Path, typer.Argument
 def import_posts(context: typer.Context, file: Path, school: OnlySchool = None) -> None:
     """Take in posts from CSV with the columns person,post,object,from,to."""
     here: Installation = context.obj
-    client, content, headers = here.client(), _content(file), {"Content-Type": "text/csv"}
+    client, content, headers = here.client(), content_of(file), {"Content-Type": "text/csv"}
     school = school or _only_school(client)
     answer = client.change("PUT", "/api/v1/posts", school, school, content=content, headers=headers)
     here.say(f"{'posts':<18} {_counts(answer)}", **answer)
-
-
-@metric_commands.command("apply")
-def apply_metrics(context: typer.Context, file: Path, school: School) -> None:
-    """Add metrics to the school's catalogue: a JSON file with one or a list."""
-    here: Installation = context.obj
-    client, applied, position = here.client(), [], None
-    for metric in _objects(file):
-        answer = _send(client, "/api/v1/monitoring/metrics", school, metric)
-        position = answer.headers.get("zhengai-position", position)
-        applied.append(answer.json())
-    client.settle(school, position)
-    here.say(f"{_many(len(applied), 'metric')} in force at {school}.", applied=applied)
-
-
-@indicator_commands.command("apply")
-def apply_indicators(context: typer.Context, file: Path, school: School) -> None:
-    """Create indicators and put them in force: a JSON file with one or a list. What is already so stays as it is."""
-    here: Installation = context.obj
-    client, applied, position = here.client(), [], None
-    for indicator in _objects(file):
-        draft = _send(client, "/api/v1/standards/indicators", school, indicator).json()
-        path = f"/api/v1/standards/indicators/{draft['code']}/versions/{draft['version']}/activate"
-        answer = client.call("POST", path, params=of(school))
-        position = answer.headers.get("zhengai-position", position)
-        applied.append(answer.json())
-    client.settle(school, position)
-    versions = ", ".join(f"{each['code']} version {each['version']}" for each in applied)
-    here.say(f"In force at {school}: {versions or 'nothing new'}.", applied=applied)
 
 
 @app.command("replay")
@@ -263,7 +205,7 @@ def replay_dead_letters(context: typer.Context, ids: Annotated[list[str], typer.
         answer = client.call("POST", f"/api/v1/deadletters/{letter}/replay", params=of(school))
         position = answer.headers.get("zhengai-position", position)
     client.settle(school, position)
-    here.say(f"{_many(len(ids), 'dead letter', 'was', 'were')} handed in again.", replayed=ids)
+    here.say(f"{many(len(ids), 'dead letter', 'was', 'were')} handed in again.", replayed=ids)
 
 
 @app.command("migrate")
@@ -274,11 +216,6 @@ def migrate(context: typer.Context) -> None:
     here: Installation = context.obj
     services = run()
     here.say(f"The databases of {', '.join(services)} are up to date.", services=services)
-
-
-def _many(n: int, what: str, one: str = "is", more: str = "are") -> str:
-    """For example `1 metric is`, `2 metrics are`."""
-    return f"{n} {what} {one}" if n == 1 else f"{n} {what}s {more}"
 
 
 def _only_school(client: Client) -> str:
@@ -300,13 +237,6 @@ def _counts(file: dict[str, int]) -> str:
     return f"{file['rows']} rows: {file['new']} new, {file['changed']} changed, {file['inactive']} now inactive"
 
 
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise Failure(f"{file} cannot be read: {(error.strerror or '').lower()}") from error
-
-
 def _zipped(folder: Path) -> bytes:
     """The folder's CSV files as one zip."""
     files = sorted(folder.glob("*.csv"))
@@ -315,26 +245,8 @@ def _zipped(folder: Path) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
-            archive.writestr(file.name, _content(file))
+            archive.writestr(file.name, content_of(file))
     return packed.getvalue()
-
-
-def _objects(file: Path) -> list[bytes]:
-    """The file's objects, each as it is written: a number sent on through a float would not be the one that was meant."""
-    import msgspec  # noqa: PLC0415 - two commands need it
-
-    content = _content(file).removeprefix(b"\xef\xbb\xbf").strip()
-    try:
-        if content.startswith(b"["):
-            return [bytes(each) for each in msgspec.json.decode(content, type=list[msgspec.Raw])]
-        return [bytes(msgspec.json.decode(content, type=msgspec.Raw))]
-    except msgspec.DecodeError as error:
-        raise Failure(f"{file} is not JSON: {error}") from error
-
-
-def _send(client: Client, path: str, school: str, body: bytes) -> Any:
-    headers = {"Content-Type": "application/json"}
-    return client.call("POST", path, params=of(school), content=body, headers=headers)
 
 
 def _password() -> str:

@@ -19,6 +19,11 @@ from services.monitoring.queries.tally import Brought
 from services.monitoring.tables import RebuildRow, SchoolRow, WarningRow
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Minutes = Annotated[int, Field(ge=0, le=1440)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Source = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+Phase = Literal["before_class", "during_class", "after_class", "continuous", "periodic", "annual"]
 Level = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school"]
 WindowName = Literal["day", "week", "month", "term", "year"]
 Reference = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson"]
@@ -26,8 +31,19 @@ Severity = Literal["blue", "yellow", "orange", "red"]
 Status = Literal["open", "acknowledged", "improving", "cleared", "dismissed", "withdrawn", "stale"]
 
 
+class CountingRulesIn(Body):
+    """How a campus system makes observations of what happened (口径); its connector keeps to it, nothing here is judged by it."""
+
+    numerator: Words | None = Field(default=None, description="What is counted, in words.", examples=["students present"])
+    denominator: Words | None = Field(default=None, description="Of what, in words.", examples=["students expected"])
+    leave: Literal["no_observation"] | None = Field(default=None, description="Who is on leave is not observed at all.")
+    late_present_minutes: Minutes | None = Field(default=None, description="Late by up to so many minutes counts as present.")
+    grace_minutes: Minutes | None = Field(default=None, description="Handed in so long after the deadline counts as in time.")
+    grace_days: Annotated[int, Field(ge=0, le=366)] | None = Field(default=None, description="The same in days.")
+
+
 class MetricIn(Body):
-    """A metric of a school's catalogue.
+    """A metric of a school's catalogue. Of one that is there, what is left out stays as it is; null takes it away.
 
     The value of `ratio` and `mean` is numerator / denominator of all observations, of `sum` and `count` the numerators added up.
     """
@@ -38,6 +54,29 @@ class MetricIn(Body):
     kind: Literal["ratio", "mean", "sum", "count", "latest"]
     unit: str | None = Field(default=None, max_length=32, examples=["%"])
     direction: Literal["higher", "lower", "band", "none"]
+    alias: Alias | None = Field(default=None, description="A second code by which it is found everywhere.", examples=["C-SAT"])
+    name_en: Words | None = Field(default=None, examples=["student class attendance rate"])
+    phase: Phase | None = None
+    counting_rules: CountingRulesIn | None = None
+    owner: Words | None = Field(default=None, description="The post or unit that answers for its data.", examples=["教务处"])
+    source_system: Words | None = Field(default=None, description="Where its data arise, in words.", examples=["smart classroom"])
+    source: Source | None = Field(
+        default=None,
+        description="The one `source` that may send it; another's observations are conflicts. Null: any.",
+        examples=["urn:campus:hbpt:attendance"],
+    )
+    active: bool = Field(default=True, description="false: observations of it are refused; what was counted stays.")
+
+
+class CountingRulesView(View):
+    """How a campus system makes observations of what happened (口径)."""
+
+    numerator: str | None = None
+    denominator: str | None = None
+    leave: str | None = None
+    late_present_minutes: int | None = None
+    grace_minutes: int | None = None
+    grace_days: int | None = None
 
 
 class MetricView(View):
@@ -49,6 +88,21 @@ class MetricView(View):
     kind: str
     unit: str | None
     direction: str
+    alias: str | None
+    name_en: str | None
+    phase: str | None
+    counting_rules: CountingRulesView | None
+    owner: str | None
+    source_system: str | None
+    source: str | None = Field(description="The one `source` that may send it; null: any.")
+    active: bool
+
+
+class TemplateView(View):
+    """What a template brought: codes of the metrics that are new, and of those that were there by either code."""
+
+    added: list[str]
+    there: list[str]
 
 
 class MeasurementView(View):
@@ -213,19 +267,22 @@ class ExplanationView(View):
 
 
 class ConflictView(View):
-    """An id that came again with other content: `counted` stands, `refused` was not counted."""
+    """What was not counted. `why` `content`: an id came again with other content, and what was `counted` first stands; `source`: the
+    metric's data come from another source alone.
+    """
 
     source: str
     id: str
+    why: Literal["content", "source"]
     found_at: datetime
-    counted: EvidenceView | None = Field(description="What stands; null: a retraction.")
-    refused: dict[str, Any] = Field(description="The event as it came the second time.")
+    counted: EvidenceView | None = Field(description="What stands; null: a retraction, or nothing of this id.")
+    refused: dict[str, Any] = Field(description="The event that was not counted, as it came.")
 
     @classmethod
     def of(cls, found: FoundConflict) -> Self:
         row = found.row
         counted = None if found.counted is None else EvidenceView.of(found.counted)
-        return cls(source=row.source, id=row.event, found_at=row.found_at, counted=counted, refused=row.refused)
+        return cls(source=row.source, id=row.event, why=row.why, found_at=row.found_at, counted=counted, refused=row.refused)
 
 
 class RebuildView(View):

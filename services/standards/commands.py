@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from sqlalchemy.exc import IntegrityError
 
 from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
 from services.standards.domain import Definition, faults_of
-from services.standards.queries import find_indicator, get_indicator, get_version, knows_metric
+from services.standards.queries import find_indicator, find_metric, get_indicator, get_version
 from services.standards.tables import IndicatorRow, MetricRow, VersionRow
+from services.standards.templates import SUGGESTED
 
 
-async def keep_metric(tx: Transaction, code: str) -> None:
-    """Remember that the school has this metric."""
-    if not await knows_metric(tx.session, tx.school, code):
-        tx.session.add(MetricRow(school=tx.school, code=code))
+async def keep_metric(tx: Transaction, code: str, alias: str | None) -> None:
+    """Remember that the school has this metric, and by which second code it is found."""
+    await tx.session.merge(MetricRow(school=tx.school, code=code, alias=alias))
 
 
 async def define_indicator(
@@ -23,16 +25,17 @@ async def define_indicator(
 ) -> tuple[VersionRow, IndicatorRow, bool]:
     """Write the indicator's next version as a draft; the content of its newest version again gives that version.
 
-    Returns the version, its indicator and whether it is new. Raises Invalid for lines that contradict themselves or an
+    A metric named by its alias is the metric: the version says its code. Returns the version, its indicator and whether it is new. Raises Invalid for lines that contradict themselves or an
     unknown metric, Forbidden where the caller's posts do not reach the level.
     """
     _check_level(scope, definition)
     faults = faults_of(definition)
-    if not await knows_metric(tx.session, scope.school, definition.metric):
+    metric = await find_metric(tx.session, scope.school, definition.metric)
+    if metric is None:
         faults.append(Fault(pointer="/metric", detail=f"the school has no metric {definition.metric!r}"))
     if faults:
         raise Invalid("the indicator cannot stand like this", faults)
-    definition = definition.mildest_first()
+    definition = definition.mildest_first().model_copy(update={"metric": metric})
     indicator = await find_indicator(tx.session, scope, code)
     if indicator is None:
         indicator = await _first(tx, scope, code)
@@ -53,6 +56,30 @@ async def define_indicator(
     )
     tx.session.add(version)
     return version, indicator, True
+
+
+async def draft_suggested(
+    tx: Transaction, scope: Scope, by: str, effective_from: date | None
+) -> tuple[list[str], list[str], list[str]]:
+    """Write a draft for each suggested line that the school has no indicator for yet, in force from a date (None: today).
+
+    Returns the codes of the indicators that are new, that were there in whatever version, and that the school has no metric for.
+    Raises as `define_indicator`.
+    """
+    added: list[str] = []
+    there: list[str] = []
+    without: list[str] = []
+    for suggested in SUGGESTED:
+        said = {name: value for name, value in suggested.items() if name != "code"}
+        code, definition = suggested["code"], Definition(**said, effective_from=effective_from or tx.now.date())
+        if await find_indicator(tx.session, scope, code) is not None:
+            there.append(code)
+        elif await find_metric(tx.session, scope.school, definition.metric) is None:
+            without.append(code)
+        else:
+            await define_indicator(tx, scope, by, code, definition)
+            added.append(code)
+    return added, there, without
 
 
 async def _first(tx: Transaction, scope: Scope, code: str) -> IndicatorRow:

@@ -14,8 +14,11 @@ from services.standards.tables import IndicatorRow, MetricRow, VersionRow
 Found = Row[VersionRow, IndicatorRow]
 
 
-async def knows_metric(session: AsyncSession, school: str, code: str) -> bool:
-    return await session.get(MetricRow, (school, code)) is not None
+async def find_metric(session: AsyncSession, school: str, code: str) -> str | None:
+    """Return the code of the metric with that code or alias, None where there is none."""
+    sql = select(MetricRow.code).where(MetricRow.school == school, (MetricRow.code == code) | (MetricRow.alias == code))
+    found: str | None = await session.scalar(sql)
+    return found
 
 
 async def find_indicator(session: AsyncSession, scope: Scope, code: str) -> IndicatorRow | None:

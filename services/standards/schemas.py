@@ -15,6 +15,7 @@ from services.standards.domain import LARGEST, PLACES, Definition, Status, statu
 from services.standards.tables import IndicatorRow, VersionRow
 
 CODE = "^[a-z0-9][a-z0-9_-]{0,63}$"
+METRIC = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"  # its code or its alias
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -110,7 +111,7 @@ class IndicatorIn(Body):
 
     code: Annotated[str, Field(pattern=CODE, examples=["class-completion-week"])]
     name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["班级周作业完成率"])]
-    metric: Annotated[str, Field(pattern=CODE, examples=["assignment_completion"])]
+    metric: Annotated[str, Field(pattern=METRIC, examples=["assignment_completion"])]
     level: Level
     window: Window
     comparison: Comparison
@@ -126,6 +127,20 @@ class IndicatorIn(Body):
     def definition(self) -> Definition:
         """Return what it says as a value of the domain."""
         return Definition.model_validate(self.model_dump(exclude={"code"}))
+
+
+class TemplateIn(Body):
+    """From when the drafts are meant to be in force; left out: from today."""
+
+    effective_from: Day | None = None
+
+
+class TemplateView(View):
+    """What a template brought: codes of the drafts that are new, of indicators that were there, and of those without a metric here."""
+
+    added: list[str]
+    there: list[str]
+    without_metric: list[str]
 
 
 class WarningLineView(View):

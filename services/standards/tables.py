@@ -17,11 +17,12 @@ class Table(DeclarativeBase):
 
 
 class MetricRow(Table):
-    """Copy of a school's metrics: the ones an indicator may watch."""
+    """Copy of a school's metrics: the ones an indicator may watch. `alias` is a second code of the same metric."""
 
     __tablename__ = "metric"
     school: Mapped[str] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(primary_key=True)
+    alias: Mapped[str | None]
 
 
 class IndicatorRow(Table):

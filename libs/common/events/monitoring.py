@@ -4,13 +4,32 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BaseModel
 
 from libs.common.event import Event
 
 
+class CountingRules(BaseModel):
+    """How what happened becomes observations (口径): what a campus system's connector keeps to, nothing that is judged here.
+
+    `numerator` and `denominator` say in words what is counted. `leave` `no_observation`: who is on leave is not observed; late
+    by up to `late_present_minutes` counts as present; handed in up to the grace after the deadline counts as in time.
+    """
+
+    numerator: str | None = None
+    denominator: str | None = None
+    leave: str | None = None
+    late_present_minutes: int | None = None
+    grace_minutes: int | None = None
+    grace_days: int | None = None
+
+
 class MetricDefined(Event, type="monitoring.metric_defined", about="code"):
-    """A row of a school's catalogue of metrics; `grain` are the references that an observation must name."""
+    """A row of a school's catalogue of metrics, the whole of it; `grain` are the references that an observation must name.
+
+    `alias` is a second code by which it is found. `owner` answers for its data, `source_system` says where they arise;
+    `source` is the one CloudEvents source that may send them, None: any. Not `active`: observations of it are refused.
+    """
 
     code: str
     name: str
@@ -18,6 +37,14 @@ class MetricDefined(Event, type="monitoring.metric_defined", about="code"):
     kind: str
     unit: str | None = None
     direction: str
+    alias: str | None = None
+    name_en: str | None = None
+    phase: str | None = None
+    counting_rules: CountingRules | None = None
+    owner: str | None = None
+    source_system: str | None = None
+    source: str | None = None
+    active: bool = True
 
 
 class WarningRaised(Event, type="monitoring.warning_raised", about="warning"):

@@ -153,6 +153,7 @@ class MetricRule:
 
     grain: frozenset[str]
     kind: str
+    active: bool = True
 
     @cached_property
     def needed(self) -> tuple[int, ...]:
@@ -296,6 +297,8 @@ def check(observation: Observation, metrics: Mapping[str, MetricRule], latest: d
         return ahead
     if (metric := metrics.get(observation.metric)) is None:
         return Fault(pointer="/data/metric", detail=f"no metric of this school is called {observation.metric!r}")
+    if not metric.active:
+        return Fault(pointer="/data/metric", detail=f"the metric {observation.metric!r} is switched off")
     named = observation.named
     for at in metric.needed:
         if named[at] is None:

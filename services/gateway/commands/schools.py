@@ -5,6 +5,7 @@ from libs.common.errors import Conflict, Fault, Invalid
 from libs.common.events.gateway import SchoolAdded
 from libs.common.events.monitoring import MetricDefined
 from services.gateway.commands.adding import add_once
+from services.gateway.queries.metrics import forget_metrics
 from services.gateway.queries.schools import find_metric, find_school
 from services.gateway.tables import MetricRow, SchoolRow
 
@@ -35,8 +36,10 @@ async def add_school(
 
 
 async def keep_metric(tx: Transaction, fact: MetricDefined) -> None:
-    """Remember what an observation of this metric must name."""
+    """Remember what an observation of this metric must name, and whether it takes any."""
     if (row := await find_metric(tx.session, tx.school, fact.code)) is None:
         row = MetricRow(school=tx.school, code=fact.code)
         tx.session.add(row)
-    row.grain, row.kind = fact.grain, fact.kind
+    row.alias, row.grain, row.kind, row.active = fact.alias, fact.grain, fact.kind, fact.active
+    school = tx.school
+    tx.when_committed.append(lambda: forget_metrics(tx.database, school))

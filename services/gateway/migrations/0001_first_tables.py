@@ -164,8 +164,10 @@ def upgrade() -> None:
     op.create_table('metric',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('code', sa.String(), nullable=False),
+    sa.Column('alias', sa.String(), nullable=True),
     sa.Column('grain', sa.JSON(), nullable=False),
     sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('active', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'code', name=op.f('metric_pk'))
     )
     op.create_table('operator_token',

@@ -16,13 +16,19 @@ _CACHE = "gateway.metrics"
 
 
 async def metrics_of(database: Database, school: str, *, anew: bool = False) -> Mapping[str, MetricRule]:
-    """The school's metrics by code, remembered for 2 seconds unless asked anew."""
+    """The school's metrics by code and by alias, remembered for 2 seconds unless asked anew."""
     cache: dict[str, tuple[float, Mapping[str, MetricRule]]] = database.memory.setdefault(_CACHE, {})
     known = cache.get(school)
     if known is not None and known[0] > monotonic() and not anew:
         return known[1]
     async with database.reading() as session:
         rows = await session.scalars(select(MetricRow).filter_by(school=school))
-        metrics = {row.code: MetricRule(frozenset(row.grain), row.kind) for row in rows}
+        rules = [((row.code, row.alias), MetricRule(frozenset(row.grain), row.kind, row.active)) for row in rows]
+    metrics = {code: rule for codes, rule in rules for code in codes if code is not None}
     cache[school] = (monotonic() + CACHED_S, metrics)
     return metrics
+
+
+def forget_metrics(database: Database, school: str) -> None:
+    """The school's metrics have changed: ask anew."""
+    database.memory.get(_CACHE, {}).pop(school, None)

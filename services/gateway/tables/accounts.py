@@ -23,13 +23,15 @@ class SchoolRow(Table):
 
 
 class MetricRow(Table):
-    """A copy of a school's catalogue: what the intake of events must know of a metric."""
+    """A copy of a school's catalogue: what the intake of events must know of a metric. `alias` is its second code."""
 
     __tablename__ = "metric"
     school: Mapped[str] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(primary_key=True)
+    alias: Mapped[str | None]
     grain: Mapped[list[str]] = mapped_column(JSON)
     kind: Mapped[str]
+    active: Mapped[bool]
 
 
 class SourceRow(Table):

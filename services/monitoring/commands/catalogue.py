@@ -10,11 +10,11 @@ from libs.common.events.gateway import SchoolAdded
 from libs.common.events.monitoring import MetricDefined
 from libs.common.events.standards import IndicatorActivated
 from services.monitoring.commands.judging import judge_all, refill, start_closing
-from services.monitoring.domain.metrics import STARTING
 from services.monitoring.domain.story import activated_cause
-from services.monitoring.queries.catalogue import find_indicator, find_metric
+from services.monitoring.queries.catalogue import codes_of, find_indicator, find_metric
 from services.monitoring.queries.schools import changed, find_school_locked, get_school
 from services.monitoring.tables import IndicatorRow, InstallationRow, MetricRow, MomentRow, SchoolRow
+from services.monitoring.templates import STARTING, TEMPLATE
 
 
 async def add_school(tx: Transaction, event: SchoolAdded) -> None:
@@ -25,30 +25,61 @@ async def add_school(tx: Transaction, event: SchoolAdded) -> None:
     tx.session.add(row)
     await tx.session.flush()
     for metric in STARTING:
-        await define_metric(tx, metric)
+        _write(tx, MetricRow(school_id=row.id), metric)
+    changed(row)
 
 
 async def define_metric(tx: Transaction, metric: MetricDefined) -> tuple[MetricRow, bool]:
-    """Add a metric, or change its name, unit or direction; return it and whether it is new.
+    """Add a metric, or change one: what `metric` leaves unset stays as it is. Return it and whether it is new.
 
-    Raises Conflict for another grain or kind: sums of two grains cannot be told apart.
+    Raises Conflict for another grain or kind (sums of two grains cannot be told apart), and for a code or an alias that
+    another metric has.
     """
     school = await get_school(tx.session, tx.school, lock=True)
     row = await find_metric(tx.session, school.id, metric.code)
     new = row is None
     if row is None:
-        row = MetricRow(school_id=school.id, **metric.model_dump())
-        tx.session.add(row)
-    elif sorted(row.grain) != sorted(metric.grain) or row.kind != metric.kind:
-        raise Conflict(f"the grain and kind of {metric.code!r} are fixed: give the other metric another code")
-    elif (row.name, row.unit, row.direction) == (metric.name, metric.unit, metric.direction):
-        return row, False
+        row = MetricRow(school_id=school.id)
     else:
-        row.name, row.unit, row.direction = metric.name, metric.unit, metric.direction
+        before = MetricDefined.model_validate(row, from_attributes=True)
+        if before.code != metric.code:
+            raise Conflict(f"{metric.code!r} is the alias of {before.code!r} already")
+        if sorted(before.grain) != sorted(metric.grain) or before.kind != metric.kind:
+            raise Conflict(f"the grain and kind of {metric.code!r} are fixed: give the other metric another code")
+        said = {name: getattr(metric, name) for name in metric.model_fields_set - {"grain"}}
+        metric = before.model_copy(update=said)
+        if metric == before:
+            return row, False
+    if metric.alias is not None and (other := await find_metric(tx.session, school.id, metric.alias)) not in {None, row}:
+        raise Conflict(f"{metric.alias!r} is a code of {other.code!r} already")
+    _write(tx, row, metric)
     changed(school)
-    tx.publish(metric)
     await tx.session.flush()
     return row, new
+
+
+async def apply_template(tx: Transaction) -> tuple[list[str], list[str]]:
+    """Add what the school lacks of the template's metrics; return the codes of those, and of those it had.
+
+    A metric is there where one has its code or its alias as code or alias: what the school has said of it stays.
+    """
+    school = await get_school(tx.session, tx.school, lock=True)
+    there = await codes_of(tx.session, school.id)
+    added = [metric for metric in TEMPLATE if not {metric.code, metric.alias} & there]
+    for metric in added:
+        _write(tx, MetricRow(school_id=school.id), metric)
+    if added:
+        changed(school)
+    return [metric.code for metric in added], [metric.code for metric in TEMPLATE if metric not in added]
+
+
+def _write(tx: Transaction, row: MetricRow, metric: MetricDefined) -> None:
+    """Make the row say what the metric says, and publish it."""
+    for name in MetricDefined.model_fields:
+        setattr(row, name, getattr(metric, name))
+    row.counting_rules = None if metric.counting_rules is None else metric.counting_rules.model_dump(exclude_none=True)
+    tx.session.add(row)
+    tx.publish(metric)
 
 
 async def activate_indicator(tx: Transaction, event: IndicatorActivated) -> None:

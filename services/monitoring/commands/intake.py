@@ -25,6 +25,7 @@ from libs.common.runtime import put_aside
 from libs.common.telemetry import OBSERVATIONS_COUNTED
 from services.monitoring.commands.amending import New, amend, count_amended
 from services.monitoring.commands.counting import count
+from services.monitoring.commands.owning import by_code, sort_out
 from services.monitoring.domain.log import Mask, Stretch
 from services.monitoring.queries import bulk
 from services.monitoring.queries.amendments import find_contents
@@ -82,7 +83,7 @@ async def take(records: Sequence[Record], tx: Transaction) -> None:
                 _refuse(tx, code, event.raw, Invalid(f"no school is called {code!r}"))
             continue
         tally: Tally = Counter()
-        await _count_school(tx, *found, await _addable(tx, *found, _checked(tx, found[1], events, tally)), tally)
+        await _count_school(tx, *found, await _addable(tx, *found, await _owned(tx, *found, events, tally)), tally)
         today = found[1].calendar.day_of(tx.now)
         await bulk.add_tally(tx, [(found[1].id, source, today, outcome, n) for (source, outcome), n in tally.items()])
 
@@ -121,6 +122,18 @@ def _split(value: bytes) -> list[bytes]:
     if value.lstrip()[:1] == b"[":
         return [bytes(raw) for raw in _raws.decode(value)]
     return [value]
+
+
+async def _owned(tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived], tally: Tally) -> Sequence[Arrived]:
+    """Keep what is right and the metric's to count; list what comes from another source than the metric's one."""
+    owned, foreign, refused = await sort_out(tx, school, row.position, _checked(tx, school, by_code(school, events), tally))
+    for event in foreign:
+        tally[event.observation.source, "conflict"] += 1
+        await _note_conflict(tx, school, event, b"", 0, "source")
+    for event, fault in refused:
+        tally[event.observation.source, "refused"] += 1
+        _refuse(tx, school.code, event.raw, Invalid(f"{fault['pointer']}: {fault['detail']}", [fault]))
+    return owned
 
 
 def _checked(tx: Transaction, school: School, events: Sequence[Arrived], tally: Tally) -> list[Arrived]:
@@ -310,7 +323,9 @@ def _float(text: str) -> float | str:
 _plain = msgspec.json.Decoder(dict[str, Any], float_hook=_float)
 
 
-async def _note_conflict(tx: Transaction, school: School, event: Arrived, content: bytes, position: int) -> None:
+async def _note_conflict(
+    tx: Transaction, school: School, event: Arrived, content: bytes, position: int, why: str = "content"
+) -> None:
     o = event.observation
     if not await conflict_listed(tx.session, school.id, o.source, o.id, content):
         tx.session.add(
@@ -319,6 +334,7 @@ async def _note_conflict(tx: Transaction, school: School, event: Arrived, conten
                 source=o.source,
                 event=o.id,
                 content=content,
+                why=why,
                 position=position,
                 refused=_plain.decode(event.raw),
                 found_at=tx.now,

@@ -1,4 +1,4 @@
-"""Ids that came again with other content."""
+"""What was not counted: ids that came again with other content, and what came from another source than the metric's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.monitoring.tables import ConflictRow, SchoolRow
 
 @dataclass(frozen=True, slots=True)
 class FoundConflict:
-    """The other content, and the observation that stands; None where a retraction does."""
+    """What was refused, and the observation that stands; None where a retraction does, or another source's data would."""
 
     row: ConflictRow
     counted: Logged | None

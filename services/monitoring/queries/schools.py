@@ -70,9 +70,10 @@ class School:
 
     `versions` maps an indicator's code to all its versions; `watch` maps (metric, level) to those of them that watch there,
     by code: a version may watch elsewhere than the one before it. `pending` are the roots of corrections and retractions
-    whose original has not come; `unplaced` the words of ids that observations named and the roster does not know. The rest is
-    known of what is in the database: words, lessons with their classes. While a batch is counted,
-    `arriving` maps its new ids to their positions, which follow the position `through`.
+    whose original has not come; `unplaced` the words of ids that observations named and the roster does not know. `aliases` maps
+    second codes of metrics to their codes, `owners` a metric to the one source that may send it, `switched_off` are metrics
+    that take no observations. The rest is known of what is in the database: words, lessons with their classes. While a batch is
+    counted, `arriving` maps its new ids to their positions, which follow the position `through`.
     """
 
     id: int
@@ -87,6 +88,9 @@ class School:
     roster: Roster
     pending: set[bytes] = field(default_factory=set)
     unplaced: set[int] = field(default_factory=set)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
+    switched_off: frozenset[str] = frozenset()
     words: Words = field(default_factory=Words)
     taught: set[tuple[int, int]] = field(default_factory=set)
     through: int = 0
@@ -245,6 +249,9 @@ async def load_school(session: AsyncSession, row: SchoolRow) -> School:
         roster=await load_roster(session, row),
         pending=await pending_roots(session, row.id),
         unplaced=set(await session.scalars(select(UnplacedRow.word).filter_by(school_id=row.id))),
+        aliases={m.alias: code for code, m in metrics.items() if m.alias is not None},
+        owners={code: m.source for code, m in metrics.items() if m.source is not None},
+        switched_off=frozenset(code for code, m in metrics.items() if not m.active),
     )
 
 

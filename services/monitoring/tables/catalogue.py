@@ -25,10 +25,13 @@ class SchoolRow(Table):
 
 
 class MetricRow(Table):
-    """A row of a school's catalogue. Its grain and kind never change: sums of two grains cannot be told apart."""
+    """A row of a school's catalogue. Its grain and kind never change: sums of two grains cannot be told apart.
+
+    `alias` is a second code, and no other metric's code or alias. `source` is the only one that may send observations of it.
+    """
 
     __tablename__ = "metric"
-    __table_args__ = (UniqueConstraint("school_id", "code"),)
+    __table_args__ = (UniqueConstraint("school_id", "code"), UniqueConstraint("school_id", "alias"))
     id: Mapped[int] = mapped_column(primary_key=True)
     school_id: Mapped[int]
     code: Mapped[str] = mapped_column(Ordered)
@@ -37,6 +40,14 @@ class MetricRow(Table):
     kind: Mapped[str]
     unit: Mapped[str | None]
     direction: Mapped[str]
+    alias: Mapped[str | None]
+    name_en: Mapped[str | None]
+    phase: Mapped[str | None]
+    counting_rules: Mapped[dict[str, object] | None] = mapped_column(JSON(none_as_null=True))
+    owner: Mapped[str | None]
+    source_system: Mapped[str | None]
+    source: Mapped[str | None]
+    active: Mapped[bool]
 
 
 class IndicatorRow(Table):

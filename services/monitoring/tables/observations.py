@@ -158,7 +158,9 @@ class TallyRow(Table):
 
 
 class ConflictRow(Table):
-    """An id that came again with other content: the first stands, the other is listed, once."""
+    """What was not counted for another's sake, listed once: an id that came again with other `content`, where the first stands,
+    or (`why` is `source`, `content` empty, `position` 0) an observation of a metric that only another source may send.
+    """
 
     __tablename__ = "conflict"
     __table_args__ = (UniqueConstraint("school_id", "source", "event", "content"),)
@@ -167,6 +169,7 @@ class ConflictRow(Table):
     source: Mapped[str]
     event: Mapped[str]
     content: Mapped[bytes] = mapped_column(LargeBinary)
+    why: Mapped[str]
     position: Mapped[int] = mapped_column(BigInteger)
     refused: Mapped[dict[str, object]] = mapped_column(JSON)
     found_at: Mapped[datetime]

@@ -22,7 +22,7 @@ async def key_of_a_source(sut: ServiceUnderTest) -> str:
     async with sut.database.transaction() as tx:
         zone = {"timezone": "Asia/Shanghai", "year_start": "09-01", "template": None}
         tx.session.add(SchoolRow(code=SCHOOL, name=SCHOOL, added_at=tx.now, **zone))
-        tx.session.add(MetricRow(school=SCHOOL, code="attendance", grain=["student"], kind="ratio"))
+        tx.session.add(MetricRow(school=SCHOOL, code="attendance", grain=["student"], kind="ratio", active=True))
     async with sut.as_(OPERATOR) as client:
         answer = await client.post("/api/v1/sources", json={"name": "lms"})
     assert answer.status_code == 201, answer.text

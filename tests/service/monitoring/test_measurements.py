@@ -11,7 +11,7 @@ from typing import Any
 
 from libs.common.events.gateway import SchoolAdded, Session
 from libs.common.events.monitoring import MetricDefined
-from services.monitoring.domain.metrics import STARTING
+from services.monitoring.templates import STARTING
 from tests.conftest import SettableClock
 from tests.service.harness import principal
 from tests.service.monitoring.world import EVERYTHING, NOW, array, every, indicator, measured, monitoring, roster, sent, take, terms
@@ -58,7 +58,8 @@ async def test_a_metric_is_added_changed_and_told(database_url: str, tmp_path: P
         told = [m.event for m in await sut.published()]
 
     assert [answer.status_code for answer in answers] == [201, 200, 200, 409, 422]
-    assert shown == METRIC | {"name": "就餐率"}
+    further = ("alias", "name_en", "phase", "counting_rules", "owner", "source_system", "source")
+    assert shown == METRIC | {"name": "就餐率", "active": True} | dict.fromkeys(further)
     assert told == [MetricDefined(**METRIC), MetricDefined(**METRIC | {"name": "就餐率"})]
     assert answers[4].json()["errors"][0]["pointer"] == "/kind"
 

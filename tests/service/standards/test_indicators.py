@@ -241,3 +241,16 @@ async def test_a_metric_told_twice_is_kept_once(database_url: str, tmp_path: Pat
         await sut.handle(metric(), metric(), metric("attendance"))
 
         assert (await client.post("/indicators", json=with_(metric="attendance"))).status_code == 201
+
+
+async def test_a_metric_named_by_its_alias_is_the_metric(database_url: str, tmp_path: Path) -> None:
+    async with standards(database_url, tmp_path) as (sut, client):
+        await sut.handle(metric().model_copy(update={"alias": "C-HWC"}))
+        made = await client.post("/indicators", json=with_(metric="C-HWC"))
+        same = await client.post("/indicators", json=EXAMPLE)
+        await sut.handle(metric())
+        refused = await client.post("/indicators", json=with_(metric="C-HWC"))
+
+        assert (made.status_code, made.json()["metric"]) == (201, "assignment_completion")
+        assert (same.status_code, same.json()["version"]) == (200, 1)
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/metric")

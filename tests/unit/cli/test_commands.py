@@ -152,6 +152,32 @@ def test_what_was_done_is_counted_in_good_english(
     assert zhengai("metric", "apply", tmp_path / "m.json", *SCHOOL).out.startswith(said)
 
 
+def test_metric_template_adds_metrics_then_drafts_each_when_the_one_before_has_taken_hold(
+    zhengai: Zhengai, installation: Installation
+) -> None:
+    applied = Answer(200, {"added": ["c-lpr", "c-prv"], "there": ["attendance"]}, POSITION)
+    drafted = Answer(200, {"added": ["attendance-class-week"], "there": [], "without_metric": []}, POSITION)
+    installation.on("POST", "/api/v1/monitoring/metrics/template", applied)
+    installation.on("POST", "/api/v1/standards/indicators/template", drafted)
+
+    ending = zhengai("metric", "template", *SCHOOL, "--effective-from", "2026-09-01")
+
+    said = "2 metrics are new at demo, 1 were there; 1 draft is new: activate what holds.\n"
+    assert (ending.status, ending.out, ending.err) == (0, said, "")
+    paths = [request.path.removeprefix("/api/v1/") for request in installation.requests]
+    assert paths == ["monitoring/metrics/template", "progress", "standards/indicators/template", "progress"]
+    assert installation.requests[2].json == {"effective_from": "2026-09-01"}
+
+
+def test_metric_list_names_both_codes(zhengai: Zhengai, installation: Installation) -> None:
+    metric = {"code": "p-emp", "alias": "P-EMP", "kind": "ratio", "grain": ["programme"], "name": "就业率", "active": False}
+    installation.on("GET", "/api/v1/monitoring/metrics", Answer(200, {"items": [metric], "next": None}))
+
+    ending = zhengai("metric", "list", *SCHOOL)
+
+    assert ending.out.split() == ["p-emp", "P-EMP", "ratio", "programme", "就业率", "(switched", "off)"]
+
+
 def test_metric_apply_sends_each_of_a_list_as_it_is_written(zhengai: Zhengai, installation: Installation, tmp_path: Path) -> None:
     installation.on("POST", "/api/v1/monitoring/metrics", Answer(201, {"code": "m"}, POSITION))
     (tmp_path / "m.json").write_text('[{"code": "a", "x": 0.80}, {"code": "b", "x": 0.1000000000000000055511151}]')

@@ -100,6 +100,6 @@ def test_the_accounts_of_teacher_and_class_teacher_hold_what_they_show() -> None
 
 
 def test_the_indicators_cover_every_metric_that_a_school_starts_with() -> None:
-    from services.monitoring.domain.metrics import STARTING
+    from services.monitoring.templates import STARTING
 
     assert {each["metric"] for each in demo_school.indicators(TODAY)} == {metric.code for metric in STARTING}

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.gateway import demo_school
 from services.gateway.simulator import FEATURED, Campus, school_days_before
-from services.monitoring.domain.metrics import STARTING
+from services.monitoring.templates import STARTING
 
 AT = datetime(2026, 3, 4, 9, tzinfo=UTC)
 METRICS = {metric.code: metric for metric in STARTING}
