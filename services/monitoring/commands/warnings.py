@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from msgspec import Struct
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, inspect, select, update
 
 from libs.common.auth import Scope
 from libs.common.database import Transaction, in_batches
@@ -54,6 +54,9 @@ class Judged(Struct, frozen=True):
     taught: str | None = None
     traceparent: str | None = None
     recorded_at: datetime | None = None
+
+
+_COLUMNS = tuple(column.key for column in inspect(WarningRow).column_attrs)
 
 
 @dataclass
@@ -155,10 +158,11 @@ class Ledger:
         self.last.clear()
         await self.tx.session.flush()  # episodes that ended, before new ones of the same subjects
         described = await self._describe()
-        for row, _ in self.raised:
-            row.subject_name = described[row.level, row.subject].name
-        self.tx.session.add_all(row for row, _ in self.raised)
-        await self.tx.session.flush()
+        if self.raised:
+            for row, _ in self.raised:
+                row.subject_name = described[row.level, row.subject].name
+            rows = [{name: getattr(row, name) for name in _COLUMNS} for row, _ in self.raised]
+            await self.tx.session.execute(insert(WarningRow), rows)
         places = [
             {"warning": row.id, "place": place} for row, _ in self.raised for place in described[row.level, row.subject].places
         ]

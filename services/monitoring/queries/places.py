@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -24,6 +24,15 @@ _NAMES: dict[str, tuple[Any, Any]] = {
     "programme": (OrgRow, OrgRow.name),
     "department": (OrgRow, OrgRow.name),
     "school": (OrgRow, OrgRow.name),
+}
+_KNOWN: Mapping[str, Callable[[Roster], Container[str]]] = {
+    "student": lambda roster: roster.students,
+    "class": lambda roster: roster.classes,
+    "homeroom": lambda roster: roster.classes,
+    "course": lambda roster: roster.courses,
+    "programme": lambda roster: roster.orgs,
+    "department": lambda roster: roster.orgs,
+    "school": lambda roster: roster.orgs,
 }
 _PART = 5_000
 
@@ -50,7 +59,8 @@ async def describe(
         ids[level].append(subject)
     names: dict[tuple[str, str], str] = {}
     for level, wanted in ids.items():
-        for subject, name in await _names(session, school_id, level, wanted):
+        known = _KNOWN[level](roster) if level in _KNOWN else ()
+        for subject, name in await _names(session, school_id, level, [subject for subject in wanted if subject in known]):
             names[level, subject] = name
     classes = await _classes_of(session, school_id, ids.get("student", []), today)
     units = await _units_of(session, school_id, ids.get("teacher", []))
