@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -11,7 +12,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.errors import Fault
-from libs.common.events.standards import IndicatorActivated, WarningLine
+from libs.common.events.standards import IndicatorActivated, Repetition, WarningLine
 
 SEVERITIES = ("blue", "yellow", "orange", "red")
 PLACES = 6
@@ -52,6 +53,10 @@ class Definition(BaseModel):
     warning_lines: tuple[WarningLine, ...]
     effective_from: date
     stale_after_days: int | None = None
+    raise_after_windows: int = 1
+    clear_after_windows: int = 1
+    hold_days: int = 0
+    repetition: Repetition | None = None
 
     def mildest_first(self) -> Self:
         """Return the same with its lines in the order of their severities."""
@@ -64,33 +69,72 @@ class Definition(BaseModel):
         return IndicatorActivated(code=code, version=version, **{**said, "warning_lines": list(self.warning_lines)})
 
 
+Band = tuple[Decimal, Decimal]
+
+
 def faults_of(definition: Definition) -> list[Fault]:
-    """Return what contradicts itself in the warning lines; pointers count them as they were given.
+    """Return what contradicts itself; pointers count warning lines as they were given."""
+    return [*faults_of_lines(definition.comparison, definition.warning_lines), *_faults_of_repetition(definition)]
+
+
+def faults_of_lines(comparison: str, lines: Sequence[WarningLine], at: str = "/warning_lines") -> list[Fault]:
+    """Return what contradicts itself in warning lines that stand `at` a pointer.
 
     A severity stands once, a worse severity has the worse `enter`, and a warning never clears on the wrong side of
-    where it began: `below` needs clear ≥ enter, `above` clear ≤ enter.
+    where it began: `below` needs clear ≥ enter, `above` clear ≤ enter, and `outside` a clear band within the enter band.
     """
-    below = definition.comparison == "below"
+    shapes = [fault for n, line in enumerate(lines) for fault in _faults_of_shape(comparison, line, f"{at}/{n}")]
+    if shapes:
+        return shapes
     found: list[Fault] = []
     seen: dict[str, int] = {}
-    for n, line in enumerate(definition.warning_lines):
+    for n, line in enumerate(lines):
         if line.severity in seen:
-            found.append(Fault(pointer=f"/warning_lines/{n}/severity", detail=f"{line.severity} stands twice"))
+            found.append(Fault(pointer=f"{at}/{n}/severity", detail=f"{line.severity} stands twice"))
         seen.setdefault(line.severity, n)
-        if line.clear < line.enter if below else line.clear > line.enter:
-            side = "below" if below else "above"
-            found.append(
-                Fault(
-                    pointer=f"/warning_lines/{n}/clear",
-                    detail=f"a warning that begins {side} {line.enter:f} cannot clear at {line.clear:f}",
-                )
-            )
+        if not _within(comparison, line.clear, line.enter):
+            detail = f"a warning that begins {comparison} {_shown(line.enter)} cannot clear at {_shown(line.clear)}"
+            found.append(Fault(pointer=f"{at}/{n}/clear", detail=detail))
     ordered = [(name, seen[name]) for name in SEVERITIES if name in seen]
     for (mild, a), (worse, b) in pairwise(ordered):
-        first, second = definition.warning_lines[a].enter, definition.warning_lines[b].enter
-        if second >= first if below else second <= first:
-            order = "below" if below else "above"
-            found.append(
-                Fault(pointer=f"/warning_lines/{b}/enter", detail=f"{worse} must begin {order} {mild}, which begins at {first:f}")
-            )
+        first, second = lines[a].enter, lines[b].enter
+        if first == second or not _within(comparison, first, second):
+            detail = f"{worse} must begin {comparison} {mild}, which begins at {_shown(first)}"
+            found.append(Fault(pointer=f"{at}/{b}/enter", detail=detail))
     return found
+
+
+def _faults_of_shape(comparison: str, line: WarningLine, at: str) -> Iterator[Fault]:
+    """`outside` is judged by bands [low, high], the others by numbers."""
+    for name, value in (("enter", line.enter), ("clear", line.clear)):
+        if comparison != "outside" and isinstance(value, tuple):
+            yield Fault(pointer=f"{at}/{name}", detail=f"'{comparison}' is judged by a number, not by a band")
+        elif comparison == "outside" and not isinstance(value, tuple):
+            yield Fault(pointer=f"{at}/{name}", detail="'outside' is judged by a band: [low, high]")
+        elif isinstance(value, tuple) and value[0] > value[1]:
+            yield Fault(pointer=f"{at}/{name}", detail="a band is [low, high]: the low bound first")
+
+
+def _within(comparison: str, inner: Decimal | Band, outer: Decimal | Band) -> bool:
+    """Whether a value on `inner` is not past `outer`; shapes have been checked."""
+    if isinstance(inner, tuple) and isinstance(outer, tuple):
+        return outer[0] <= inner[0] and inner[1] <= outer[1]
+    assert isinstance(inner, Decimal)
+    assert isinstance(outer, Decimal)
+    return inner >= outer if comparison == "below" else inner <= outer
+
+
+def _shown(value: Decimal | Band) -> str:
+    return f"[{value[0]:f}, {value[1]:f}]" if isinstance(value, tuple) else f"{value:f}"
+
+
+def _faults_of_repetition(definition: Definition) -> Iterator[Fault]:
+    again, mildest = definition.repetition, min((SEVERITIES.index(line.severity) for line in definition.warning_lines), default=0)
+    if again is None:
+        return
+    if SEVERITIES.index(again.severity) <= mildest:
+        detail = f"{again.severity} is no worse than the mildest warning line: repetition would change nothing"
+        yield Fault(pointer="/repetition/severity", detail=detail)
+    if again.windows < definition.raise_after_windows:
+        detail = f"a warning begins after {definition.raise_after_windows} windows: repetition counts as many, or more"
+        yield Fault(pointer="/repetition/windows", detail=detail)

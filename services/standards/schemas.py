@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
@@ -15,6 +15,8 @@ from services.standards.domain import LARGEST, PLACES, Definition, Status, statu
 from services.standards.tables import IndicatorRow, VersionRow
 
 CODE = "^[a-z0-9][a-z0-9_-]{0,63}$"
+MOST_WINDOWS = 60
+"""How many windows a warning line may look back on: five years of months."""
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -30,6 +32,14 @@ def _exact(value: object) -> Decimal:
     if -int(number.as_tuple().exponent) > PLACES:
         raise ValueError("a number has at most 6 decimals")
     return number
+
+
+def _bound(value: object) -> Decimal | tuple[Decimal, Decimal]:
+    if not isinstance(value, list | tuple):
+        return _exact(value)
+    if len(value) != 2:
+        raise ValueError("a band has two bounds: [low, high]")
+    return _exact(value[0]), _exact(value[1])
 
 
 def _plain(value: Decimal) -> Decimal:
@@ -64,20 +74,33 @@ def _evaluate(value: object) -> object:
     raise ValueError("'on_update', 'window_close' or {\"daily_at\": \"HH:MM\"}")
 
 
+_NUMBER: dict[str, Any] = {
+    "type": "number",
+    "exclusiveMinimum": -LARGEST,
+    "exclusiveMaximum": LARGEST,
+    "multipleOf": 0.000001,
+}
 Number = Annotated[
     Decimal,
     BeforeValidator(_exact),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": -LARGEST, "exclusiveMaximum": LARGEST, "multipleOf": 0.000001}),
+    WithJsonSchema(_NUMBER),
 ]
 Shown = Annotated[Decimal, AfterValidator(_plain), WithJsonSchema({"type": "number"})]
+Bound = Annotated[
+    Decimal | tuple[Decimal, Decimal],
+    BeforeValidator(_bound),
+    WithJsonSchema({"anyOf": [_NUMBER, {"type": "array", "prefixItems": [_NUMBER, _NUMBER], "minItems": 2, "maxItems": 2}]}),
+]
+"""A number, or of the comparison `outside` a band [low, high]."""
 Positive = Annotated[Number, Field(gt=0)]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Severity = Literal["blue", "yellow", "orange", "red"]
 Level = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school"]
 Window = Annotated[
     Literal["day", "week", "month", "term", "year"],
     BeforeValidator(_not_yet(lesson="a lesson is a level, not a window: use level `lesson` with a day")),
 ]
-Comparison = Annotated[Literal["below", "above"], BeforeValidator(_not_yet(outside="later: only below and above are judged now"))]
+Comparison = Literal["below", "above", "outside"]
 Evaluate = Annotated[
     str | dict[str, str],
     BeforeValidator(_evaluate),
@@ -98,11 +121,21 @@ Evaluate = Annotated[
 
 
 class WarningLineBody(Body):
-    """Where warnings of a severity begin (`enter`: past it) and end (`clear`: no longer past it)."""
+    """Where warnings of a severity begin (`enter`: past it) and end (`clear`: no longer past it).
 
-    severity: Literal["blue", "yellow", "orange", "red"]
-    enter: Number
-    clear: Number
+    Numbers; of the comparison `outside` bands `[low, high]`, past which a value is below the low or above the high bound.
+    """
+
+    severity: Severity
+    enter: Bound
+    clear: Bound
+
+
+class RepetitionBody(Body):
+    """A severity that a warning has at least, once the latest `windows` windows with enough data are all past the mildest line."""
+
+    severity: Severity
+    windows: Annotated[int, Field(ge=2, le=MOST_WINDOWS)]
 
 
 class IndicatorIn(Body):
@@ -122,6 +155,22 @@ class IndicatorIn(Body):
     stale_after_days: Annotated[
         int | None, Field(ge=1, le=3660, description="Days without data after which an uncleared warning is stale; none: never.")
     ] = None
+    raise_after_windows: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=MOST_WINDOWS,
+            description="A warning begins once so many windows with enough data in a row are past the mildest line.",
+        ),
+    ] = 1
+    clear_after_windows: Annotated[
+        int, Field(ge=1, le=MOST_WINDOWS, description="It ends once so many in a row are not past the clear line of the mildest.")
+    ] = 1
+    hold_days: Annotated[
+        int,
+        Field(ge=0, le=3660, description="It ends in no window that starts less than so many days after the one that raised it."),
+    ] = 0
+    repetition: RepetitionBody | None = None
 
     def definition(self) -> Definition:
         """Return what it says as a value of the domain."""
@@ -130,8 +179,13 @@ class IndicatorIn(Body):
 
 class WarningLineView(View):
     severity: str
-    enter: Shown
-    clear: Shown
+    enter: Shown | tuple[Shown, Shown]
+    clear: Shown | tuple[Shown, Shown]
+
+
+class RepetitionView(View):
+    severity: str
+    windows: int
 
 
 class IndicatorView(View):
@@ -152,6 +206,10 @@ class IndicatorView(View):
     warning_lines: list[WarningLineView]
     effective_from: date
     stale_after_days: int | None = None
+    raise_after_windows: int = 1
+    clear_after_windows: int = 1
+    hold_days: int = 0
+    repetition: RepetitionView | None = None
     created_at: datetime
     created_by: str
     activated_at: datetime | None

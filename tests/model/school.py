@@ -10,6 +10,7 @@ from typing import Any
 
 SEVERITIES = ["blue", "yellow", "orange", "red"]
 NEVER = date.min
+Bound = Fraction | tuple[Fraction, Fraction]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Version:
-    """An indicator's version; `lines` are (severity, enter, clear), mildest first."""
+    """An indicator's version; `lines` are (severity, enter, clear), mildest first; enter and clear are numbers, or pairs: bands."""
 
     code: str
     version: int
@@ -44,8 +45,18 @@ class Version:
     below: bool
     least: int
     when: str  # "on_update", "window_close" or "daily"
-    lines: tuple[tuple[str, Fraction, Fraction], ...]
+    lines: tuple[tuple[str, Bound, Bound], ...]
     since: date
+    raise_after: int = 1
+    clear_after: int = 1
+    hold: int = 0
+    repetition: tuple[str, int] | None = None
+
+    def past(self, value: Fraction, limit: Bound) -> bool:
+        """Whether a value is past an `enter` or `clear`; one that is a pair is passed on either side."""
+        if isinstance(limit, tuple):
+            return value < limit[0] or value > limit[1]
+        return value < limit if self.below else value > limit
 
 
 Key = tuple[str, str, str]  # indicator, level, subject
@@ -171,13 +182,14 @@ class School:
 
 @dataclass
 class Telling:
-    """Sums, open episodes (severity, dismissed) and the steps that led there."""
+    """Sums, open episodes (severity, dismissed; the window that raised it) and the steps that led there."""
 
     school: School
     versions: list[Version] = field(default_factory=list)
     through: dict[tuple[str, int], date] = field(default_factory=dict)
     sums: dict[tuple[str, str, str, str], dict[date, tuple[int, int]]] = field(default_factory=lambda: defaultdict(dict))
     open: dict[Key, tuple[str, bool]] = field(default_factory=dict)
+    began: dict[Key, date] = field(default_factory=dict)
     steps: list[tuple[Any, ...]] = field(default_factory=list)
 
     def count(self, place: int, content: Content) -> None:
@@ -209,20 +221,29 @@ class Telling:
     def judge(self, place: int, v: Version, subject: str, start: date) -> None:
         """Decide what the window's sum means for the episode of (indicator, subject)."""
         n, d = self.sums[v.metric, v.level, subject, v.window][start]
-        value, sign = Fraction(n, d), 1 if v.below else -1
-        passed = [severity for severity, enter, _ in v.lines if sign * value < sign * enter]
+        values = self.latest(v, subject, start)
+        passed = [severity for severity, enter, _ in v.lines if v.past(values[0], enter)]
+        bad = [v.past(value, v.lines[0][1]) for value in values]
+        if v.repetition is not None and bad[: v.repetition[1]] == [True] * v.repetition[1]:
+            passed = sorted([*passed, v.repetition[0]], key=SEVERITIES.index)
+        good = [not v.past(value, v.lines[0][2]) for value in values][: v.clear_after] == [True] * v.clear_after
         key = (v.code, v.level, subject)
         severity, dismissed = self.open.get(key, (None, False))
         if severity is None:
-            if passed:
-                self.open[key] = (passed[-1], False)
+            if passed and bad[: v.raise_after] == [True] * v.raise_after:
+                self.open[key], self.began[key] = (passed[-1], False), start
                 self.steps.append((*key, place, "raised", passed[-1], n, d))
         elif not dismissed and passed and SEVERITIES.index(passed[-1]) > SEVERITIES.index(severity):
             self.open[key] = (passed[-1], False)
             self.steps.append((*key, place, "escalated", passed[-1], n, d))
-        elif not passed and sign * value >= sign * v.lines[0][2]:
+        elif not passed and good and (v.hold == 0 or (start - self.began[key]).days >= v.hold):
             del self.open[key]
             self.steps.append((*key, place, "ended" if dismissed else "cleared", None, n, d))
+
+    def latest(self, v: Version, subject: str, start: date) -> list[Fraction]:
+        """The values of the windows with enough denominator through that one, newest first."""
+        cells = self.sums[v.metric, v.level, subject, v.window]
+        return [Fraction(*cells[s]) for s in sorted(cells, reverse=True) if s <= start and cells[s][1] >= v.least]
 
     def activate(self, place: int, version: Version) -> None:
         """Each subject's deciding window is judged at once, by the version in force at the newest observation in it."""

@@ -20,6 +20,7 @@ from services.monitoring.domain.attribution import LEVEL_CODE
 from services.monitoring.domain.episodes import MILLION, Indicator, Sum, in_force, judge
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
+from services.monitoring.queries.history import History
 from services.monitoring.queries.observations import Logged, list_standing_of
 from services.monitoring.queries.schools import School
 
@@ -183,6 +184,7 @@ class _Bench:
     running: dict[Cell, Sum]
     deciding: dict[tuple[Indicator, int], int]
     able: set[int]
+    history: History
 
     @classmethod
     async def prepare(cls, tx: Transaction, school: School, watched: Sequence[_Watched]) -> _Bench:
@@ -197,14 +199,15 @@ class _Bench:
         for each in watched:
             if each.series in able:
                 keys[each.entry.metric, each.level].add(each.series)
-        deciding = {}
+        deciding, history = {}, History()
         for place, series in keys.items():
             for versions in school.watch[place].values():
                 for indicator in versions:
                     through = _judged_through(school, indicator)
                     found = await bulk.find_deciding(tx, sorted(series), indicator.window, indicator.min_denominator, through)
                     deciding.update({(indicator, key): start for key, start in found.items()})
-        return cls(school, ledger, running, deciding, able)
+                    await history.read(tx, indicator, cells, series, through, running)
+        return cls(school, ledger, running, deciding, able, history)
 
     def judge(self, each: _Watched) -> None:
         """Add one observation to the running sums of one subject and judge each indicator there."""
@@ -227,7 +230,7 @@ class _Bench:
                 continue
             total = self.running[key, indicator.window, start]
             episode = self.ledger.episode(code, each.word, self.deciding.get((indicator, key)))
-            after, step, line = judge(episode, indicator, start, total)
+            after, step, line = judge(episode, indicator, start, total, self.history.before(indicator, key, start, self.running))
             if after.deciding != start:
                 continue
             self.deciding[indicator, key] = start

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from libs.common.database import Transaction
 from services.monitoring.commands.warnings import Judged, Ledger
@@ -12,6 +12,7 @@ from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
 from services.monitoring.domain.story import closed_cause, daily_cause
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
+from services.monitoring.queries.history import find_earlier
 from services.monitoring.queries.schools import School, changed
 from services.monitoring.queries.totals import (
     delete_totals,
@@ -65,9 +66,9 @@ async def judge_all(
     for version in sorted(versions, key=lambda v: (v.effective_from, v.version), reverse=True):
         found = await _deciding(tx, school, version, sorted(left))
         left -= found.keys()
+        earlier = await find_earlier(tx, version, {key: start for key, (start, _) in found.items()})
         for key in (key for key in subjects if key in found):  # in order of the subjects' codes
-            start, total = found[key]
-            _judge(ledger, version, subjects[key], start, total, cause, row.position)
+            _judge(ledger, version, subjects[key], found[key], earlier.get(key, ()), cause, row.position)
     await ledger.write()
 
 
@@ -83,9 +84,17 @@ async def _deciding(tx: Transaction, school: School, version: Indicator, series:
     return {key: (start, totals[key, version.window, start]) for key, start in judged.items()}
 
 
-def _judge(ledger: Ledger, version: Indicator, subject: tuple[int, str], start: int, total: Sum, cause: str, place: int) -> None:
-    word, name = subject
-    _, step, line = judge(ledger.episode(version.code, word, start), version, start, total)
+def _judge(
+    ledger: Ledger,
+    version: Indicator,
+    subject: tuple[int, str],
+    deciding: tuple[int, Sum],
+    earlier: Sequence[Sum],
+    cause: str,
+    place: int,
+) -> None:
+    (word, name), (start, total) = subject, deciding
+    _, step, line = judge(ledger.episode(version.code, word, start), version, start, total, earlier)
     ledger.take(Judged(version, version.level, name, word, start, total, cause, place), step, line)
 
 
@@ -167,9 +176,10 @@ async def _close(tx: Transaction, position: int, school: School, metric: str, le
         days = school.calendar.days(indicator.window, start)
         newest_days = await bulk.find_newest_days(tx, [(key, *span) for key, *_ in closed for span in days])
         cause = closed_cause(indicator, start)
+        earlier = await find_earlier(tx, indicator, {key: start for key, *_ in closed})
         for key, word, name, total in closed:
             if key in newest_days and in_force(versions, newest_days[key]) is indicator:
-                _judge(ledger, indicator, (word, name), start, total, cause, position)
+                _judge(ledger, indicator, (word, name), (start, total), earlier.get(key, ()), cause, position)
         await ledger.write()
     row.judged_through = newest
     school.judged_through[indicator.code, indicator.version] = newest

@@ -157,6 +157,12 @@ class _Agreement:
         if (turn := spell.raised) is not None:
             judged = replace(judged, cause=turn.cause, place=turn.place, taught=turn.taught)
         self.ledger.take(judged, Step.RAISED, Line(severity, line or 0, 0))
+        self._begin(self.ledger.open_[self.story.code, self.story.word])
+
+    def _begin(self, warning: WarningRow) -> None:
+        """The story says in which window the warning began."""
+        if (began := self.story.teller.episode.began) is not None:
+            warning.began = began
 
     def _stand(self, warning: WarningRow, spell: Spell) -> None:
         """The warning stands; say so where that, or its severity, is not what it was."""
@@ -172,6 +178,7 @@ class _Agreement:
             if warning.status in {"cleared", "withdrawn"}:
                 warning.status, warning.was = warning.was or "open", None
         warning.severity, warning.line = severity, line
+        self._begin(warning)
         judged = self._judged()
         if judged is not None:
             total = judged.total

@@ -99,7 +99,7 @@ class _Telling:
 
     def tell(self, code: str, subject: Subject, word: int) -> Retold:
         turn = self.before.get((code, word))
-        episode = Episode() if turn is None else Episode(turn.severity, turn.quiet)
+        episode = Episode() if turn is None else Episode(turn.severity, turn.quiet, began=turn.began)
         before = [moment for moment in self.moments[code] if moment.position < self.since]
         early = [version for moment in before if (version := self._activated(moment)) is not None]
         through = {m.version: m.start for m in before if m.what == "closed" and m.version is not None and m.start is not None}
@@ -179,6 +179,7 @@ async def _replace_turns(tx: Transaction, school: School, retold: list[Retold], 
             "quiet": turn.quiet,
             "version": turn.indicator.version if turn.indicator is not None else 0,
             "line": turn.line,
+            "began": turn.began,
         }
         for each in retold
         for turn in each.teller.turns

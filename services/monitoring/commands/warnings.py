@@ -92,7 +92,9 @@ class Ledger:
     def episode(self, code: str, word: int, deciding: int | None) -> Episode:
         """Where the (indicator, subject) stands."""
         row = self.open_.get((code, word))
-        return Episode(deciding=deciding) if row is None else Episode(row.severity, row.status == "dismissed", deciding)
+        if row is None:
+            return Episode(deciding=deciding)
+        return Episode(row.severity, row.status == "dismissed", deciding, row.began)
 
     def take(self, judged: Judged, step: Step | None, line: Line | None) -> None:
         """Note what judging a deciding window led to."""
@@ -139,6 +141,7 @@ class Ledger:
             line=line.enter,
             raised_at=self.tx.now,
             revision=judged.total.revision,
+            began=judged.start,
             raised_place=judged.place,
         )
 
@@ -200,6 +203,7 @@ class Ledger:
             "quiet": False,
             "version": judged.indicator.version,
             "line": millionths(detail["line"]) if raised else None,
+            "began": row.began if raised else None,
         }
 
     def _publish(
@@ -236,7 +240,7 @@ class Ledger:
             subject_name=described.name,
             window=indicator.window.name.lower(),
             severity=detail["severity"],
-            comparison="below" if indicator.below else "above",
+            comparison=indicator.comparison,
             line=detail["line"],
             clear=decimal(indicator.lines[0].clear),
             raised_at=self.tx.now,
@@ -284,7 +288,14 @@ async def dismiss(tx: Transaction, scope: Scope, warning: UUID, by: str, reason:
         position = (await get_school(tx.session, scope.school)).position
         story = {"school_id": row.school_id, "subject_word": row.subject_word}
         tx.session.add(MomentRow(what="dismissed", code=row.indicator, position=position, **story))
-        turn = {"place": position, "severity": row.severity, "quiet": True, "version": row.version, "line": row.line}
+        turn = {
+            "place": position,
+            "severity": row.severity,
+            "quiet": True,
+            "version": row.version,
+            "line": row.line,
+            "began": row.began,
+        }
         tx.session.add(TurnRow(indicator=row.indicator, **turn, **story))
     tx.session.add(WarningStepRow(warning=row.id, at=tx.now, step="dismissed", by=by, detail={"reason": reason}))
     tx.publish(WarningDismissed(warning=row.id, by=by, reason=reason))

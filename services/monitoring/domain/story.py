@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from services.monitoring.domain.episodes import Episode, Indicator, Step, Sum, in_force, judge
 from services.monitoring.domain.windows import Calendar, Window
@@ -51,6 +52,7 @@ class Turn(Struct, frozen=True):
     taught: str | None = None
     start: int = 0
     total: Sum = Sum()
+    began: int | None = None
 
 
 class Spell(Struct):
@@ -180,13 +182,22 @@ class Teller:
             self._judge(version_now, start, told.place, told.cause, told.taught)
 
     def _judge(self, version: Indicator, start: int, place: int, cause: str, taught: str | None = None) -> None:
-        before = Episode(self.episode.severity, self.episode.quiet, start)
         total = self._cells[version.metric, version.window, start]
-        self.episode, step, line = judge(before, version, start, total)
+        before = replace(self.episode, deciding=start)
+        self.episode, step, line = judge(before, version, start, total, self._earlier(version, start))
         self.judged = (version, start, total)
         if step is not None:
             after, enter = self.episode, None if line is None else line.enter
-            self.turns.append(Turn(place, step, after.severity, after.quiet, version, enter, cause, taught, start, total))
+            said = (place, step, after.severity, after.quiet, version, enter, cause, taught, start, total)
+            self.turns.append(Turn(*said, began=after.began))
+
+    def _earlier(self, version: Indicator, start: int) -> tuple[Sum, ...]:
+        """The sums of the windows before that have enough data, newest first, as many as the version looks back."""
+        if not version.looks_back:
+            return ()
+        kind = (version.metric, version.window)
+        starts = sorted((s for m, w, s in self._cells if (m, w) == kind and s < start and self._decides(version, s)), reverse=True)
+        return tuple(self._cells[*kind, each] for each in starts[: version.looks_back])
 
     def _activate(self, moment: Moment, version: Indicator) -> None:
         self.versions.append(version)
@@ -219,5 +230,6 @@ class Teller:
 
     def _dismiss(self, moment: Moment) -> None:
         if self.episode.severity is not None and not self.episode.quiet:
-            self.episode = Episode(self.episode.severity, quiet=True, deciding=self.episode.deciding)
-            self.turns.append(Turn(moment.place, Step.DISMISSED, self.episode.severity, True, None, None, ""))
+            self.episode = replace(self.episode, quiet=True)
+            said = (moment.place, Step.DISMISSED, self.episode.severity, True)
+            self.turns.append(Turn(*said, None, None, "", began=self.episode.began))

@@ -69,13 +69,14 @@ class School:
     def lines(self) -> Mapping[tuple[str, str], Mapping[Window, Sequence[tuple[bool, int, int]]] | None]:
         """Where a warning can begin, by (metric, level) and window: below or above, least denominator, the mildest line.
 
-        None where more than running sums and lines decides: several versions, judging by the clock, values that are no quotient.
+        None where more than running sums and lines decides: several versions, judging by the clock, values that are no quotient,
+        windows before, bands.
         """
         found: dict[tuple[str, str], Mapping[Window, Sequence[tuple[bool, int, int]]] | None] = {}
         for place, by_code in self.watch.items():
             lines: dict[Window, list[tuple[bool, int, int]]] = defaultdict(list)
             for code, (version, *others) in by_code.items():
-                plain = version.evaluate == "on_update" and version.kind in {"ratio", "mean"}
+                plain = version.plain and version.evaluate == "on_update" and version.kind in {"ratio", "mean"}
                 if others or len(self.versions[code]) > 1 or not plain:
                     found[place] = None
                     break

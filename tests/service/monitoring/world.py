@@ -88,7 +88,7 @@ def terms(part: str = "terms/1", sessions: Sequence[Session] = TERMS) -> RosterI
     return RosterImported(part=part, last=True, today=date(2026, 3, 1), sessions=list(sessions))
 
 
-def indicator(code: str = "rate", lines: Mapping[str, tuple[str, str]] | None = None, **changes: Any) -> IndicatorActivated:
+def indicator(code: str = "rate", lines: Mapping[str, tuple[Any, Any]] | None = None, **changes: Any) -> IndicatorActivated:
     """A class's attendance of the week, below 80%, cleared at 80%, but for what a test says otherwise."""
     said: dict[str, Any] = {
         "code": code,
@@ -101,7 +101,7 @@ def indicator(code: str = "rate", lines: Mapping[str, tuple[str, str]] | None = 
         "min_denominator": Decimal(1),
         "evaluate": "on_update",
         "warning_lines": [
-            WarningLine(severity=severity, enter=Decimal(enter), clear=Decimal(clear))
+            WarningLine(severity=severity, enter=enter, clear=clear)
             for severity, (enter, clear) in (lines or {"orange": ("0.8", "0.8")}).items()
         ],
         "effective_from": date(2020, 1, 1),

@@ -148,7 +148,24 @@ def line(severity: str = "orange", enter: Any = 0.8, clear: Any = 0.85) -> dict[
         ({"level": "activity"}, "/level", "'student'"),
         ({"window": "lesson"}, "/window", "a lesson is a level"),
         ({"window": "hour"}, "/window", "'day'"),
-        ({"comparison": "outside"}, "/comparison", "later"),
+        ({"comparison": "outside", "warning_lines": [line(enter=[0.2, 0.8])]}, "/warning_lines/0/clear", "a band"),
+        ({"warning_lines": [line(enter=[0.2, 0.8])]}, "/warning_lines/0/enter", "by a number"),
+        ({"warning_lines": [line(enter=[0.2])]}, "/warning_lines/0/enter", "two bounds"),
+        ({"warning_lines": [line(enter=[0.2, "0.8"])]}, "/warning_lines/0/enter", "a number is needed"),
+        (
+            {"comparison": "outside", "warning_lines": [line(enter=[0.2, 0.8], clear=[0.1, 0.8])]},
+            "/warning_lines/0/clear",
+            "[0.2, 0.8]",
+        ),
+        ({"raise_after_windows": 0}, "/raise_after_windows", "greater than or equal to 1"),
+        ({"raise_after_windows": 61}, "/raise_after_windows", "less than or equal to 60"),
+        ({"clear_after_windows": 1.5}, "/clear_after_windows", "integer"),
+        ({"hold_days": -1}, "/hold_days", "greater than or equal to 0"),
+        ({"hold_days": True}, "/hold_days", "integer"),
+        ({"repetition": {"severity": "orange", "windows": 3}}, "/repetition/severity", "no worse"),
+        ({"repetition": {"severity": "red", "windows": 1}}, "/repetition/windows", "greater than or equal to 2"),
+        ({"repetition": {"severity": "red", "windows": 2}, "raise_after_windows": 3}, "/repetition/windows", "after 3 windows"),
+        ({"repetition": {"severity": "red"}}, "/repetition/windows", "required"),
         ({"comparison": "near"}, "/comparison", "'below'"),
         ({"evaluate": {"daily_at": "24:00"}}, "/evaluate", "HH:MM"),
         ({"evaluate": {"daily_at": "20:00", "more": "x"}}, "/evaluate", "'on_update'"),
@@ -241,3 +258,41 @@ async def test_a_metric_told_twice_is_kept_once(database_url: str, tmp_path: Pat
         await sut.handle(metric(), metric(), metric("attendance"))
 
         assert (await client.post("/indicators", json=with_(metric="attendance"))).status_code == 201
+
+
+PATIENT: dict[str, Any] = {
+    "comparison": "outside",
+    "warning_lines": [
+        {"severity": "yellow", "enter": [0.4, 0.8], "clear": [0.45, 0.75]},
+        {"severity": "red", "enter": [0.2, 0.9], "clear": [0.3, 0.8]},
+    ],
+    "raise_after_windows": 2,
+    "clear_after_windows": 3,
+    "hold_days": 14,
+    "repetition": {"severity": "orange", "windows": 4},
+}
+
+
+async def test_bands_and_patience_are_shown_as_written_and_published(database_url: str, tmp_path: Path) -> None:
+    async with standards(database_url, tmp_path) as (sut, client):
+        made = await client.post("/indicators", json=with_(**PATIENT))
+        assert made.status_code == 201, made.text
+        assert {name: made.json()[name] for name in PATIENT} == PATIENT
+        assert (await client.post("/indicators", json=with_(**PATIENT))).status_code == 200, "the same content: no new version"
+
+        await client.post("/indicators/class-completion-week/versions/1/activate")
+        (message,) = await sut.published()
+        event = message.event
+        assert isinstance(event, IndicatorActivated)
+        assert event.warning_lines[1].enter == (Decimal("0.2"), Decimal("0.9"))
+        assert (event.raise_after_windows, event.clear_after_windows, event.hold_days) == (2, 3, 14)
+        assert event.repetition is not None
+        assert (event.repetition.severity, event.repetition.windows) == ("orange", 4)
+
+
+async def test_saying_what_holds_anyway_makes_no_new_version(tmp_path: Path) -> None:
+    plain = {"raise_after_windows": 1, "clear_after_windows": 1, "hold_days": 0, "repetition": None}
+    async with standards(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as (_, client):
+        assert (await client.post("/indicators", json=EXAMPLE)).status_code == 201
+        again = await client.post("/indicators", json=with_(**plain))
+        assert (again.status_code, again.json()["version"]) == (200, 1)

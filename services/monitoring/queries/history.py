@@ -1,0 +1,88 @@
+"""The windows before the deciding one, for indicators that look back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import func, select
+
+from libs.common.database import Transaction, in_batches
+from services.monitoring.domain.episodes import Indicator, Sum
+from services.monitoring.domain.windows import Window
+from services.monitoring.tables import TotalRow
+
+_PART = 10_000
+Cell = tuple[int, int, int]  # series, window, start
+
+
+async def find_latest(
+    tx: Transaction, series: Iterable[int], indicator: Indicator, through: int | None, more: int = 1
+) -> dict[int, list[tuple[int, Sum]]]:
+    """The latest windows of each series with enough data, newest first: as many as the indicator looks back, and `more`.
+
+    None starts after `through`. Nothing is read for an indicator that does not look back.
+    """
+    found: dict[int, list[tuple[int, Sum]]] = defaultdict(list)
+    if not indicator.looks_back:
+        return found
+    t = TotalRow
+    order = func.row_number().over(partition_by=t.series, order_by=t.start.desc()).label("nth")
+    enough = (t.window == indicator.window, t.denominator >= indicator.min_denominator, t.denominator > 0)
+    for part in in_batches(sorted(series), _PART):
+        ranked = select(t.series, t.start, t.numerator, t.denominator, t.revision, t.at, order).where(t.series.in_(part), *enough)
+        if through is not None:
+            ranked = ranked.where(t.start <= through)
+        latest = ranked.subquery()
+        rows = select(*latest.c[:6]).where(latest.c.nth <= indicator.looks_back + more)
+        for key, start, *total in await tx.session.execute(rows.order_by(latest.c.series, latest.c.start.desc())):
+            found[key].append((start, Sum(*total)))
+    return found
+
+
+async def find_earlier(tx: Transaction, indicator: Indicator, starts: Mapping[int, int]) -> dict[int, tuple[Sum, ...]]:
+    """The sums that judging each series' window (by its start) looks back on, newest first."""
+    found: dict[int, tuple[Sum, ...]] = {}
+    for through in set(starts.values()) if indicator.looks_back else ():
+        series = [key for key, start in starts.items() if start == through]
+        latest = await find_latest(tx, series, indicator, through)
+        for key, windows in latest.items():
+            found[key] = tuple(total for start, total in windows if start < through)[: indicator.looks_back]
+    return found
+
+
+@dataclass
+class History:
+    """The starts of windows that judging a batch may look back on, by series and window; their sums are among the running ones."""
+
+    starts: dict[tuple[int, Window], set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    async def read(
+        self,
+        tx: Transaction,
+        indicator: Indicator,
+        touched: Iterable[Cell],
+        series: Collection[int],
+        through: int | None,
+        running: dict[Cell, Sum],
+    ) -> None:
+        """Read what an indicator looks back on from here; the sums of what the batch has `touched` are running already."""
+        if not indicator.looks_back:
+            return
+        for key, window, start in touched:
+            if window == indicator.window and key in series:
+                self.starts[key, indicator.window].add(start)
+        for key, windows in (await find_latest(tx, series, indicator, through)).items():
+            for start, total in windows:
+                self.starts[key, indicator.window].add(start)
+                running.setdefault((key, indicator.window, start), total)
+
+    def before(self, indicator: Indicator, series: int, start: int, running: Mapping[Cell, Sum]) -> tuple[Sum, ...]:
+        """The sums before a window that have enough data as of now, newest first, as many as the indicator looks back."""
+        if not indicator.looks_back:
+            return ()
+        window, least = indicator.window, max(indicator.min_denominator, 1)
+        starts = sorted((each for each in self.starts[series, window] if each < start), reverse=True)
+        sums = (running[series, window, each] for each in starts if (series, window, each) in running)
+        return tuple(total for total in sums if total.denominator >= least)[: indicator.looks_back]
