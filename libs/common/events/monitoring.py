@@ -24,7 +24,8 @@ class WarningRaised(Event, type="monitoring.warning_raised", about="warning"):
     """A subject passed a warning line: a new episode of (indicator, subject).
 
     `start` is the first day of the deciding window. `value`, `numerator`, `denominator` and `line` are exact decimals in
-    the metric's unit; `clear` is the value at which the episode ends. `places` say where the subject belongs
+    the metric's unit; `clear` is the value at which the episode ends; `comparison` says on which side of the line the value is,
+    `below` or `above`: of a band, `line` and `clear` are the bounds of that side. `places` say where the subject belongs
     (`school:…`, `unit:…`, `course:…`, `class:…`, `student:…`, `teacher:…`, `level:…`): who may see it follows from them.
     `observed_at` is when the request that caused it was taken in, None where no single one did. `revision` says which revision
     of the window was judged: late data and corrections make further ones.

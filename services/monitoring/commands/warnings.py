@@ -228,7 +228,7 @@ class Ledger:
         if judged.recorded_at is not None:
             waited = (self.tx.now - judged.recorded_at).total_seconds()
             self.tx.when_committed.append(lambda: OBSERVATION_TO_WARNING.observe(max(waited, 0.0)))
-        indicator = judged.indicator
+        indicator, line = judged.indicator, millionths(detail["line"])
         return WarningRaised(
             warning=row.id,
             indicator=row.indicator,
@@ -240,9 +240,9 @@ class Ledger:
             subject_name=described.name,
             window=indicator.window.name.lower(),
             severity=detail["severity"],
-            comparison=indicator.comparison,
+            comparison="below" if indicator.is_under(line) else "above",
             line=detail["line"],
-            clear=decimal(indicator.lines[0].clear),
+            clear=decimal(indicator.clear_of(line)),
             raised_at=self.tx.now,
             observed_at=judged.recorded_at,
             places=described.places,

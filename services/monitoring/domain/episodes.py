@@ -157,11 +157,6 @@ class Indicator:
         )
 
     @property
-    def comparison(self) -> str:
-        """How the value is compared with the lines."""
-        return "outside" if self.outside else "below" if self.below else "above"
-
-    @property
     def looks_back(self) -> int:
         """How many windows before the deciding one have a say."""
         return max(self.raise_after, self.clear_after, 0 if self.repetition is None else self.repetition.windows) - 1
@@ -174,6 +169,11 @@ class Indicator:
     def is_under(self, line: int) -> bool:
         """Whether a line that was passed was passed downwards; of a band, whether it is a lower bound."""
         return line <= self.lines[0].enter if self.outside else self.below
+
+    def clear_of(self, line: int) -> int:
+        """Where a warning ends that began at this line; of a band, the bound on the same side."""
+        mildest = self.lines[0]
+        return mildest.clear if mildest.upper is None or self.is_under(line) else mildest.upper.clear
 
     def past(self, total: Sum, line: int, *, under: bool) -> bool:
         """Whether the value is beyond the line, under it or over it; compared exactly. The denominator is greater than 0."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from libs.common.events.monitoring import WarningRaised
 from libs.common.events.standards import Repetition
 from tests.service.monitoring.test_explaining import explained
 from tests.service.monitoring.world import NOW, correction, indicator, monitoring, retraction, roster, sent, take, told, warned
@@ -87,10 +88,8 @@ async def test_a_band_warns_on_either_side(database_url: str, tmp_path: Path) ->
         for event in (sent("a", 0, 2), sent("b", 1, 2, day="2026-03-03"), sent("c", 9, 10, day="2026-03-04")):
             await take(sut, event)
 
-        assert await told(sut) == [
-            "rate C1 raised yellow 0/2 of 2026-03-02",
-            "cleared 1/2 of 2026-03-03",
-            "rate C1 raised yellow 9/10 of 2026-03-04",
-        ]
+        facts = [message.event for message in await sut.published()]
+        said = [(str(e.start), e.comparison, str(e.line), str(e.clear)) for e in facts if isinstance(e, WarningRaised)]
+        assert said == [("2026-03-02", "below", "0.4", "0.5"), ("2026-03-04", "above", "0.8", "0.7")]
         low, high = await warned(sut)
         assert (str(low["line"]), str(high["line"])) == ("0.4", "0.8")
