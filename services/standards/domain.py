@@ -53,6 +53,7 @@ class Definition(BaseModel):
     warning_lines: tuple[WarningLine, ...]
     effective_from: date
     stale_after_days: int | None = None
+    grace_days: int = 0
     raise_after_windows: int = 1
     clear_after_windows: int = 1
     hold_days: int = 0
@@ -74,7 +75,8 @@ Band = tuple[Decimal, Decimal]
 
 def faults_of(definition: Definition) -> list[Fault]:
     """Return what contradicts itself; pointers count warning lines as they were given."""
-    return [*faults_of_lines(definition.comparison, definition.warning_lines), *_faults_of_repetition(definition)]
+    lines = faults_of_lines(definition.comparison, definition.warning_lines)
+    return [*lines, *_faults_of_time(definition), *_faults_of_repetition(definition)]
 
 
 def faults_of_lines(comparison: str, lines: Sequence[WarningLine], at: str = "/warning_lines") -> list[Fault]:
@@ -126,6 +128,11 @@ def _within(comparison: str, inner: Decimal | Band, outer: Decimal | Band) -> bo
 
 def _shown(value: Decimal | Band) -> str:
     return f"[{value[0]:f}, {value[1]:f}]" if isinstance(value, tuple) else f"{value:f}"
+
+
+def _faults_of_time(definition: Definition) -> Iterator[Fault]:
+    if definition.grace_days and definition.evaluate != "window_close":
+        yield Fault(pointer="/grace_days", detail="only windows that are judged at their close ('window_close') have a grace")
 
 
 def _faults_of_repetition(definition: Definition) -> Iterator[Fault]:

@@ -155,6 +155,9 @@ class IndicatorIn(Body):
     stale_after_days: Annotated[
         int | None, Field(ge=1, le=3660, description="Days without data after which an uncleared warning is stale; none: never.")
     ] = None
+    grace_days: Annotated[
+        int, Field(ge=0, le=366, description="With `window_close`: a window is judged so many days after its end.")
+    ] = 0
     raise_after_windows: Annotated[
         int,
         Field(
@@ -206,6 +209,7 @@ class IndicatorView(View):
     warning_lines: list[WarningLineView]
     effective_from: date
     stale_after_days: int | None = None
+    grace_days: int = 0
     raise_after_windows: int = 1
     clear_after_windows: int = 1
     hold_days: int = 0

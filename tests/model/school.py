@@ -51,6 +51,7 @@ class Version:
     clear_after: int = 1
     hold: int = 0
     repetition: tuple[str, int] | None = None
+    grace: int = 0
 
     def past(self, value: Fraction, limit: Bound) -> bool:
         """Whether a value is past an `enter` or `clear`; one that is a pair is passed on either side."""
@@ -83,14 +84,14 @@ class School:
 
     def activate(self, version: Version, today: date) -> None:
         if version.when == "window_close":
-            self.inputs.append(("closed", (version, self.newest_closed(version.window, today))))
+            self.inputs.append(("closed", (version, self.newest_closed(version, today))))
         self.inputs.append(("activated", version))
 
     def close(self, today: date) -> None:
         """The clock goes on to another day: windows close, and what is judged daily is judged."""
         for version in [what for kind, what in self.inputs if kind == "activated"]:
             if version.when == "window_close":
-                self.inputs.append(("closed", (version, self.newest_closed(version.window, today))))
+                self.inputs.append(("closed", (version, self.newest_closed(version, today))))
             elif version.when == "daily":
                 self.inputs.append(("daily", version))
 
@@ -112,8 +113,9 @@ class School:
                 return max((start for start, end in self.terms if start <= day < end), default=None)
         return day
 
-    def newest_closed(self, window: str, today: date) -> date:
-        """Start of the newest window that has ended."""
+    def newest_closed(self, version: Version, today: date) -> date:
+        """Start of the newest window that has ended, its grace with it."""
+        window, today = version.window, today - timedelta(version.grace)
         if window == "term":
             return max((start for start, end in self.terms if end <= today), default=NEVER)
         start = self.start(window, today)

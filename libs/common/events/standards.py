@@ -29,7 +29,7 @@ class Repetition(BaseModel):
 class IndicatorActivated(Event, type="standards.indicator_activated", about="code"):
     """A version of an indicator is in force from midnight of `effective_from` in the school's zone.
 
-    `evaluate` is `on_update`, `window_close` or `{"daily_at": "HH:MM"}`; `stale_after_days` None: its warnings never go stale.
+    `evaluate` is `on_update`, `window_close` (`grace_days` after the window's end) or `{"daily_at": "HH:MM"}`; `stale_after_days` None: its warnings never go stale.
     A warning begins after `raise_after_windows` windows in a row past the mildest line, and ends after `clear_after_windows` not past
     its clear line, at the earliest in a window that starts `hold_days` after the one that raised it.
     """
@@ -47,6 +47,7 @@ class IndicatorActivated(Event, type="standards.indicator_activated", about="cod
     warning_lines: list[WarningLine]
     effective_from: date
     stale_after_days: int | None = None
+    grace_days: int = 0
     raise_after_windows: int = 1
     clear_after_windows: int = 1
     hold_days: int = 0

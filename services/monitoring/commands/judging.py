@@ -115,8 +115,8 @@ async def start_closing(tx: Transaction, school: School, indicator: Indicator) -
 
 
 def _newest_closed(school: School, indicator: Indicator, tx: Transaction) -> int:
-    """Start of the newest window that has ended; -1 where none has."""
-    newest = school.calendar.newest_closed(indicator.window, school.calendar.day_of(tx.now))
+    """Start of the newest window that has ended, the days of grace with it; -1 where none has."""
+    newest = school.calendar.newest_closed(indicator.window, school.calendar.day_of(tx.now) - indicator.grace_days)
     return -1 if newest is None else newest
 
 

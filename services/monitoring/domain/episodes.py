@@ -120,6 +120,7 @@ class Indicator:
     kind: str = "ratio"
     daily_at: int | None = None
     stale_after_days: int | None = None
+    grace_days: int = 0
     outside: bool = False
     raise_after: int = 1
     clear_after: int = 1
@@ -149,6 +150,7 @@ class Indicator:
             kind=kind,
             daily_at=daily_at,
             stale_after_days=definition.get("stale_after_days"),
+            grace_days=definition.get("grace_days", 0),
             outside=definition["comparison"] == "outside",
             raise_after=definition.get("raise_after_windows", 1),
             clear_after=definition.get("clear_after_windows", 1),

@@ -250,7 +250,7 @@ def plain(v: IndicatorActivated) -> Version:
     lines = tuple((line.severity, exact(line.enter), exact(line.clear)) for line in v.warning_lines)
     said = (v.code, v.version, v.metric, v.level, v.window, v.comparison == "below", int(v.min_denominator))
     again = None if v.repetition is None else (v.repetition.severity, v.repetition.windows)
-    patience = (v.raise_after_windows, v.clear_after_windows, v.hold_days, again)
+    patience = (v.raise_after_windows, v.clear_after_windows, v.hold_days, again, v.grace_days)
     return Version(*said, "daily" if isinstance(v.evaluate, dict) else v.evaluate, lines, v.effective_from, *patience)
 
 

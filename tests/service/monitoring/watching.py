@@ -23,7 +23,14 @@ CODES: dict[str, list[IndicatorActivated]] = {
     "c-above": [indicator("c-above", {"yellow": ("0.5", "0.4"), "red": ("0.9", "0.8")}, level="department", comparison="above")],
     "d-close": [
         indicator("d-close", {"orange": ("0.8", "0.85")}, evaluate="window_close", min_denominator=Decimal(2)),
-        indicator("d-close", {"orange": ("0.5", "0.5")}, version=2, evaluate="window_close", effective_from=date(2026, 3, 11)),
+        indicator(
+            "d-close",
+            {"orange": ("0.5", "0.5")},
+            version=2,
+            evaluate="window_close",
+            effective_from=date(2026, 3, 11),
+            grace_days=3,
+        ),
     ],
     "e-term": [
         indicator("e-term", {"blue": ("0.7", "0.7")}, level="school", window="term", min_denominator=Decimal(4)),
@@ -54,6 +61,7 @@ CODES: dict[str, list[IndicatorActivated]] = {
             min_denominator=Decimal(2),
             raise_after_windows=2,
             clear_after_windows=3,
+            grace_days=2,
             repetition=Repetition(severity="red", windows=4),
         )
     ],

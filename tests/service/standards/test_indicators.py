@@ -157,6 +157,8 @@ def line(severity: str = "orange", enter: Any = 0.8, clear: Any = 0.85) -> dict[
             "/warning_lines/0/clear",
             "[0.2, 0.8]",
         ),
+        ({"grace_days": 2}, "/grace_days", "window_close"),
+        ({"grace_days": -1}, "/grace_days", "greater than or equal to 0"),
         ({"raise_after_windows": 0}, "/raise_after_windows", "greater than or equal to 1"),
         ({"raise_after_windows": 61}, "/raise_after_windows", "less than or equal to 60"),
         ({"clear_after_windows": 1.5}, "/clear_after_windows", "integer"),
@@ -291,7 +293,7 @@ async def test_bands_and_patience_are_shown_as_written_and_published(database_ur
 
 
 async def test_saying_what_holds_anyway_makes_no_new_version(tmp_path: Path) -> None:
-    plain = {"raise_after_windows": 1, "clear_after_windows": 1, "hold_days": 0, "repetition": None}
+    plain = {"raise_after_windows": 1, "clear_after_windows": 1, "hold_days": 0, "repetition": None, "grace_days": 0}
     async with standards(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as (_, client):
         assert (await client.post("/indicators", json=EXAMPLE)).status_code == 201
         again = await client.post("/indicators", json=with_(**plain))
