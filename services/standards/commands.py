@@ -32,7 +32,7 @@ async def define_indicator(
         faults.append(Fault(pointer="/metric", detail=f"the school has no metric {definition.metric!r}"))
     if faults:
         raise Invalid("the indicator cannot stand like this", faults)
-    definition = definition.mildest_first()
+    definition = definition.in_order()
     indicator = await find_indicator(tx.session, scope, code)
     if indicator is None:
         indicator = await _first(tx, scope, code)

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.errors import Fault
-from libs.common.events.standards import IndicatorActivated, Repetition, WarningLine
+from libs.common.events.standards import IndicatorActivated, Override, Repetition, WarningLine
 
 SEVERITIES = ("blue", "yellow", "orange", "red")
+UNITS = ("class", "course", "programme", "department")  # most specific first
+_OF_CLASS = ("class", "programme", "department")
+ABOVE = {
+    "class": UNITS,
+    "lesson": UNITS,
+    "homeroom": _OF_CLASS,
+    "student": _OF_CLASS,
+    "course": ("course", "programme", "department"),
+    "programme": ("programme", "department"),
+    "department": ("department",),
+}
+"""The kinds of units that subjects of a level are or lie in; a homeroom is a class, and a student's class is the homeroom."""
 PLACES = 6
 LARGEST = 1_000_000_000
 
@@ -58,16 +70,23 @@ class Definition(BaseModel):
     clear_after_windows: int = 1
     hold_days: int = 0
     repetition: Repetition | None = None
+    overrides: tuple[Override, ...] = ()
 
-    def mildest_first(self) -> Self:
-        """Return the same with its lines in the order of their severities."""
-        lines = sorted(self.warning_lines, key=lambda line: SEVERITIES.index(line.severity))
-        return self.model_copy(update={"warning_lines": tuple(lines)})
+    def in_order(self) -> Self:
+        """Return the same with lines in the order of their severities, and overrides from the most specific on."""
+        overrides = sorted(self.overrides, key=lambda each: (UNITS.index(each.kind), each.id))
+        own = tuple(each.model_copy(update={"warning_lines": _mildest_first(each.warning_lines)}) for each in overrides)
+        return self.model_copy(update={"warning_lines": tuple(_mildest_first(self.warning_lines)), "overrides": own})
 
     def activated(self, code: str, version: int) -> IndicatorActivated:
         """Return the fact that this is in force."""
         said = {name: getattr(self, name) for name in type(self).model_fields}
-        return IndicatorActivated(code=code, version=version, **{**said, "warning_lines": list(self.warning_lines)})
+        lists = {"warning_lines": list(self.warning_lines), "overrides": list(self.overrides)}
+        return IndicatorActivated(code=code, version=version, **{**said, **lists})
+
+
+def _mildest_first(lines: Iterable[WarningLine]) -> list[WarningLine]:
+    return sorted(lines, key=lambda line: SEVERITIES.index(line.severity))
 
 
 Band = tuple[Decimal, Decimal]
@@ -76,7 +95,8 @@ Band = tuple[Decimal, Decimal]
 def faults_of(definition: Definition) -> list[Fault]:
     """Return what contradicts itself; pointers count warning lines as they were given."""
     lines = faults_of_lines(definition.comparison, definition.warning_lines)
-    return [*lines, *_faults_of_time(definition), *_faults_of_repetition(definition)]
+    rest = (_faults_of_time(definition), _faults_of_repetition(definition), _faults_of_overrides(definition))
+    return [*lines, *chain.from_iterable(rest)]
 
 
 def faults_of_lines(comparison: str, lines: Sequence[WarningLine], at: str = "/warning_lines") -> list[Fault]:
@@ -133,6 +153,19 @@ def _shown(value: Decimal | Band) -> str:
 def _faults_of_time(definition: Definition) -> Iterator[Fault]:
     if definition.grace_days and definition.evaluate != "window_close":
         yield Fault(pointer="/grace_days", detail="only windows that are judged at their close ('window_close') have a grace")
+
+
+def _faults_of_overrides(definition: Definition) -> Iterator[Fault]:
+    """A unit stands once and can hold subjects of the level, and its lines contradict themselves as little as the others."""
+    seen: set[tuple[str, str]] = set()
+    for n, each in enumerate(definition.overrides):
+        at = f"/overrides/{n}"
+        if each.kind not in ABOVE.get(definition.level, ()):
+            yield Fault(pointer=f"{at}/{each.kind}", detail=f"no {definition.level} lies in a {each.kind}")
+        if (each.kind, each.id) in seen:
+            yield Fault(pointer=f"{at}/{each.kind}", detail=f"{each.kind} {each.id} stands twice")
+        seen.add((each.kind, each.id))
+        yield from faults_of_lines(definition.comparison, each.warning_lines, f"{at}/warning_lines")
 
 
 def _faults_of_repetition(definition: Definition) -> Iterator[Fault]:

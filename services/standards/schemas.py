@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from libs.common.events.standards import Override, WarningLine
 from libs.common.http import Body, View
 from services.standards.domain import LARGEST, PLACES, Definition, Status, status_of
 from services.standards.tables import IndicatorRow, VersionRow
@@ -92,6 +93,7 @@ Bound = Annotated[
     WithJsonSchema({"anyOf": [_NUMBER, {"type": "array", "prefixItems": [_NUMBER, _NUMBER], "minItems": 2, "maxItems": 2}]}),
 ]
 """A number, or of the comparison `outside` a band [low, high]."""
+Unit = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Positive = Annotated[Number, Field(gt=0)]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 Severity = Literal["blue", "yellow", "orange", "red"]
@@ -138,6 +140,40 @@ class RepetitionBody(Body):
     windows: Annotated[int, Field(ge=2, le=MOST_WINDOWS)]
 
 
+class OverrideBody(Body):
+    """Lines of its own, or none, for what lies in a unit: exactly one unit, and either `warning_lines` (with a `min_denominator` where
+    that is another one, too) or `off`.
+    """
+
+    class_: Annotated[Unit | None, Field(alias="class")] = None
+    course: Unit | None = None
+    programme: Unit | None = None
+    department: Unit | None = None
+    warning_lines: Annotated[list[WarningLineBody] | None, Field(min_length=1, max_length=4)] = None
+    min_denominator: Positive | None = None
+    off: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        if len(self._units()) != 1:
+            raise ValueError("exactly one of class, course, programme and department")
+        if (self.warning_lines is None) != self.off:
+            raise ValueError("either warning_lines or off: true")
+        if self.off and self.min_denominator is not None:
+            raise ValueError("what is off has no min_denominator")
+        return self
+
+    def _units(self) -> list[tuple[str, str]]:
+        named = (("class", self.class_), ("course", self.course), ("programme", self.programme), ("department", self.department))
+        return [(kind, unit) for kind, unit in named if unit is not None]
+
+    def override(self) -> Override:
+        """Return what it says as a value of the domain."""
+        ((kind, unit),) = self._units()
+        lines = [WarningLine.model_validate(line.model_dump()) for line in self.warning_lines or ()]
+        return Override(kind=kind, id=unit, warning_lines=lines, min_denominator=self.min_denominator, off=self.off)
+
+
 class IndicatorIn(Body):
     """What an indicator watches and when it warns."""
 
@@ -174,16 +210,37 @@ class IndicatorIn(Body):
         Field(ge=0, le=3660, description="It ends in no window that starts less than so many days after the one that raised it."),
     ] = 0
     repetition: RepetitionBody | None = None
+    overrides: Annotated[
+        list[OverrideBody],
+        Field(max_length=1000, description="Other lines for units; of those that fit, the most specific counts."),
+    ] = []
 
     def definition(self) -> Definition:
         """Return what it says as a value of the domain."""
-        return Definition.model_validate(self.model_dump(exclude={"code"}))
+        said = self.model_dump(exclude={"code", "overrides"})
+        return Definition.model_validate({**said, "overrides": [each.override() for each in self.overrides]})
 
 
 class WarningLineView(View):
     severity: str
     enter: Shown | tuple[Shown, Shown]
     clear: Shown | tuple[Shown, Shown]
+
+
+class OverrideView(View):
+    """As it was given: a unit by its kind, and `warning_lines` or `off`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    warning_lines: list[WarningLineView] | None = None
+    min_denominator: Shown | None = None
+    off: bool = False
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Self:
+        """Show what was kept."""
+        lines = said["warning_lines"] or None
+        return cls(**{said["kind"]: said["id"]}, warning_lines=lines, min_denominator=said["min_denominator"], off=said["off"])
 
 
 class RepetitionView(View):
@@ -214,6 +271,7 @@ class IndicatorView(View):
     clear_after_windows: int = 1
     hold_days: int = 0
     repetition: RepetitionView | None = None
+    overrides: list[OverrideView] = []
     created_at: datetime
     created_by: str
     activated_at: datetime | None
@@ -222,12 +280,13 @@ class IndicatorView(View):
 
 def view(row: VersionRow, indicator: IndicatorRow) -> IndicatorView:
     """Show a version beside what its indicator says of it."""
+    overrides = [OverrideView.of(each) for each in row.definition.get("overrides", ())]
     return IndicatorView(
         code=row.code,
         version=row.version,
         status=status_of(row.version, indicator.active),
         newest_version=indicator.newest,
-        **row.definition,
+        **{**row.definition, "overrides": overrides},
         created_at=row.created_at,
         created_by=row.created_by,
         activated_at=row.activated_at,

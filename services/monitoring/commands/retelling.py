@@ -19,6 +19,7 @@ from services.monitoring.domain.attribution import LEVEL_CODE
 from services.monitoring.domain.episodes import Episode, Indicator, Sum
 from services.monitoring.domain.story import Moment, Teller, Told
 from services.monitoring.queries import bulk
+from services.monitoring.queries.history import classes_taught
 from services.monitoring.queries.observations import Logged, list_standing
 from services.monitoring.queries.schools import School
 from services.monitoring.queries.story import Pair, last_turns, list_moments, list_of_stories
@@ -75,6 +76,7 @@ class _Telling:
     told: dict[Subject, list[Told]]
     before: dict[Pair, TurnRow]
     moments: dict[str, list[MomentRow]]
+    taught: dict[str, dict[tuple[str, int], str]] = field(default_factory=lambda: defaultdict(dict))
     warnings: dict[Pair, list[WarningRow]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
@@ -92,6 +94,8 @@ class _Telling:
         for moment in await list_moments(tx.session, school.id, codes):
             moments[moment.code].append(moment)
         telling = cls(school, since, days, told, await last_turns(tx.session, school.id, codes, words, since), moments)
+        if since > 1:
+            telling.taught |= await _taught(tx, school, codes, days, since)
         for warning in await list_of_stories(tx.session, school.id, codes, words):
             if (warning.indicator, warning.subject_word) in pairs:
                 telling.warnings[warning.indicator, warning.subject_word].append(warning)
@@ -105,7 +109,12 @@ class _Telling:
         through = {m.version: m.start for m in before if m.what == "closed" and m.version is not None and m.start is not None}
         after = [self._moment(m) for m in self.moments[code] if m.position >= self.since and m.subject_word in {None, word}]
         later = [moment.version for moment in after if moment.what == "activated" and moment.version is not None]
-        teller = Teller(subject[0], self.school.calendar, early, later, episode, self.days[subject], through)
+
+        def form(version: Indicator, day: int, taught: str | None) -> Indicator:
+            return self.school.form(version, subject, day, taught)
+
+        about = (subject[0], self.school.calendar, early, later, episode, self.days[subject], through)
+        teller = Teller(*about, form, dict(self.taught[subject[1]] if subject[0] == "lesson" else {}))
         teller.tell(self.told.get(subject, ()), after)
         return Retold(code, subject, word, teller, turn if episode.severity is not None else None)
 
@@ -137,6 +146,19 @@ async def _read(tx: Transaction, school: School, metrics: Mapping[Subject, set[s
 def _told(school: School, o: Logged) -> Told:
     total = Sum(o.numerator, o.denominator, 1, newest_at(school, o))
     return Told(o.place, o.metric, o.day, total, f"{o.source}|{o.event}", o.references.get("class"))
+
+
+async def _taught(
+    tx: Transaction, school: School, codes: Iterable[str], days: Mapping[Subject, Mapping[tuple[str, int], Sum]], since: int
+) -> dict[str, dict[tuple[str, int], str]]:
+    """By lesson: the class that its observations before a place named last, by metric and day; where an indicator asks for it."""
+    asking = {v.metric for code in codes for v in school.versions[code] if v.overridden and v.level == "lesson"}
+    found: dict[str, dict[tuple[str, int], str]] = defaultdict(dict)
+    for metric in sorted(asking):
+        named = {day for (level, _), by_day in days.items() if level == "lesson" for of, day in by_day if of == metric}
+        for (lesson, day), class_ in (await classes_taught(tx.session, school, metric, named, since)).items():
+            found[lesson][metric, day] = class_
+    return found
 
 
 async def _days(tx: Transaction, school: School, metrics: Mapping[Subject, set[str]]) -> dict[Subject, dict[tuple[str, int], Sum]]:
@@ -180,6 +202,7 @@ async def _replace_turns(tx: Transaction, school: School, retold: list[Retold], 
             "version": turn.indicator.version if turn.indicator is not None else 0,
             "line": turn.line,
             "began": turn.began,
+            "override": None if turn.indicator is None else turn.indicator.override,
         }
         for each in retold
         for turn in each.teller.turns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -15,6 +15,7 @@ from services.monitoring.domain.windows import WINDOWS, Window, to_day
 
 MILLION = 1_000_000
 ADDITIVE = frozenset({"sum", "count"})  # kinds whose value is the numerator alone
+UNITS = ("class", "course", "programme", "department")  # most specific first
 SEVERITIES = ("blue", "yellow", "orange", "red")
 
 
@@ -103,7 +104,8 @@ class Repetition:
 class Indicator:
     """One activated version of an indicator. Lines are mildest first; a value on a line is not past it.
 
-    `kind` is the metric's. `evaluate` is `on_update`, `window_close` or `daily_at`, that with the minute of the school's day.
+    `overridden` maps units (kind, id) to the form that it has there: with other lines, or `off`; `unit` says of a form which unit's
+    it is. `kind` is the metric's. `evaluate` is `on_update`, `window_close` or `daily_at`, that with the minute of the school's day.
     """
 
     code: str
@@ -126,6 +128,9 @@ class Indicator:
     clear_after: int = 1
     hold_days: int = 0
     repetition: Repetition | None = None
+    unit: tuple[str, str] | None = None
+    off: bool = False
+    overridden: Mapping[tuple[str, str], Indicator] = field(default_factory=dict)
 
     @classmethod
     def of(cls, definition: dict[str, Any], kind: str) -> Indicator:
@@ -135,7 +140,7 @@ class Indicator:
             hour, minute = map(int, evaluate["daily_at"].split(":"))
             evaluate, daily_at = "daily_at", hour * 60 + minute
         repetition = definition.get("repetition")
-        return cls(
+        plain = cls(
             code=definition["code"],
             version=definition["version"],
             name=definition["name"],
@@ -157,6 +162,34 @@ class Indicator:
             hold_days=definition.get("hold_days", 0),
             repetition=None if repetition is None else Repetition(repetition["severity"], repetition["windows"]),
         )
+        return replace(
+            plain, overridden={(each["kind"], each["id"]): plain._over(each) for each in definition.get("overrides", ())}
+        )
+
+    def _over(self, said: Mapping[str, Any]) -> Indicator:
+        lines, least = said["warning_lines"], said["min_denominator"]
+        return replace(
+            self,
+            unit=(said["kind"], said["id"]),
+            off=said["off"],
+            lines=mildest_first(Line.of(line) for line in lines) if lines else self.lines,
+            min_denominator=self.min_denominator if least is None else millionths(least),
+        )
+
+    def form(self, units: Mapping[str, str]) -> Indicator:
+        """How it judges a subject that lies in these units: of those with lines of their own the most specific decides."""
+        found = (self.overridden.get((kind, units[kind])) for kind in UNITS if kind in units)
+        return next((form for form in found if form is not None), self)
+
+    @property
+    def override(self) -> dict[str, str] | None:
+        """The unit whose form it is, as `{kind: id}`."""
+        return None if self.unit is None else dict([self.unit])
+
+    @property
+    def leasts(self) -> Sequence[int]:
+        """The denominators from which on its forms judge, its own first."""
+        return tuple(dict.fromkeys((self.min_denominator, *(form.min_denominator for form in self.overridden.values()))))
 
     @property
     def looks_back(self) -> int:
@@ -166,7 +199,7 @@ class Indicator:
     @property
     def plain(self) -> bool:
         """Whether the deciding window's sum and the lines are all that decides."""
-        return not (self.looks_back or self.hold_days or self.outside)
+        return not (self.looks_back or self.hold_days or self.outside or self.overridden)
 
     def is_under(self, line: int) -> bool:
         """Whether a line that was passed was passed downwards; of a band, whether it is a lower bound."""
@@ -265,13 +298,16 @@ def judge(
     """Decide what the new sum of the window that starts on `start` means.
 
     Only the deciding window is judged: the latest-starting one whose denominator is at least `min_denominator`. `earlier` are the
-    sums of those before it with enough data, newest first, as many as the indicator `looks_back`. Returns the episode as it is
+    sums of those before it with enough data, newest first, as many as the indicator `looks_back`. Where the indicator is off,
+    nothing begins or ends. Returns the episode as it is
     now, the step taken, and the worst line passed (contract, "Warnings").
     """
     if total.denominator < indicator.min_denominator or total.denominator <= 0:
         return episode, None, None
     if episode.deciding is not None and start < episode.deciding:
         return episode, None, None
+    if indicator.off:
+        return Episode(episode.severity, episode.quiet, start, episode.began), None, None
     line = indicator.worst(total, earlier)
     if episode.severity is None:
         if line is None or not indicator.raises(total, earlier):

@@ -1,4 +1,4 @@
-"""The windows before the deciding one, for indicators that look back."""
+"""What judging asks for beside the deciding window's sum: the windows before it, and the classes of lessons."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.database import Transaction, in_batches
 from services.monitoring.domain.episodes import Indicator, Sum
 from services.monitoring.domain.windows import Window
-from services.monitoring.tables import TotalRow
+from services.monitoring.queries.observations import list_standing_of
+from services.monitoring.queries.schools import School
+from services.monitoring.tables import ObservationRow, TotalRow
 
 _PART = 10_000
 Cell = tuple[int, int, int]  # series, window, start
 
 
 async def find_latest(
-    tx: Transaction, series: Iterable[int], indicator: Indicator, through: int | None, more: int = 1
+    tx: Transaction, series: Iterable[int], indicator: Indicator, least: int, through: int | None
 ) -> dict[int, list[tuple[int, Sum]]]:
-    """The latest windows of each series with enough data, newest first: as many as the indicator looks back, and `more`.
+    """The latest windows of each series with at least that denominator, newest first: as many as the indicator looks back, and one.
 
     None starts after `through`. Nothing is read for an indicator that does not look back.
     """
@@ -29,27 +32,53 @@ async def find_latest(
         return found
     t = TotalRow
     order = func.row_number().over(partition_by=t.series, order_by=t.start.desc()).label("nth")
-    enough = (t.window == indicator.window, t.denominator >= indicator.min_denominator, t.denominator > 0)
+    enough = (t.window == indicator.window, t.denominator >= least, t.denominator > 0)
     for part in in_batches(sorted(series), _PART):
         ranked = select(t.series, t.start, t.numerator, t.denominator, t.revision, t.at, order).where(t.series.in_(part), *enough)
         if through is not None:
             ranked = ranked.where(t.start <= through)
         latest = ranked.subquery()
-        rows = select(*latest.c[:6]).where(latest.c.nth <= indicator.looks_back + more)
+        rows = select(*latest.c[:6]).where(latest.c.nth <= indicator.looks_back + 1)
         for key, start, *total in await tx.session.execute(rows.order_by(latest.c.series, latest.c.start.desc())):
             found[key].append((start, Sum(*total)))
     return found
 
 
-async def find_earlier(tx: Transaction, indicator: Indicator, starts: Mapping[int, int]) -> dict[int, tuple[Sum, ...]]:
-    """The sums that judging each series' window (by its start) looks back on, newest first."""
+async def find_earlier(tx: Transaction, judged: Mapping[int, tuple[Indicator, int]]) -> dict[int, tuple[Sum, ...]]:
+    """The sums that judging each series' window (by form and start) looks back on, newest first."""
     found: dict[int, tuple[Sum, ...]] = {}
-    for through in set(starts.values()) if indicator.looks_back else ():
-        series = [key for key, start in starts.items() if start == through]
-        latest = await find_latest(tx, series, indicator, through)
-        for key, windows in latest.items():
-            found[key] = tuple(total for start, total in windows if start < through)[: indicator.looks_back]
+    alike: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for key, (form, start) in judged.items():
+        if form.looks_back:
+            alike[form.min_denominator, start].append(key)
+    for (least, through), series in alike.items():
+        form = judged[series[0]][0]
+        for key, windows in (await find_latest(tx, series, form, least, through)).items():
+            found[key] = tuple(total for start, total in windows if start < through)[: form.looks_back]
     return found
+
+
+async def classes_taught(
+    session: AsyncSession, school: School, metric: str, days: Collection[int], before: int | None = None
+) -> dict[tuple[str, int], str]:
+    """The class that the observations of a lesson on a day named last, in the order of counting, `before` a place."""
+    spans = [(day, day + 1) for day in sorted(days)]
+    found: dict[tuple[str, int], str] = {}
+    for part in in_batches(spans, 100):
+        standing = await list_standing_of(session, school.id, school.metric_ids[metric], part)
+        for o in sorted(standing, key=lambda o: o.place):
+            if {"lesson", "class"} <= o.references.keys() and (before is None or o.place < before):
+                found[o.references["lesson"], o.day] = o.references["class"]
+    return found
+
+
+async def first_place(session: AsyncSession, school: School, metric: str, since_day: int) -> int | None:
+    """The first place in the order of counting of what stands of a metric from a day on; None where nothing does."""
+    o = ObservationRow
+    sql = select(func.min(func.coalesce(o.place, o.position))).where(
+        o.school_id == school.id, o.metric_id == school.metric_ids[metric], o.day >= since_day, o.ended_by.is_(None)
+    )
+    return await session.scalar(sql)
 
 
 @dataclass
@@ -62,6 +91,7 @@ class History:
         self,
         tx: Transaction,
         indicator: Indicator,
+        least: int,
         touched: Iterable[Cell],
         series: Collection[int],
         through: int | None,
@@ -73,7 +103,7 @@ class History:
         for key, window, start in touched:
             if window == indicator.window and key in series:
                 self.starts[key, indicator.window].add(start)
-        for key, windows in (await find_latest(tx, series, indicator, through)).items():
+        for key, windows in (await find_latest(tx, series, indicator, least, through)).items():
             for start, total in windows:
                 self.starts[key, indicator.window].add(start)
                 running.setdefault((key, indicator.window, start), total)

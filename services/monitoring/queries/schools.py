@@ -70,7 +70,7 @@ class School:
         """Where a warning can begin, by (metric, level) and window: below or above, least denominator, the mildest line.
 
         None where more than running sums and lines decides: several versions, judging by the clock, values that are no quotient,
-        windows before, bands.
+        windows before, bands, lines of units.
         """
         found: dict[tuple[str, str], Mapping[Window, Sequence[tuple[bool, int, int]]] | None] = {}
         for place, by_code in self.watch.items():
@@ -89,6 +89,10 @@ class School:
         """First days of the windows that hold a day and that an indicator watches at (metric, level)."""
         starts = {window: self.calendar.start(window, day) for window in self.windows[place]}
         return {window: start for window, start in starts.items() if start is not None}
+
+    def form(self, indicator: Indicator, subject: tuple[str, str], day: int, taught: str | None = None) -> Indicator:
+        """How an indicator judges a subject (level, id) as of a day, by the units that it lies in; `taught` is the class of a lesson."""
+        return indicator.form(self.roster.units(*subject, day, taught)) if indicator.overridden else indicator
 
     async def words_of(self, tx: Transaction, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Integers for these (kind, code); new ones are made."""

@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from libs.common.events.gateway import RosterImported
-from libs.common.events.standards import IndicatorActivated
+from libs.common.events.standards import IndicatorActivated, Override, WarningLine
 from services.monitoring.domain.attribution import LEVELS
 from services.monitoring.domain.windows import Window, from_day
 from services.monitoring.tables import TurnRow, WordRow
 from tests.conftest import SettableClock
+from tests.model import school as model
 from tests.model.school import Bound, Content, School, Sent, Telling, Version
 from tests.service.harness import ServiceUnderTest
 from tests.service.monitoring.test_rebuilding import rebuilt
@@ -72,6 +73,7 @@ PLACES: dict[str, tuple[date, dict[str, str]]] = {
     "H1": (date.min, {"programme": "cnc", "department": "mech"}),
     "H2": (date.min, {"department": "arts"}),
 }
+ABOVE = {"K1": PLACES["H1"][1], "K2": PLACES["H2"][1], "cnc": {"department": "mech"}}
 HOMES = {
     "S1": [(date.min, date.max, "H1")],
     "S2": [(date.min, date.max, "H2")],
@@ -116,6 +118,7 @@ class Pair:
         self.model, self.imports, self.active = School(), 0, {}
         await self.bring(FIRST)
         self.model.classes |= {"H1": [PLACES["H1"]], "H2": [PLACES["H2"]]}
+        self.model.above = ABOVE
 
     async def bring(self, parts: dict[str, Any]) -> None:
         self.imports += 1
@@ -247,11 +250,19 @@ async def stories(sut: ServiceUnderTest) -> dict[Any, list[Any]]:
 
 
 def plain(v: IndicatorActivated) -> Version:
-    lines = tuple((line.severity, exact(line.enter), exact(line.clear)) for line in v.warning_lines)
+    lines = plain_lines(v.warning_lines)
     said = (v.code, v.version, v.metric, v.level, v.window, v.comparison == "below", int(v.min_denominator))
     again = None if v.repetition is None else (v.repetition.severity, v.repetition.windows)
-    patience = (v.raise_after_windows, v.clear_after_windows, v.hold_days, again, v.grace_days)
+    patience = (v.raise_after_windows, v.clear_after_windows, v.hold_days, again, v.grace_days, tuple(map(plainly, v.overrides)))
     return Version(*said, "daily" if isinstance(v.evaluate, dict) else v.evaluate, lines, v.effective_from, *patience)
+
+
+def plain_lines(lines: Sequence[WarningLine]) -> tuple[tuple[str, Bound, Bound], ...]:
+    return tuple((line.severity, exact(line.enter), exact(line.clear)) for line in lines)
+
+
+def plainly(o: Override) -> model.Override:
+    return model.Override(o.kind, o.id, plain_lines(o.warning_lines), None if o.min_denominator is None else int(o.min_denominator))
 
 
 def exact(bound: Decimal | tuple[Decimal, Decimal]) -> Bound:
@@ -315,6 +326,9 @@ HISTORY: list[Op] = [
     ("activate", "h-patient"),
     ("activate", "i-closes-patiently"),
     ("activate", "j-outside"),
+    ("activate", "k-units"),
+    ("activate", "l-students"),
+    ("activate", "m-courses"),
     ("days", 4),
     ("dismiss", 0),
     some(10, [0, 2, 5, 6], "S3", "C2"),
@@ -331,6 +345,7 @@ HISTORY: list[Op] = [
     ("activate", "e-term"),
     ("learn", "S2"),
     ("activate", "h-patient"),
+    ("activate", "k-units"),
     about(26, "retracts", 0),
     about(27, "corrects", 14, 3, 6, "S3"),
     about(28, "retracts", 20),
@@ -338,6 +353,7 @@ HISTORY: list[Op] = [
     ("move", "S3"),
     ("activate", "j-outside"),
     some(18, [0, 1, 2, 3, 9], "S1", "C1", 3),
+    ("activate", "l-students"),
     ("days", 7),
     some(23, [0, 7, 8], "S2", "C1"),
     ("days", 8),

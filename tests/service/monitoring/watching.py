@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from libs.common.events.standards import IndicatorActivated, Repetition
-from tests.service.monitoring.world import indicator
+from tests.service.monitoring.world import indicator, own
 
 CODES: dict[str, list[IndicatorActivated]] = {
     "a-steps": [
@@ -84,6 +84,57 @@ CODES: dict[str, list[IndicatorActivated]] = {
             raise_after_windows=3,
             clear_after_windows=2,
         ),
+    ],
+    "k-units": [
+        indicator(
+            "k-units",
+            {"yellow": ("0.7", "0.8"), "red": ("0.2", "0.5")},
+            window="day",
+            overrides=[
+                own("department", "mech", {"orange": ("0.9", "0.9")}),
+                own("class", "C2", {"blue": ("0.5", "0.5")}, least=3),
+                own("course", "K1", {}),
+            ],
+        ),
+        indicator(
+            "k-units", {"blue": ("0.6", "0.6")}, version=2, evaluate="window_close", overrides=[own("department", "arts", {})]
+        ),
+    ],
+    "l-students": [
+        indicator(
+            "l-students",
+            {"yellow": ("0.6", "0.8")},
+            level="student",
+            window="month",
+            raise_after_windows=2,
+            overrides=[
+                own("programme", "cnc", {"blue": ("0.9", "0.9")}, least=2),
+                own("department", "arts", {}),
+                own("class", "H2", {"red": ("0.7", "0.7")}, least=4),
+            ],
+        ),
+        indicator(
+            "l-students",
+            {"yellow": ("0.6", "0.8")},
+            version=2,
+            level="student",
+            evaluate={"daily_at": "08:00"},
+            overrides=[own("department", "mech", {"blue": ("0.9", "0.9")}, least=3)],
+        ),
+    ],
+    "m-courses": [
+        indicator(
+            "m-courses",
+            {"yellow": ("0.5", "0.6")},
+            level="course",
+            evaluate="window_close",
+            window="day",
+            overrides=[
+                own("programme", "cnc", {"red": ("0.8", "0.8")}, least=3),
+                own("course", "K2", {}),
+                own("department", "arts", {}),
+            ],
+        )
     ],
     "f-day": [indicator("f-day", {"red": ("0.5", "0.5")}, level="homeroom", window="day", evaluate="window_close")],
 }

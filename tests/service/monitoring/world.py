@@ -23,7 +23,7 @@ from libs.common.events.gateway import Class, Course, Enrollment, Org, Person, R
 from libs.common.events.monitoring import WarningCleared, WarningEscalated, WarningRaised
 from libs.common.events.observations import CORRECTED, RETRACTED, TYPE
 from libs.common.events.planning import ImprovementOpened, ImprovementStarted
-from libs.common.events.standards import IndicatorActivated, WarningLine
+from libs.common.events.standards import IndicatorActivated, Override, WarningLine
 from libs.common.sqlite import pysqlite3
 from services.monitoring.jobs import JOBS
 from services.monitoring.service import service
@@ -107,6 +107,12 @@ def indicator(code: str = "rate", lines: Mapping[str, tuple[Any, Any]] | None = 
         "effective_from": date(2020, 1, 1),
     }
     return IndicatorActivated(**{**said, **changes})
+
+
+def own(kind: str, id: str, lines: Mapping[str, tuple[Any, Any]], least: int | None = None) -> Override:  # noqa: A002 - as the field is called
+    """What holds in a unit instead; without lines, nothing is judged there."""
+    said = [WarningLine(severity=severity, enter=enter, clear=clear) for severity, (enter, clear) in lines.items()]
+    return Override(kind=kind, id=id, warning_lines=said, min_denominator=None if least is None else Decimal(least), off=not said)
 
 
 def sent(id: str, numerator: Any = 1, denominator: Any = 1, *, day: str = "2026-03-02", **said: Any) -> bytes:  # noqa: A002 - as the attribute is called

@@ -71,7 +71,7 @@ def test_any_set_of_severities_with_lines_in_their_order_stands(severities: list
     random.shuffle(lines)
 
     assert faults_of(definition(comparison, *lines)) == []
-    assert [line.severity for line in definition(comparison, *lines).mildest_first().warning_lines] == sorted(
+    assert [line.severity for line in definition(comparison, *lines).in_order().warning_lines] == sorted(
         severities, key=SEVERITIES.index
     )
 
