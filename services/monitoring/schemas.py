@@ -147,6 +147,9 @@ class WarningView(View):
     numerator: Exact
     denominator: Exact
     line: Exact
+    override: dict[str, str] | None = Field(
+        description="The unit, `{kind: id}`, whose own line of that version it is; null: no unit's."
+    )
     raised_at: datetime
     improvement: UUID | None
     revision: int = Field(description="The revision of the window that was judged last.")
@@ -234,6 +237,7 @@ class ExplanationView(View):
     warning: UUID
     formula: dict[Literal["zh", "en"], str]
     version: int
+    override: dict[str, str] | None
     window: str
     start: date
     revision: int
@@ -253,6 +257,7 @@ class ExplanationView(View):
             warning=row.id,
             formula={"zh": zh, "en": en},
             version=row.version,
+            override=row.override,
             window=row.window,
             start=row.start,
             revision=row.revision,

@@ -35,7 +35,7 @@ async def define_indicator(
         faults.append(Fault(pointer="/metric", detail=f"the school has no metric {definition.metric!r}"))
     if faults:
         raise Invalid("the indicator cannot stand like this", faults)
-    definition = definition.mildest_first().model_copy(update={"metric": metric})
+    definition = definition.in_order().model_copy(update={"metric": metric})
     indicator = await find_indicator(tx.session, scope, code)
     if indicator is None:
         indicator = await _first(tx, scope, code)

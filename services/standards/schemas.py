@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from libs.common.events.standards import Override, WarningLine
 from libs.common.http import Body, View
 from services.standards.domain import LARGEST, PLACES, Definition, Status, status_of
 from services.standards.tables import IndicatorRow, VersionRow
 
 CODE = "^[a-z0-9][a-z0-9_-]{0,63}$"
 METRIC = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"  # its code or its alias
+MOST_WINDOWS = 60
+"""How many windows a warning line may look back on: five years of months."""
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -31,6 +34,14 @@ def _exact(value: object) -> Decimal:
     if -int(number.as_tuple().exponent) > PLACES:
         raise ValueError("a number has at most 6 decimals")
     return number
+
+
+def _bound(value: object) -> Decimal | tuple[Decimal, Decimal]:
+    if not isinstance(value, list | tuple):
+        return _exact(value)
+    if len(value) != 2:
+        raise ValueError("a band has two bounds: [low, high]")
+    return _exact(value[0]), _exact(value[1])
 
 
 def _plain(value: Decimal) -> Decimal:
@@ -65,20 +76,34 @@ def _evaluate(value: object) -> object:
     raise ValueError("'on_update', 'window_close' or {\"daily_at\": \"HH:MM\"}")
 
 
+_NUMBER: dict[str, Any] = {
+    "type": "number",
+    "exclusiveMinimum": -LARGEST,
+    "exclusiveMaximum": LARGEST,
+    "multipleOf": 0.000001,
+}
 Number = Annotated[
     Decimal,
     BeforeValidator(_exact),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": -LARGEST, "exclusiveMaximum": LARGEST, "multipleOf": 0.000001}),
+    WithJsonSchema(_NUMBER),
 ]
 Shown = Annotated[Decimal, AfterValidator(_plain), WithJsonSchema({"type": "number"})]
+Bound = Annotated[
+    Decimal | tuple[Decimal, Decimal],
+    BeforeValidator(_bound),
+    WithJsonSchema({"anyOf": [_NUMBER, {"type": "array", "prefixItems": [_NUMBER, _NUMBER], "minItems": 2, "maxItems": 2}]}),
+]
+"""A number, or of the comparison `outside` a band [low, high]."""
+Unit = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Positive = Annotated[Number, Field(gt=0)]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Severity = Literal["blue", "yellow", "orange", "red"]
 Level = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school"]
 Window = Annotated[
     Literal["day", "week", "month", "term", "year"],
     BeforeValidator(_not_yet(lesson="a lesson is a level, not a window: use level `lesson` with a day")),
 ]
-Comparison = Annotated[Literal["below", "above"], BeforeValidator(_not_yet(outside="later: only below and above are judged now"))]
+Comparison = Literal["below", "above", "outside"]
 Evaluate = Annotated[
     str | dict[str, str],
     BeforeValidator(_evaluate),
@@ -99,11 +124,55 @@ Evaluate = Annotated[
 
 
 class WarningLineBody(Body):
-    """Where warnings of a severity begin (`enter`: past it) and end (`clear`: no longer past it)."""
+    """Where warnings of a severity begin (`enter`: past it) and end (`clear`: no longer past it).
 
-    severity: Literal["blue", "yellow", "orange", "red"]
-    enter: Number
-    clear: Number
+    Numbers; of the comparison `outside` bands `[low, high]`, past which a value is below the low or above the high bound.
+    """
+
+    severity: Severity
+    enter: Bound
+    clear: Bound
+
+
+class RepetitionBody(Body):
+    """A severity that a warning has at least, once the latest `windows` windows with enough data are all past the mildest line."""
+
+    severity: Severity
+    windows: Annotated[int, Field(ge=2, le=MOST_WINDOWS)]
+
+
+class OverrideBody(Body):
+    """Lines of its own, or none, for what lies in a unit: exactly one unit, and either `warning_lines` (with a `min_denominator` where
+    that is another one, too) or `off`.
+    """
+
+    class_: Annotated[Unit | None, Field(alias="class")] = None
+    course: Unit | None = None
+    programme: Unit | None = None
+    department: Unit | None = None
+    warning_lines: Annotated[list[WarningLineBody] | None, Field(min_length=1, max_length=4)] = None
+    min_denominator: Positive | None = None
+    off: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        if len(self._units()) != 1:
+            raise ValueError("exactly one of class, course, programme and department")
+        if (self.warning_lines is None) != self.off:
+            raise ValueError("either warning_lines or off: true")
+        if self.off and self.min_denominator is not None:
+            raise ValueError("what is off has no min_denominator")
+        return self
+
+    def _units(self) -> list[tuple[str, str]]:
+        named = (("class", self.class_), ("course", self.course), ("programme", self.programme), ("department", self.department))
+        return [(kind, unit) for kind, unit in named if unit is not None]
+
+    def override(self) -> Override:
+        """Return what it says as a value of the domain."""
+        ((kind, unit),) = self._units()
+        lines = [WarningLine.model_validate(line.model_dump()) for line in self.warning_lines or ()]
+        return Override(kind=kind, id=unit, warning_lines=lines, min_denominator=self.min_denominator, off=self.off)
 
 
 class IndicatorIn(Body):
@@ -123,10 +192,34 @@ class IndicatorIn(Body):
     stale_after_days: Annotated[
         int | None, Field(ge=1, le=3660, description="Days without data after which an uncleared warning is stale; none: never.")
     ] = None
+    grace_days: Annotated[
+        int, Field(ge=0, le=366, description="With `window_close`: a window is judged so many days after its end.")
+    ] = 0
+    raise_after_windows: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=MOST_WINDOWS,
+            description="A warning begins once so many windows with enough data in a row are past the mildest line.",
+        ),
+    ] = 1
+    clear_after_windows: Annotated[
+        int, Field(ge=1, le=MOST_WINDOWS, description="It ends once so many in a row are not past the clear line of the mildest.")
+    ] = 1
+    hold_days: Annotated[
+        int,
+        Field(ge=0, le=3660, description="It ends in no window that starts less than so many days after the one that raised it."),
+    ] = 0
+    repetition: RepetitionBody | None = None
+    overrides: Annotated[
+        list[OverrideBody],
+        Field(max_length=1000, description="Other lines for units; of those that fit, the most specific counts."),
+    ] = []
 
     def definition(self) -> Definition:
         """Return what it says as a value of the domain."""
-        return Definition.model_validate(self.model_dump(exclude={"code"}))
+        said = self.model_dump(exclude={"code", "overrides"})
+        return Definition.model_validate({**said, "overrides": [each.override() for each in self.overrides]})
 
 
 class TemplateIn(Body):
@@ -145,8 +238,29 @@ class TemplateView(View):
 
 class WarningLineView(View):
     severity: str
-    enter: Shown
-    clear: Shown
+    enter: Shown | tuple[Shown, Shown]
+    clear: Shown | tuple[Shown, Shown]
+
+
+class OverrideView(View):
+    """As it was given: a unit by its kind, and `warning_lines` or `off`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    warning_lines: list[WarningLineView] | None = None
+    min_denominator: Shown | None = None
+    off: bool = False
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Self:
+        """Show what was kept."""
+        lines = said["warning_lines"] or None
+        return cls(**{said["kind"]: said["id"]}, warning_lines=lines, min_denominator=said["min_denominator"], off=said["off"])
+
+
+class RepetitionView(View):
+    severity: str
+    windows: int
 
 
 class IndicatorView(View):
@@ -167,6 +281,12 @@ class IndicatorView(View):
     warning_lines: list[WarningLineView]
     effective_from: date
     stale_after_days: int | None = None
+    grace_days: int = 0
+    raise_after_windows: int = 1
+    clear_after_windows: int = 1
+    hold_days: int = 0
+    repetition: RepetitionView | None = None
+    overrides: list[OverrideView] = []
     created_at: datetime
     created_by: str
     activated_at: datetime | None
@@ -175,12 +295,13 @@ class IndicatorView(View):
 
 def view(row: VersionRow, indicator: IndicatorRow) -> IndicatorView:
     """Show a version beside what its indicator says of it."""
+    overrides = [OverrideView.of(each) for each in row.definition.get("overrides", ())]
     return IndicatorView(
         code=row.code,
         version=row.version,
         status=status_of(row.version, indicator.active),
         newest_version=indicator.newest,
-        **row.definition,
+        **{**row.definition, "overrides": overrides},
         created_at=row.created_at,
         created_by=row.created_by,
         activated_at=row.activated_at,

@@ -50,6 +50,8 @@ def value(name: str, annotation: Any) -> Any:
         return value(name, inner[0])
     if get_origin(annotation) is list:
         return [value(name, *get_args(annotation))]
+    if get_origin(annotation) is dict:
+        return {name: value(name, get_args(annotation)[1])}
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return sample(annotation)
     simple = {

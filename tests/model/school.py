@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
 SEVERITIES = ["blue", "yellow", "orange", "red"]
 NEVER = date.min
+Bound = Fraction | tuple[Fraction, Fraction]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Version:
-    """An indicator's version; `lines` are (severity, enter, clear), mildest first."""
+    """An indicator's version; `lines` are (severity, enter, clear), mildest first; enter and clear are numbers, or pairs: bands."""
 
     code: str
     version: int
@@ -44,8 +45,31 @@ class Version:
     below: bool
     least: int
     when: str  # "on_update", "window_close" or "daily"
-    lines: tuple[tuple[str, Fraction, Fraction], ...]
+    lines: tuple[tuple[str, Bound, Bound], ...]
     since: date
+    raise_after: int = 1
+    clear_after: int = 1
+    hold: int = 0
+    repetition: tuple[str, int] | None = None
+    grace: int = 0
+    overrides: tuple[Override, ...] = ()
+    off: bool = False
+
+    def past(self, value: Fraction, limit: Bound) -> bool:
+        """Whether a value is past an `enter` or `clear`; one that is a pair is passed on either side."""
+        if isinstance(limit, tuple):
+            return value < limit[0] or value > limit[1]
+        return value < limit if self.below else value > limit
+
+
+@dataclass(frozen=True)
+class Override:
+    """What holds in a unit instead: `lines` empty: the indicator is off there; `least` None: as elsewhere."""
+
+    kind: str
+    id: str
+    lines: tuple[tuple[str, Bound, Bound], ...]
+    least: int | None
 
 
 Key = tuple[str, str, str]  # indicator, level, subject
@@ -63,6 +87,7 @@ class School:
     homes: dict[str, list[tuple[date, date, str]]] = field(default_factory=dict)  # from, before, homeroom
     students: set[str] = field(default_factory=set)
     terms: list[tuple[date, date]] = field(default_factory=list)
+    above: dict[str, dict[str, str]] = field(default_factory=dict)  # courses and programmes: the units above them
 
     def send(self, event: Sent) -> None:
         """The same id counts once."""
@@ -72,14 +97,14 @@ class School:
 
     def activate(self, version: Version, today: date) -> None:
         if version.when == "window_close":
-            self.inputs.append(("closed", (version, self.newest_closed(version.window, today))))
+            self.inputs.append(("closed", (version, self.newest_closed(version, today))))
         self.inputs.append(("activated", version))
 
     def close(self, today: date) -> None:
         """The clock goes on to another day: windows close, and what is judged daily is judged."""
         for version in [what for kind, what in self.inputs if kind == "activated"]:
             if version.when == "window_close":
-                self.inputs.append(("closed", (version, self.newest_closed(version.window, today))))
+                self.inputs.append(("closed", (version, self.newest_closed(version, today))))
             elif version.when == "daily":
                 self.inputs.append(("daily", version))
 
@@ -101,8 +126,9 @@ class School:
                 return max((start for start, end in self.terms if start <= day < end), default=None)
         return day
 
-    def newest_closed(self, window: str, today: date) -> date:
-        """Start of the newest window that has ended."""
+    def newest_closed(self, version: Version, today: date) -> date:
+        """Start of the newest window that has ended, its grace with it."""
+        window, today = version.window, today - timedelta(version.grace)
         if window == "term":
             return max((start for start, end in self.terms if end <= today), default=NEVER)
         start = self.start(window, today)
@@ -124,6 +150,24 @@ class School:
 
     def _place(self, class_: str, day: date) -> dict[str, str]:
         return next((place for since, place in reversed(self.classes.get(class_, [])) if since <= day), {})
+
+    def form(self, v: Version, level: str, subject: str, day: date) -> Version:
+        """The version as it judges a subject as of a day: with what holds in the most specific of its units."""
+        units = {level: subject} if level in {"course", "programme", "department"} else {}
+        if level in {"course", "programme"}:
+            units |= self.above.get(subject, {})
+        class_ = subject if level in {"class", "homeroom"} else None
+        if level == "student":
+            homes = [home for since, before, home in self.homes.get(subject, []) if since <= day < before]
+            class_ = homes[-1] if homes else None
+        if class_ is not None:
+            place = self._place(class_, day)
+            units |= {"class": class_, **{kind: unit for kind, unit in place.items() if kind != "course" or level == "class"}}
+        for kind in ("class", "course", "programme", "department"):
+            for o in v.overrides:
+                if (o.kind, o.id) == (kind, units.get(kind)):
+                    return replace(v, lines=o.lines or v.lines, least=v.least if o.least is None else o.least, off=not o.lines)
+        return v
 
     # --- what stands ----------------------------------------------------------------------------------------------------
 
@@ -171,13 +215,14 @@ class School:
 
 @dataclass
 class Telling:
-    """Sums, open episodes (severity, dismissed) and the steps that led there."""
+    """Sums, open episodes (severity, dismissed; the window that raised it) and the steps that led there."""
 
     school: School
     versions: list[Version] = field(default_factory=list)
     through: dict[tuple[str, int], date] = field(default_factory=dict)
     sums: dict[tuple[str, str, str, str], dict[date, tuple[int, int]]] = field(default_factory=lambda: defaultdict(dict))
     open: dict[Key, tuple[str, bool]] = field(default_factory=dict)
+    began: dict[Key, date] = field(default_factory=dict)
     steps: list[tuple[Any, ...]] = field(default_factory=list)
 
     def count(self, place: int, content: Content) -> None:
@@ -192,9 +237,9 @@ class Telling:
             for code in sorted({v.code for v in self.versions}):
                 v = self.in_force(code, content.day)
                 if v is not None and (v.metric, v.level) == (content.metric, level) and v.when != "daily":
-                    start = self.school.start(v.window, content.day)
-                    if start is not None and self.deciding(v, subject) == start:
-                        self.judge(place, v, subject, start)
+                    start, form = self.school.start(v.window, content.day), self.school.form(v, level, subject, content.day)
+                    if start is not None and self.deciding(form, subject) == start:
+                        self.judge(place, form, subject, start)
 
     def in_force(self, code: str, day: date) -> Version | None:
         covering = [v for v in self.versions if v.code == code and v.since <= day]
@@ -208,21 +253,32 @@ class Telling:
 
     def judge(self, place: int, v: Version, subject: str, start: date) -> None:
         """Decide what the window's sum means for the episode of (indicator, subject)."""
+        if v.off:
+            return
         n, d = self.sums[v.metric, v.level, subject, v.window][start]
-        value, sign = Fraction(n, d), 1 if v.below else -1
-        passed = [severity for severity, enter, _ in v.lines if sign * value < sign * enter]
+        values = self.latest(v, subject, start)
+        passed = [severity for severity, enter, _ in v.lines if v.past(values[0], enter)]
+        bad = [v.past(value, v.lines[0][1]) for value in values]
+        if v.repetition is not None and bad[: v.repetition[1]] == [True] * v.repetition[1]:
+            passed = sorted([*passed, v.repetition[0]], key=SEVERITIES.index)
+        good = [not v.past(value, v.lines[0][2]) for value in values][: v.clear_after] == [True] * v.clear_after
         key = (v.code, v.level, subject)
         severity, dismissed = self.open.get(key, (None, False))
         if severity is None:
-            if passed:
-                self.open[key] = (passed[-1], False)
+            if passed and bad[: v.raise_after] == [True] * v.raise_after:
+                self.open[key], self.began[key] = (passed[-1], False), start
                 self.steps.append((*key, place, "raised", passed[-1], n, d))
         elif not dismissed and passed and SEVERITIES.index(passed[-1]) > SEVERITIES.index(severity):
             self.open[key] = (passed[-1], False)
             self.steps.append((*key, place, "escalated", passed[-1], n, d))
-        elif not passed and sign * value >= sign * v.lines[0][2]:
+        elif not passed and good and (v.hold == 0 or (start - self.began[key]).days >= v.hold):
             del self.open[key]
             self.steps.append((*key, place, "ended" if dismissed else "cleared", None, n, d))
+
+    def latest(self, v: Version, subject: str, start: date) -> list[Fraction]:
+        """The values of the windows with enough denominator through that one, newest first."""
+        cells = self.sums[v.metric, v.level, subject, v.window]
+        return [Fraction(*cells[s]) for s in sorted(cells, reverse=True) if s <= start and cells[s][1] >= v.least]
 
     def activate(self, place: int, version: Version) -> None:
         """Each subject's deciding window is judged at once, by the version in force at the newest observation in it."""
@@ -230,17 +286,25 @@ class Telling:
         here = [v for v in self.versions if (v.code, v.metric, v.level) == (version.code, version.metric, version.level)]
         for subject in self._subjects(version):
             for v in sorted(here, key=lambda v: (v.since, v.version), reverse=True):
-                start = self.deciding(v, subject)
-                if start is not None and self.in_force(v.code, self._newest_day(v, subject, start)) is v:
-                    self.judge(place, v, subject, start)
+                if due := self.due(v, subject):
+                    self.judge(place, due[0][0], subject, due[0][1])
                     break
+
+    def due(self, v: Version, subject: str) -> list[tuple[Version, date]]:
+        """Where a version judges a subject by the clock, in the form that holds as of the newest observation in its window."""
+        found = []
+        for least in dict.fromkeys([v.least, *(o.least for o in v.overrides if o.least is not None)]):
+            start = self.deciding(replace(v, least=least), subject)
+            if start is not None and self.in_force(v.code, day := self._newest_day(v, subject, start)) is v:
+                form = self.school.form(v, v.level, subject, day)
+                found += [(form, start)] if form.least == least else []
+        return found
 
     def judge_daily(self, place: int, v: Version) -> None:
         """Each subject's deciding window is judged, whatever changed it since the day before."""
         for subject in self._subjects(v):
-            start = self.deciding(v, subject)
-            if start is not None and self.in_force(v.code, self._newest_day(v, subject, start)) is v:
-                self.judge(place, v, subject, start)
+            if due := self.due(v, subject):
+                self.judge(place, due[0][0], subject, due[0][1])
 
     def close(self, place: int, v: Version, newest: date) -> None:
         """Judge each window that has ended since the last time, once, in order."""
@@ -250,9 +314,11 @@ class Telling:
             return
         for subject in self._subjects(v):
             cells = self.sums[v.metric, v.level, subject, v.window]
-            for start in sorted(s for s, (_, d) in cells.items() if after < s <= newest and d >= v.least):
-                if self.in_force(v.code, self._newest_day(v, subject, start)) is v:
-                    self.judge(place, v, subject, start)
+            for start in sorted(s for s, (_, d) in cells.items() if after < s <= newest and d > 0):
+                if self.in_force(v.code, day := self._newest_day(v, subject, start)) is v:
+                    form = self.school.form(v, v.level, subject, day)
+                    if cells[start][1] >= form.least:
+                        self.judge(place, form, subject, start)
 
     def _subjects(self, v: Version) -> list[str]:
         return sorted({subject for metric, level, subject, _ in self.sums if (metric, level) == (v.metric, v.level)})

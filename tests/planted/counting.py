@@ -79,8 +79,8 @@ COUNTING = (
         (
             Edit(
                 "services/monitoring/domain/episodes.py",
-                "return value < limit if self.below else value > limit",
-                "return value <= limit if self.below else value >= limit",
+                "return value < limit if under else value > limit",
+                "return value <= limit if under else value >= limit",
             ),
         ),
         (

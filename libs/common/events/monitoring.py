@@ -51,10 +51,11 @@ class WarningRaised(Event, type="monitoring.warning_raised", about="warning"):
     """A subject passed a warning line: a new episode of (indicator, subject).
 
     `start` is the first day of the deciding window. `value`, `numerator`, `denominator` and `line` are exact decimals in
-    the metric's unit; `clear` is the value at which the episode ends. `places` say where the subject belongs
+    the metric's unit; `clear` is the value at which the episode ends; `comparison` says on which side of the line the value is,
+    `below` or `above`: of a band, `line` and `clear` are the bounds of that side. `places` say where the subject belongs
     (`school:…`, `unit:…`, `course:…`, `class:…`, `student:…`, `teacher:…`, `level:…`): who may see it follows from them.
     `observed_at` is when the request that caused it was taken in, None where no single one did. `revision` says which revision
-    of the window was judged: late data and corrections make further ones.
+    of the window was judged: late data and corrections make further ones. `override` is the unit, `{kind: id}`, whose own line it was.
     """
 
     warning: UUID
@@ -79,6 +80,7 @@ class WarningRaised(Event, type="monitoring.warning_raised", about="warning"):
     places: list[str]
     kind: str = "ratio"
     revision: int | None = None
+    override: dict[str, str] | None = None
 
 
 class WarningEscalated(Event, type="monitoring.warning_escalated", about="warning"):

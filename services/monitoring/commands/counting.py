@@ -25,6 +25,7 @@ from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
 from services.monitoring.domain.log import Ints, Stretch
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
+from services.monitoring.queries.history import History
 from services.monitoring.queries.log import Logged, list_standing_of
 from services.monitoring.queries.schools import School
 
@@ -262,7 +263,8 @@ class _Bench:
     school: School
     ledger: Ledger
     running: dict[Cell, Sum]
-    deciding: dict[tuple[Indicator, int], int]
+    deciding: dict[tuple[Indicator, int, int], int]  # version, least denominator, series
+    history: History
 
     @classmethod
     async def prepare(cls, tx: Transaction, school: School, watched: Sequence[_Watched]) -> _Bench:
@@ -275,14 +277,16 @@ class _Bench:
         keys: dict[tuple[str, str], set[int]] = defaultdict(set)
         for each in watched:
             keys[each.entry.metric, each.level].add(each.series)
-        deciding = {}
+        deciding, history = {}, History()
         for place, series in keys.items():
             for versions in school.watch[place].values():
                 for indicator in versions:
                     through = _judged_through(school, indicator)
-                    found = await bulk.find_deciding(tx, sorted(series), indicator.window, indicator.min_denominator, through)
-                    deciding.update({(indicator, key): start for key, start in found.items()})
-        return cls(school, ledger, running, deciding)
+                    for least in indicator.leasts:
+                        found = await bulk.find_deciding(tx, sorted(series), indicator.window, least, through)
+                        deciding.update({(indicator, least, key): start for key, start in found.items()})
+                        await history.read(tx, indicator, least, cells, series, through, running)
+        return cls(school, ledger, running, deciding, history)
 
     def judge(self, each: _Watched) -> None:
         """Add one observation to the running sums of one subject and judge each indicator there."""
@@ -294,21 +298,22 @@ class _Bench:
             self.running[cell] = added if before is None else before + added
         for code, versions in self.school.watch[entry.metric, each.level].items():
             indicator = in_force(self.school.versions[code], entry.day)
-            if indicator not in versions or len(versions) > 1 or indicator.daily_at is not None:
+            if indicator not in versions or len(versions) > 1 or indicator.daily_at is not None or indicator.overridden:
                 self._notice(each, versions)
             if indicator is None or indicator not in versions or indicator.window not in each.starts:
                 continue
             start = each.starts[indicator.window]
             if indicator.daily_at is not None or not _judged_now(self.school, indicator, start):
                 continue
-            total = self.running[key, indicator.window, start]
-            episode = self.ledger.episode(code, each.word, self.deciding.get((indicator, key)))
-            after, step, line = judge(episode, indicator, start, total)
+            form = self.school.form(indicator, (each.level, each.subject), entry.day, entry.subjects.get("class"))
+            total, deciding = self.running[key, form.window, start], (indicator, form.min_denominator, key)
+            episode = self.ledger.episode(code, each.word, self.deciding.get(deciding))
+            after, step, line = judge(episode, form, start, total, self.history.before(form, key, start, self.running))
             if after.deciding != start:
                 continue
-            self.deciding[indicator, key] = start
+            self.deciding[deciding] = start
             if step is not None or after.severity is not None:
-                self.ledger.take(_judged(each, indicator, start, total), step, line)
+                self.ledger.take(_judged(each, form, start, total), step, line)
 
     def _notice(self, each: _Watched, versions: Sequence[Indicator]) -> None:
         """An observation that a version does not judge may still make a newer window decide for what that version judges."""
@@ -317,9 +322,10 @@ class _Bench:
             if start is None or not _judged_now(self.school, version, start):
                 continue
             total = self.running[each.series, version.window, start]
-            if total.denominator >= version.min_denominator and total.denominator > 0:
-                key = (version, each.series)
-                self.deciding[key] = max(start, self.deciding.get(key, start))
+            for least in version.leasts:
+                if total.denominator >= least and total.denominator > 0:
+                    key = (version, least, each.series)
+                    self.deciding[key] = max(start, self.deciding.get(key, start))
 
 
 def _judged(each: _Watched, indicator: Indicator, start: int, total: Sum) -> Judged:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from libs.common.database import Transaction
 from services.monitoring.commands.warnings import Judged, Ledger
@@ -12,6 +12,7 @@ from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
 from services.monitoring.domain.story import closed_cause, daily_cause
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
+from services.monitoring.queries.history import classes_taught, find_earlier
 from services.monitoring.queries.schools import School, changed
 from services.monitoring.queries.totals import (
     delete_totals,
@@ -63,30 +64,58 @@ async def judge_all(
     left = set(subjects)
     versions = [only] if only is not None else school.watch[place][code]
     for version in sorted(versions, key=lambda v: (v.effective_from, v.version), reverse=True):
-        found = await _deciding(tx, school, version, sorted(left))
+        found = await _deciding(tx, school, version, {key: subjects[key][1] for key in left})
         left -= found.keys()
+        earlier = await find_earlier(tx, {key: (form, start) for key, (form, start, _) in found.items()})
         for key in (key for key in subjects if key in found):  # in order of the subjects' codes
-            start, total = found[key]
-            _judge(ledger, version, subjects[key], start, total, cause, row.position)
+            _judge(ledger, subjects[key], found[key], earlier.get(key, ()), cause, row.position)
     await ledger.write()
 
 
-async def _deciding(tx: Transaction, school: School, version: Indicator, series: list[int]) -> dict[int, tuple[int, Sum]]:
-    """Deciding windows, with their sums, of those series whose newest observation there this version judges."""
+async def _deciding(
+    tx: Transaction, school: School, version: Indicator, names: Mapping[int, str]
+) -> dict[int, tuple[Indicator, int, Sum]]:
+    """Deciding windows, with the form that judges them and their sums, of those series whose newest observation there this version
+    judges. `names` are the subjects of the series.
+    """
     through = school.judged_through.get((version.code, version.version), -1) if version.evaluate == LATE else None
-    starts = await bulk.find_deciding(tx, series, version.window, version.min_denominator, through)
+    judged: dict[int, tuple[Indicator, int]] = {}
+    for least in version.leasts:
+        starts = await bulk.find_deciding(tx, sorted(names.keys() - judged.keys()), version.window, least, through)
+        judged |= {key: (form, starts[key]) for key, form in (await _forms(tx, school, version, least, names, starts)).items()}
+    totals = await bulk.find_totals(tx, [(key, version.window, start) for key, (_, start) in judged.items()])
+    return {key: (form, start, totals[key, version.window, start]) for key, (form, start) in judged.items()}
+
+
+async def _forms(
+    tx: Transaction, school: School, version: Indicator, least: int, names: Mapping[int, str], starts: Mapping[int, int]
+) -> dict[int, Indicator]:
+    """The form with that least denominator in which a version judges each series' window (by its start), as of the newest
+    observation in it; none where that is another version's, or another form's.
+    """
     spans = [(key, *days) for key, start in starts.items() for days in school.calendar.days(version.window, start)]
-    newest = await bulk.find_newest_days(tx, spans)
-    versions = school.versions[version.code]
-    judged = {key: start for key, start in starts.items() if key in newest and in_force(versions, newest[key]) is version}
-    totals = await bulk.find_totals(tx, [(key, version.window, start) for key, start in judged.items()])
-    return {key: (start, totals[key, version.window, start]) for key, start in judged.items()}
+    newest, versions = await bulk.find_newest_days(tx, spans), school.versions[version.code]
+    mine = {key: newest[key] for key in starts if key in newest and in_force(versions, newest[key]) is version}
+    taught: Mapping[tuple[str, int], str] = {}
+    if version.overridden and version.level == "lesson":
+        taught = await classes_taught(tx.session, school, version.metric, set(mine.values()))
+    forms = {
+        key: school.form(version, (version.level, names[key]), day, taught.get((names[key], day))) for key, day in mine.items()
+    }
+    return {key: form for key, form in forms.items() if form.min_denominator == least}
 
 
-def _judge(ledger: Ledger, version: Indicator, subject: tuple[int, str], start: int, total: Sum, cause: str, place: int) -> None:
-    word, name = subject
-    _, step, line = judge(ledger.episode(version.code, word, start), version, start, total)
-    ledger.take(Judged(version, version.level, name, word, start, total, cause, place), step, line)
+def _judge(
+    ledger: Ledger,
+    subject: tuple[int, str],
+    deciding: tuple[Indicator, int, Sum],
+    earlier: Sequence[Sum],
+    cause: str,
+    place: int,
+) -> None:
+    (word, name), (form, start, total) = subject, deciding
+    _, step, line = judge(ledger.episode(form.code, word, start), form, start, total, earlier)
+    ledger.take(Judged(form, form.level, name, word, start, total, cause, place), step, line)
 
 
 async def start_closing(tx: Transaction, school: School, indicator: Indicator) -> int | None:
@@ -106,8 +135,8 @@ async def start_closing(tx: Transaction, school: School, indicator: Indicator) -
 
 
 def _newest_closed(school: School, indicator: Indicator, tx: Transaction) -> int:
-    """Start of the newest window that has ended; -1 where none has."""
-    newest = school.calendar.newest_closed(indicator.window, school.calendar.day_of(tx.now))
+    """Start of the newest window that has ended, the days of grace with it; -1 where none has."""
+    newest = school.calendar.newest_closed(indicator.window, school.calendar.day_of(tx.now) - indicator.grace_days)
     return -1 if newest is None else newest
 
 
@@ -156,20 +185,28 @@ async def _close(tx: Transaction, position: int, school: School, metric: str, le
     row = await tx.session.get(IndicatorRow, (school.id, indicator.code, indicator.version))
     assert row is not None
     metric_id = school.metric_ids[metric]
-    versions = school.versions[indicator.code]
     starts = await list_starts(tx.session, metric_id, LEVEL_CODE[level], indicator.window, through, newest)
     story = {"school_id": school.id, "code": indicator.code, "version": indicator.version}
     tx.append(MomentRow, what="closed", position=position, start=newest, **story)
     for start in starts:
-        closed = await latest_closed(tx.session, metric_id, LEVEL_CODE[level], indicator.window, start, indicator.min_denominator)
-        school.words.update({(level, name): word for _, word, name, _ in closed})
-        ledger = await Ledger.open(tx, school, {indicator.code}, {word for _, word, _, _ in closed})
-        days = school.calendar.days(indicator.window, start)
-        newest_days = await bulk.find_newest_days(tx, [(key, *span) for key, *_ in closed for span in days])
-        cause = closed_cause(indicator, start)
-        for key, word, name, total in closed:
-            if key in newest_days and in_force(versions, newest_days[key]) is indicator:
-                _judge(ledger, indicator, (word, name), start, total, cause, position)
-        await ledger.write()
+        for least in indicator.leasts:
+            await _close_window(tx, position, school, (metric_id, LEVEL_CODE[level]), indicator, least, start)
     row.judged_through = newest
     school.judged_through[indicator.code, indicator.version] = newest
+
+
+async def _close_window(
+    tx: Transaction, position: int, school: School, place: tuple[int, int], indicator: Indicator, least: int, start: int
+) -> None:
+    """Judge one closed window of all subjects that have that least denominator in it, and are judged from that on."""
+    closed = await latest_closed(tx.session, *place, indicator.window, start, least)
+    school.words.update({(indicator.level, name): word for _, word, name, _ in closed})
+    ledger = await Ledger.open(tx, school, {indicator.code}, {word for _, word, _, _ in closed})
+    names, starts = {key: name for key, _, name, _ in closed}, {key: start for key, *_ in closed}
+    forms = await _forms(tx, school, indicator, least, names, starts)
+    earlier = await find_earlier(tx, {key: (form, start) for key, form in forms.items()})
+    for key, word, name, total in closed:
+        if key in forms:
+            deciding = (forms[key], start, total)
+            _judge(ledger, (word, name), deciding, earlier.get(key, ()), closed_cause(indicator, start), position)
+    await ledger.write()

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from libs.common.database import Transaction
 from libs.common.events.monitoring import WarningRevised, WarningWithdrawn
 from services.monitoring.commands.warnings import Judged, Ledger, identity
-from services.monitoring.domain.episodes import Line, Step, Sum, decimal, value_of
-from services.monitoring.domain.story import Spell, Teller
+from services.monitoring.domain.episodes import Indicator, Line, Step, Sum, decimal, value_of
+from services.monitoring.domain.story import Spell, Teller, Turn
 from services.monitoring.domain.windows import from_day
 from services.monitoring.queries.schools import School
 from services.monitoring.queries.story import Pair
@@ -156,7 +156,13 @@ class _Agreement:
             return
         if (turn := spell.raised) is not None:
             judged = replace(judged, cause=turn.cause, place=turn.place, taught=turn.taught)
-        self.ledger.take(judged, Step.RAISED, Line(severity, line or 0, 0))
+        self.ledger.take(judged, Step.RAISED, Line(severity, line or 0, 0), self._by(spell))
+        self._begin(self.ledger.open_[self.story.code, self.story.word])
+
+    def _begin(self, warning: WarningRow) -> None:
+        """The story says in which window the warning began."""
+        if (began := self.story.teller.episode.began) is not None:
+            warning.began = began
 
     def _stand(self, warning: WarningRow, spell: Spell) -> None:
         """The warning stands; say so where that, or its severity, is not what it was."""
@@ -172,6 +178,11 @@ class _Agreement:
             if warning.status in {"cleared", "withdrawn"}:
                 warning.status, warning.was = warning.was or "open", None
         warning.severity, warning.line = severity, line
+        if (by := self._by(spell)) is not None:
+            warning.version, warning.override = by.version, by.override
+        elif self.story.begun is not None and self.story.begun.line is not None:
+            warning.version, warning.override = self.story.begun.version, self.story.begun.override
+        self._begin(warning)
         judged = self._judged()
         if judged is not None:
             total = judged.total
@@ -186,11 +197,19 @@ class _Agreement:
 
     def _severity(self, spell: Spell) -> tuple[str | None, int | None]:
         """Severity of the story's open episode, and the line that made it so."""
-        for turn in reversed(self.story.teller.turns):
-            if turn.step in {Step.RAISED, Step.ESCALATED} and turn.place >= spell.begin:
-                return turn.severity, turn.line
+        if (turn := self._worst(spell)) is not None:
+            return turn.severity, turn.line
         begun = self.story.begun
         return (None, None) if begun is None else (begun.severity, begun.line)
+
+    def _by(self, spell: Spell) -> Indicator | None:
+        """Whose line made it so; None where that was before this telling."""
+        turn = self._worst(spell)
+        return None if turn is None else turn.indicator
+
+    def _worst(self, spell: Spell) -> Turn | None:
+        turns = (turn for turn in reversed(self.story.teller.turns) if turn.place >= spell.begin)
+        return next((turn for turn in turns if turn.step in {Step.RAISED, Step.ESCALATED}), None)
 
     def _judged(self) -> Judged | None:
         """What was judged last, which the story's open episode shows."""

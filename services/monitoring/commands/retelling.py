@@ -18,6 +18,7 @@ from services.monitoring.commands.reconciling import Retold, Why, reconcile
 from services.monitoring.domain.attribution import LEVEL_CODE, NAMED, series_key
 from services.monitoring.domain.episodes import Episode, Indicator, Sum
 from services.monitoring.domain.story import Moment, Teller, Told
+from services.monitoring.queries.history import classes_taught
 from services.monitoring.queries.log import Logged, list_standing
 from services.monitoring.queries.schools import School
 from services.monitoring.queries.story import Pair, last_turns, list_moments, list_of_stories
@@ -74,6 +75,7 @@ class _Telling:
     told: dict[Subject, list[Told]]
     before: dict[Pair, TurnRow]
     moments: dict[str, list[MomentRow]]
+    taught: dict[str, dict[tuple[str, int], str]] = field(default_factory=lambda: defaultdict(dict))
     warnings: dict[Pair, list[WarningRow]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
@@ -91,6 +93,8 @@ class _Telling:
         for moment in await list_moments(tx.session, school.id, codes):
             moments[moment.code].append(moment)
         telling = cls(school, since, days, told, await last_turns(tx.session, school.id, codes, words, since), moments)
+        if since > 1:
+            telling.taught |= await _taught(tx, school, codes, days, since)
         for warning in await list_of_stories(tx.session, school.id, codes, words):
             if (warning.indicator, warning.subject_word) in pairs:
                 telling.warnings[warning.indicator, warning.subject_word].append(warning)
@@ -98,13 +102,18 @@ class _Telling:
 
     def tell(self, code: str, subject: Subject, word: int) -> Retold:
         turn = self.before.get((code, word))
-        episode = Episode() if turn is None else Episode(turn.severity, turn.quiet)
+        episode = Episode() if turn is None else Episode(turn.severity, turn.quiet, began=turn.began)
         before = [moment for moment in self.moments[code] if moment.position < self.since]
         early = [version for moment in before if (version := self._activated(moment)) is not None]
         through = {m.version: m.start for m in before if m.what == "closed" and m.version is not None and m.start is not None}
         after = [self._moment(m) for m in self.moments[code] if m.position >= self.since and m.subject_word in {None, word}]
         later = [moment.version for moment in after if moment.what == "activated" and moment.version is not None]
-        teller = Teller(subject[0], self.school.calendar, early, later, episode, self.days[subject], through)
+
+        def form(version: Indicator, day: int, taught: str | None) -> Indicator:
+            return self.school.form(version, subject, day, taught)
+
+        about = (subject[0], self.school.calendar, early, later, episode, self.days[subject], through)
+        teller = Teller(*about, form, dict(self.taught[subject[1]] if subject[0] == "lesson" else {}))
         teller.tell(self.told.get(subject, ()), after)
         return Retold(code, subject, word, teller, turn if episode.severity is not None else None)
 
@@ -142,6 +151,19 @@ async def _read(tx: Transaction, school: School, metrics: Mapping[Subject, set[s
 def _told(school: School, o: Logged) -> Told:
     total = Sum(o.numerator, o.denominator, 1, newest_at(school, o))
     return Told(o.place, o.metric, o.day, total, f"{o.source}|{o.event}", o.references.get("class"))
+
+
+async def _taught(
+    tx: Transaction, school: School, codes: Iterable[str], days: Mapping[Subject, Mapping[tuple[str, int], Sum]], since: int
+) -> dict[str, dict[tuple[str, int], str]]:
+    """By lesson: the class that its observations before a place named last, by metric and day; where an indicator asks for it."""
+    asking = {v.metric for code in codes for v in school.versions[code] if v.overridden and v.level == "lesson"}
+    found: dict[str, dict[tuple[str, int], str]] = defaultdict(dict)
+    for metric in sorted(asking):
+        named = {day for (level, _), by_day in days.items() if level == "lesson" for of, day in by_day if of == metric}
+        for (lesson, day), class_ in (await classes_taught(tx.session, school, metric, named, since)).items():
+            found[lesson][metric, day] = class_
+    return found
 
 
 async def _days(tx: Transaction, school: School, metrics: Mapping[Subject, set[str]]) -> dict[Subject, dict[tuple[str, int], Sum]]:
@@ -182,6 +204,8 @@ async def _replace_turns(tx: Transaction, school: School, retold: list[Retold], 
             "quiet": turn.quiet,
             "version": turn.indicator.version if turn.indicator is not None else 0,
             "line": turn.line,
+            "began": turn.began,
+            "override": None if turn.indicator is None else turn.indicator.override,
         }
         for each in retold
         for turn in each.teller.turns

@@ -14,6 +14,7 @@ from libs.common.database import Transaction, in_batches
 from libs.common.events.gateway import RosterImported
 from services.monitoring.commands.counting import entry_of, recount
 from services.monitoring.commands.judging import refill
+from services.monitoring.commands.overrides import judged_otherwise
 from services.monitoring.commands.reconciling import Why
 from services.monitoring.commands.retelling import retell
 from services.monitoring.domain.attribution import LEVEL_CODE, Roster, first_differences
@@ -141,7 +142,8 @@ async def _rebuild_terms(tx: Transaction, row: SchoolRow, school: School, why: W
 
 async def _reattribute(tx: Transaction, row: SchoolRow, school: School, before: Roster, why: Why) -> None:
     """Observations count for other subjects by the new roster: those that named an id which is known now, and those of classes
-    and students that moved, from the day of the move on.
+    and students that moved, from the day of the move on. Where indicators have other lines for units, subjects that lie in
+    another one now are judged by those.
     """
     changed: dict[tuple[str, str], set[str]] = defaultdict(set)
     first: int | None = None
@@ -158,6 +160,10 @@ async def _reattribute(tx: Transaction, row: SchoolRow, school: School, before: 
             come += [msgspec.structs.replace(entry, subjects=found)] if found else []
         for place, subjects in (await recount(tx, school, gone, come)).items():
             changed[place] |= subjects
+    others, since = await judged_otherwise(tx, school, before)
+    for place, subjects in others.items():
+        changed[place] |= subjects
+    first = min((place for place in (first, since) if place is not None), default=None)
     if first is not None:
         await retell(tx, row, school, changed, first, why)
 

@@ -95,23 +95,30 @@ class Ledger:
     def episode(self, code: str, word: int, deciding: int | None) -> Episode:
         """Where the (indicator, subject) stands."""
         row = self.open_.get((code, word))
-        return Episode(deciding=deciding) if row is None else Episode(row.severity, row.status == "dismissed", deciding)
+        if row is None:
+            return Episode(deciding=deciding)
+        return Episode(row.severity, row.status == "dismissed", deciding, row.began)
 
-    def take(self, judged: Judged, step: Step | None, line: Line | None) -> None:
-        """Note what judging a deciding window led to."""
+    def take(self, judged: Judged, step: Step | None, line: Line | None, by: Indicator | None = None) -> None:
+        """Note what judging a deciding window led to; `by`: whose line it is, where that is not what judged last."""
+        by = judged.indicator if by is None else by
         key = (judged.indicator.code, judged.word)
+        said: dict[str, Any] = {}
+        if line is not None:
+            said = {"severity": line.severity, "line": decimal(line.enter), "version": by.version}
+            said |= {} if by.override is None else {"override": by.override}
         if step is Step.RAISED and line is not None:
-            row = self.open_[key] = self._new(judged, line)
+            row = self.open_[key] = self._new(judged, line, by)
             self.raised.append((row, judged))
-            self._note(row, judged, step, {"severity": line.severity, "line": decimal(line.enter), "version": row.version})
+            self._note(row, judged, step, said)
             return
         if (found := self.open_.get(key)) is None:
             return
         row = found
         self.last[row.id] = (row, judged)
         if step is Step.ESCALATED and line is not None:
-            row.severity, row.line, row.version = line.severity, line.enter, judged.indicator.version
-            self._note(row, judged, step, {"severity": line.severity, "line": decimal(line.enter)})
+            row.severity, row.line, row.version, row.override = line.severity, line.enter, by.version, by.override
+            self._note(row, judged, step, said)
         elif step in {Step.CLEARED, Step.ENDED}:
             row.episode_open, row.ended_place = False, judged.place
             del self.open_[key]
@@ -120,13 +127,14 @@ class Ledger:
                 row.status = "cleared"
             self._note(row, judged, step, {})
 
-    def _new(self, judged: Judged, line: Line) -> WarningRow:
+    def _new(self, judged: Judged, line: Line, by: Indicator) -> WarningRow:
         indicator, school = judged.indicator, self.school
         return WarningRow(
             id=identity(school.code, indicator.code, judged.level, judged.subject, judged.cause),
             school_id=school.id,
             indicator=indicator.code,
-            version=indicator.version,
+            version=by.version,
+            override=by.override,
             metric=indicator.metric,
             kind=indicator.kind,
             level=judged.level,
@@ -142,6 +150,7 @@ class Ledger:
             line=line.enter,
             raised_at=self.tx.now,
             revision=judged.total.revision,
+            began=judged.start,
             raised_place=judged.place,
         )
 
@@ -200,8 +209,10 @@ class Ledger:
             "place": judged.place,
             "severity": detail["severity"] if raised else None,
             "quiet": False,
-            "version": judged.indicator.version,
+            "version": detail["version"] if raised else judged.indicator.version,
             "line": millionths(detail["line"]) if raised else None,
+            "began": row.began if raised else None,
+            "override": detail.get("override"),
         }
 
     def _publish(
@@ -226,7 +237,7 @@ class Ledger:
         if judged.recorded_at is not None:
             waited = (self.tx.now - judged.recorded_at).total_seconds()
             self.tx.when_committed.append(lambda: OBSERVATION_TO_WARNING.observe(max(waited, 0.0)))
-        indicator = judged.indicator
+        indicator, line = judged.indicator, millionths(detail["line"])
         return WarningRaised(
             warning=row.id,
             indicator=row.indicator,
@@ -238,14 +249,15 @@ class Ledger:
             subject_name=described.name,
             window=indicator.window.name.lower(),
             severity=detail["severity"],
-            comparison="below" if indicator.below else "above",
+            comparison="below" if indicator.is_under(line) else "above",
             line=detail["line"],
-            clear=decimal(indicator.lines[0].clear),
+            clear=decimal(indicator.clear_of(line)),
             raised_at=self.tx.now,
             observed_at=judged.recorded_at,
             places=described.places,
             kind=indicator.kind,
             revision=judged.total.revision,
+            override=detail.get("override"),
             **_numbers(judged),
         )
 
@@ -286,7 +298,15 @@ async def dismiss(tx: Transaction, scope: Scope, warning: UUID, by: str, reason:
         position = (await get_school(tx.session, scope.school)).position
         story = {"school_id": row.school_id, "subject_word": row.subject_word}
         tx.session.add(MomentRow(what="dismissed", code=row.indicator, position=position, **story))
-        turn = {"place": position, "severity": row.severity, "quiet": True, "version": row.version, "line": row.line}
+        turn = {
+            "place": position,
+            "severity": row.severity,
+            "quiet": True,
+            "version": row.version,
+            "line": row.line,
+            "began": row.began,
+            "override": row.override,
+        }
         tx.session.add(TurnRow(indicator=row.indicator, **turn, **story))
     tx.session.add(WarningStepRow(warning=row.id, at=tx.now, step="dismissed", by=by, detail={"reason": reason}))
     tx.publish(WarningDismissed(warning=row.id, by=by, reason=reason))

@@ -139,6 +139,29 @@ class Roster:
                 found.setdefault(level, subject)
         return found
 
+    def units(self, level: str, subject: str, day: int, taught: str | None = None) -> dict[str, str]:
+        """Class, course, programme and department that a subject is or lies in on a day, by kind; none for teachers and the school.
+
+        A student lies in the homeroom, a lesson in the class that is `taught`.
+        """
+        then = self.at(day) if self.past else self
+        class_ = {"class": subject, "homeroom": subject, "lesson": taught}.get(level)
+        if level == "student":
+            class_ = self.homeroom_of(subject, day)
+        if class_ is not None:
+            place = then.placement(class_)
+            course = place.course if level in {"class", "lesson"} else None
+            found = {"class": class_, "course": course, "programme": place.programme, "department": place.department}
+        elif level in {"course", "programme", "department"}:
+            above = then.units_above(then.courses.get(subject) if level == "course" else subject)
+            found = {
+                kind: next((unit for unit in above if then.orgs[unit].kind == kind), None) for kind in ("programme", "department")
+            }
+            found[level] = subject
+        else:
+            found = {}
+        return {kind: unit for kind, unit in found.items() if unit is not None}
+
     def unknown(self, named: Mapping[str, str]) -> list[tuple[str, str]]:
         """The named (kind, id) that would place the observation if the roster knew them."""
         missing = []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -15,6 +15,7 @@ from services.monitoring.domain.windows import WINDOWS, Window, to_day
 
 MILLION = 1_000_000
 ADDITIVE = frozenset({"sum", "count"})  # kinds whose value is the numerator alone
+UNITS = ("class", "course", "programme", "department")  # most specific first
 SEVERITIES = ("blue", "yellow", "orange", "red")
 
 
@@ -72,18 +73,39 @@ def value_of(total: Sum, kind: str) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Where a warning of one severity begins (`enter`) and ends (`clear`), in millionths."""
+    """Where a warning of one severity begins (`enter`) and ends (`clear`), in millionths; of a band these are its lower bounds, and
+    `upper` has the others.
+    """
 
     severity: str
     enter: int
     clear: int
+    upper: Line | None = None
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Line:
+        """Read a line as standards published it: numbers, or bands as [low, high]."""
+        enter, clear = said["enter"], said["clear"]
+        if not isinstance(enter, list | tuple):
+            return cls(said["severity"], millionths(enter), millionths(clear))
+        low, high = (cls(said["severity"], millionths(enter[n]), millionths(clear[n])) for n in (0, 1))
+        return replace(low, upper=high)
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """A severity that a warning has at least, once the latest `windows` windows with enough data are all past the mildest line."""
+
+    severity: str
+    windows: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Indicator:
     """One activated version of an indicator. Lines are mildest first; a value on a line is not past it.
 
-    `kind` is the metric's. `evaluate` is `on_update`, `window_close` or `daily_at`, that with the minute of the school's day.
+    `overridden` maps units (kind, id) to the form that it has there: with other lines, or `off`; `unit` says of a form which unit's
+    it is. `kind` is the metric's. `evaluate` is `on_update`, `window_close` or `daily_at`, that with the minute of the school's day.
     """
 
     code: str
@@ -100,6 +122,15 @@ class Indicator:
     kind: str = "ratio"
     daily_at: int | None = None
     stale_after_days: int | None = None
+    grace_days: int = 0
+    outside: bool = False
+    raise_after: int = 1
+    clear_after: int = 1
+    hold_days: int = 0
+    repetition: Repetition | None = None
+    unit: tuple[str, str] | None = None
+    off: bool = False
+    overridden: Mapping[tuple[str, str], Indicator] = field(default_factory=dict)
 
     @classmethod
     def of(cls, definition: dict[str, Any], kind: str) -> Indicator:
@@ -108,7 +139,8 @@ class Indicator:
         if isinstance(evaluate, dict):
             hour, minute = map(int, evaluate["daily_at"].split(":"))
             evaluate, daily_at = "daily_at", hour * 60 + minute
-        return cls(
+        repetition = definition.get("repetition")
+        plain = cls(
             code=definition["code"],
             version=definition["version"],
             name=definition["name"],
@@ -118,36 +150,115 @@ class Indicator:
             below=definition["comparison"] == "below",
             min_denominator=millionths(definition["min_denominator"]),
             evaluate=evaluate,
+            lines=mildest_first(Line.of(line) for line in definition["warning_lines"]),
+            effective_from=to_day(date.fromisoformat(definition["effective_from"])),
             kind=kind,
             daily_at=daily_at,
             stale_after_days=definition.get("stale_after_days"),
-            lines=tuple(
-                sorted(
-                    (
-                        Line(line["severity"], millionths(line["enter"]), millionths(line["clear"]))
-                        for line in definition["warning_lines"]
-                    ),
-                    key=lambda line: SEVERITIES.index(line.severity),
-                )
-            ),
-            effective_from=to_day(date.fromisoformat(definition["effective_from"])),
+            grace_days=definition.get("grace_days", 0),
+            outside=definition["comparison"] == "outside",
+            raise_after=definition.get("raise_after_windows", 1),
+            clear_after=definition.get("clear_after_windows", 1),
+            hold_days=definition.get("hold_days", 0),
+            repetition=None if repetition is None else Repetition(repetition["severity"], repetition["windows"]),
+        )
+        return replace(
+            plain, overridden={(each["kind"], each["id"]): plain._over(each) for each in definition.get("overrides", ())}
         )
 
-    def past(self, total: Sum, line: int) -> bool:
-        """Whether the value is beyond the line; compared exactly. The denominator is greater than 0."""
+    def _over(self, said: Mapping[str, Any]) -> Indicator:
+        lines, least = said["warning_lines"], said["min_denominator"]
+        return replace(
+            self,
+            unit=(said["kind"], said["id"]),
+            off=said["off"],
+            lines=mildest_first(Line.of(line) for line in lines) if lines else self.lines,
+            min_denominator=self.min_denominator if least is None else millionths(least),
+        )
+
+    def form(self, units: Mapping[str, str]) -> Indicator:
+        """How it judges a subject that lies in these units: of those with lines of their own the most specific decides."""
+        found = (self.overridden.get((kind, units[kind])) for kind in UNITS if kind in units)
+        return next((form for form in found if form is not None), self)
+
+    @property
+    def override(self) -> dict[str, str] | None:
+        """The unit whose form it is, as `{kind: id}`."""
+        return None if self.unit is None else dict([self.unit])
+
+    @property
+    def leasts(self) -> Sequence[int]:
+        """The denominators from which on its forms judge, its own first."""
+        return tuple(dict.fromkeys((self.min_denominator, *(form.min_denominator for form in self.overridden.values()))))
+
+    @property
+    def looks_back(self) -> int:
+        """How many windows before the deciding one have a say."""
+        return max(self.raise_after, self.clear_after, 0 if self.repetition is None else self.repetition.windows) - 1
+
+    @property
+    def plain(self) -> bool:
+        """Whether the deciding window's sum and the lines are all that decides."""
+        return not (self.looks_back or self.hold_days or self.outside or self.overridden)
+
+    def is_under(self, line: int) -> bool:
+        """Whether a line that was passed was passed downwards; of a band, whether it is a lower bound."""
+        return line <= self.lines[0].enter if self.outside else self.below
+
+    def clear_of(self, line: int) -> int:
+        """Where a warning ends that began at this line; of a band, the bound on the same side."""
+        mildest = self.lines[0]
+        return mildest.clear if mildest.upper is None or self.is_under(line) else mildest.upper.clear
+
+    def past(self, total: Sum, line: int, *, under: bool) -> bool:
+        """Whether the value is beyond the line, under it or over it; compared exactly. The denominator is greater than 0."""
         if self.kind in ADDITIVE:
             value, limit = total.numerator, line
         else:
             value, limit = total.numerator * MILLION, line * total.denominator
-        return value < limit if self.below else value > limit
+        return value < limit if under else value > limit
 
-    def worst(self, total: Sum) -> Line | None:
-        """The worst line that the value is past."""
-        return next((line for line in reversed(self.lines) if self.past(total, line.enter)), None)
+    def passed(self, total: Sum, line: Line) -> Line | None:
+        """The line where the value is past it, of a band the bound that it is past; None where it is not."""
+        if self.past(total, line.enter, under=self.below or self.outside):
+            return line
+        return line.upper if line.upper is not None and self.past(total, line.upper.enter, under=False) else None
 
-    def recovered(self, total: Sum) -> bool:
-        """Whether the value is not past the clear line of the mildest warning line."""
-        return not self.past(total, self.lines[0].clear)
+    def worst(self, total: Sum, earlier: Sequence[Sum]) -> Line | None:
+        """The worst line that the value is past, made as severe as its repetition asks for."""
+        line = next((found for line in reversed(self.lines) if (found := self.passed(total, line)) is not None), None)
+        again = self.repetition
+        if line is None or again is None or not self._lasts(again.windows, total, earlier):
+            return line
+        return replace(line, severity=again.severity) if _rank(again.severity) > _rank(line.severity) else line
+
+    def raises(self, total: Sum, earlier: Sequence[Sum]) -> bool:
+        """Whether enough windows in a row are past the mildest line for a warning to begin."""
+        return self._lasts(self.raise_after, total, earlier)
+
+    def recovered(self, total: Sum, earlier: Sequence[Sum]) -> bool:
+        """Whether in enough windows in a row the value is not past the clear line of the mildest warning line."""
+        windows = (total, *earlier)[: self.clear_after]
+        return len(windows) == self.clear_after and all(self._recovered(each) for each in windows)
+
+    def _lasts(self, many: int, total: Sum, earlier: Sequence[Sum]) -> bool:
+        windows = (total, *earlier)[:many]
+        return len(windows) == many and all(self.passed(each, self.lines[0]) is not None for each in windows)
+
+    def _recovered(self, total: Sum) -> bool:
+        mildest = self.lines[0]
+        if self.past(total, mildest.clear, under=self.below or self.outside):
+            return False
+        return mildest.upper is None or not self.past(total, mildest.upper.clear, under=False)
+
+
+def mildest_first(lines: Iterable[Line]) -> tuple[Line, ...]:
+    """Lines in the order of their severities."""
+    return tuple(sorted(lines, key=lambda line: _rank(line.severity)))
+
+
+def _rank(severity: str) -> int:
+    return SEVERITIES.index(severity)
 
 
 def in_force(versions: Sequence[Indicator], day: int) -> Indicator | None:
@@ -161,12 +272,14 @@ def in_force(versions: Sequence[Indicator], day: int) -> Indicator | None:
 class Episode(Struct, frozen=True, gc=False):
     """Where an (indicator, subject) stands: the severity of its uncleared warning, and the start of its deciding window.
 
-    `severity` None: no episode. `quiet`: a person dismissed the warning, and the episode lasts until the data recovers.
+    `severity` None: no episode. `quiet`: a person dismissed the warning, and the episode lasts until the data recovers. `began`:
+    the start of the window that raised it.
     """
 
     severity: str | None = None
     quiet: bool = False
     deciding: int | None = None
+    began: int | None = None
 
 
 class Step(StrEnum):
@@ -179,23 +292,30 @@ class Step(StrEnum):
     ENDED = "ended"  # a dismissed warning's episode is over; its status stays
 
 
-def judge(episode: Episode, indicator: Indicator, start: int, total: Sum) -> tuple[Episode, Step | None, Line | None]:
+def judge(
+    episode: Episode, indicator: Indicator, start: int, total: Sum, earlier: Sequence[Sum] = ()
+) -> tuple[Episode, Step | None, Line | None]:
     """Decide what the new sum of the window that starts on `start` means.
 
-    Only the deciding window is judged: the latest-starting one whose denominator is at least `min_denominator`. Returns the
-    episode as it is now, the step taken, and the worst line passed (contract, "Warnings").
+    Only the deciding window is judged: the latest-starting one whose denominator is at least `min_denominator`. `earlier` are the
+    sums of those before it with enough data, newest first, as many as the indicator `looks_back`. Where the indicator is off,
+    nothing begins or ends. Returns the episode as it is
+    now, the step taken, and the worst line passed (contract, "Warnings").
     """
     if total.denominator < indicator.min_denominator or total.denominator <= 0:
         return episode, None, None
     if episode.deciding is not None and start < episode.deciding:
         return episode, None, None
-    line = indicator.worst(total)
+    if indicator.off:
+        return Episode(episode.severity, episode.quiet, start, episode.began), None, None
+    line = indicator.worst(total, earlier)
     if episode.severity is None:
-        if line is None:
+        if line is None or not indicator.raises(total, earlier):
             return Episode(deciding=start), None, None
-        return Episode(line.severity, deciding=start), Step.RAISED, line
-    if line is not None and not episode.quiet and SEVERITIES.index(line.severity) > SEVERITIES.index(episode.severity):
-        return Episode(line.severity, deciding=start), Step.ESCALATED, line
-    if line is None and indicator.recovered(total):
+        return Episode(line.severity, deciding=start, began=start), Step.RAISED, line
+    if line is not None and not episode.quiet and _rank(line.severity) > _rank(episode.severity):
+        return Episode(line.severity, deciding=start, began=episode.began), Step.ESCALATED, line
+    held = indicator.hold_days > 0 and episode.began is not None and start < episode.began + indicator.hold_days
+    if line is None and not held and indicator.recovered(total, earlier):
         return Episode(deciding=start), Step.ENDED if episode.quiet else Step.CLEARED, None
-    return Episode(episode.severity, episode.quiet, start), None, line
+    return Episode(episode.severity, episode.quiet, start, episode.began), None, line

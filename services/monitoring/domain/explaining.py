@@ -49,11 +49,37 @@ class Contribution:
 
 def formula(indicator: Indicator, line: int) -> tuple[str, str]:
     """How the value is made and judged, in Chinese and in English; a value on the line is not past it."""
-    clear, least = decimal(indicator.lines[0].clear), decimal(indicator.min_denominator)
-    at = decimal(line)
-    zh = f"{_ZH[indicator.kind]}；{'低于' if indicator.below else '高于'} {at:f} 预警，{'不低于' if indicator.below else '不高于'} {clear:f} 解除；分母不少于 {least:f} 才判定"
-    side, back = ("below", "not below") if indicator.below else ("above", "not above")
-    en = f"{_EN[indicator.kind]}; warned {side} {at:f}, cleared {back} {clear:f}; judged from a denominator of {least:f} on"
+    mildest, at, least = indicator.lines[0], decimal(line), decimal(indicator.min_denominator)
+    clear = f"{decimal(mildest.clear):f}"
+    if mildest.upper is not None:
+        clear = f"[{clear}, {decimal(mildest.upper.clear):f}]"
+    under = indicator.is_under(line)
+    zh_side, zh_back = ("低于", "不低于") if under else ("高于", "不高于")
+    en_side, en_back = ("below", "not below") if under else ("above", "not above")
+    if indicator.outside:
+        zh_back, en_back = "处于", "within"
+    zh, en = _patience(indicator)
+    return (
+        f"{_ZH[indicator.kind]}；{zh_side} {at:f} 预警，{zh_back} {clear} 解除；分母不少于 {least:f} 才判定{zh}",
+        f"{_EN[indicator.kind]}; warned {en_side} {at:f}, cleared {en_back} {clear}; judged from a denominator of {least:f} on{en}",
+    )
+
+
+def _patience(indicator: Indicator) -> tuple[str, str]:
+    """What keeps a warning from flapping, or makes it worse with time, where the indicator asks for it."""
+    zh, en, again = "", "", indicator.repetition
+    if indicator.raise_after > 1:
+        zh += f"；连续 {indicator.raise_after} 个窗口越线才预警"
+        en += f"; warned after {indicator.raise_after} windows in a row"
+    if indicator.clear_after > 1:
+        zh += f"；连续 {indicator.clear_after} 个窗口恢复才解除"
+        en += f"; cleared after {indicator.clear_after} windows in a row"
+    if indicator.hold_days:
+        zh += f"；预警后至少保持 {indicator.hold_days} 天"
+        en += f"; held for {indicator.hold_days} days"
+    if again is not None:
+        zh += f"；连续 {again.windows} 个窗口越线至少为 {again.severity}"
+        en += f"; at least {again.severity} after {again.windows} windows in a row"
     return zh, en
 
 
@@ -63,7 +89,7 @@ def contributions(
     """The subjects below the warned one that pull the value past the line most, worst first.
 
     `parts` are observations: the subjects that each counts for, numerator, denominator (millionths). A subject's weight is the
-    numerator that it lacks to be on the line (`below`), or has too much (`above`); of sums and counts its numerator.
+    numerator that it lacks to be on the line (passed downwards), or has too much (upwards); of sums and counts its numerator.
     """
     below = BELOW[indicator.level]
     totals: dict[tuple[str, str], Sum] = defaultdict(Sum)
@@ -77,7 +103,8 @@ def contributions(
 
 
 def _weight(indicator: Indicator, line: int, total: Sum) -> Fraction:
+    under = indicator.is_under(line)
     if indicator.kind in ADDITIVE:
-        return Fraction(-total.numerator if indicator.below else total.numerator, MILLION)
+        return Fraction(-total.numerator if under else total.numerator, MILLION)
     lacks = Fraction(line * total.denominator, MILLION * MILLION) - Fraction(total.numerator, MILLION)
-    return lacks if indicator.below else -lacks
+    return lacks if under else -lacks

@@ -7,10 +7,11 @@ by the same rules over what stands now, "as if the first had never been wrong" (
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from services.monitoring.domain.episodes import Episode, Indicator, Step, Sum, in_force, judge
 from services.monitoring.domain.windows import Calendar, Window
@@ -51,6 +52,7 @@ class Turn(Struct, frozen=True):
     taught: str | None = None
     start: int = 0
     total: Sum = Sum()
+    began: int | None = None
 
 
 class Spell(Struct):
@@ -85,7 +87,8 @@ class Teller:
     """Tells the story of an (indicator, subject) from where it stood: `episode`, the sums of its days, what was closed.
 
     `versions` are those activated by then, in order of activation; `later` those still to come. `days` maps (metric, day) to
-    the sum of the subject; `through` maps a version to the newest window of it that was judged at its close.
+    the sum of the subject; `through` maps a version to the newest window of it that was judged at its close. `form` says how a
+    version judges the subject on a day, `taught` the class that a lesson's observations named last, by metric and day.
     """
 
     level: str
@@ -95,11 +98,13 @@ class Teller:
     episode: Episode
     days: Mapping[tuple[str, int], Sum]
     through: dict[int, int]
+    form: Callable[[Indicator, int, str | None], Indicator] = lambda version, _day, _taught: version
+    taught: dict[tuple[str, int], str] = field(default_factory=dict)
     turns: list[Turn] = field(default_factory=list)
     judged: tuple[Indicator, int, Sum] | None = None
     _cells: dict[tuple[str, Window, int], Sum] = field(default_factory=dict)
     _newest: dict[tuple[str, Window, int], int] = field(default_factory=dict)
-    _deciding: dict[int, int | None] = field(default_factory=dict)
+    _deciding: dict[tuple[int, int], int | None] = field(default_factory=dict)
     _windows: dict[str, set[Window]] = field(default_factory=lambda: defaultdict(set))
 
     def __post_init__(self) -> None:
@@ -125,11 +130,6 @@ class Teller:
                 told_at_once(each, each.version, each.start)
         return self.turns
 
-    def deciding(self, version: Indicator) -> tuple[int, Sum] | None:
-        """The deciding window of a version with its sum, as things stand."""
-        start = self._deciding.get(version.version)
-        return None if start is None else (start, self._cells[version.metric, version.window, start])
-
     def spells(self, begun: bool) -> list[Spell]:
         """The episodes told, in order; the last one is open where nothing ended it."""
         spells = [Spell()] if begun else []
@@ -152,41 +152,58 @@ class Teller:
                     self._newest[key] = max(day, self._newest.get(key, day))
         return starts
 
-    def _decides(self, version: Indicator, start: int) -> bool:
+    def _decides(self, version: Indicator, start: int, least: int) -> bool:
         total = self._cells[version.metric, version.window, start]
-        return total.denominator >= version.min_denominator and total.denominator > 0 and self._closed(version, start)
+        return total.denominator >= least and total.denominator > 0 and self._closed(version, start)
 
     def _closed(self, version: Indicator, start: int) -> bool:
         return version.evaluate != "window_close" or start <= self.through.get(version.version, -1)
 
     def _decide_anew(self) -> None:
         for version in self.versions:
-            if version.level == self.level:
-                starts = (s for m, w, s in self._cells if (m, w) == (version.metric, version.window) and self._decides(version, s))
-                self._deciding[version.version] = max(starts, default=None)
+            starts = [s for m, w, s in self._cells if (m, w) == (version.metric, version.window)]
+            for least in version.leasts if version.level == self.level else ():
+                found = max((start for start in starts if self._decides(version, start, least)), default=None)
+                self._deciding[version.version, least] = found
 
     def _observe(self, told: Told) -> None:
         starts = self._add(told.metric, told.day, told.total)
         for version in self.versions:
             if version.level == self.level and version.metric == told.metric and (start := starts.get(version.window)) is not None:
-                known = self._deciding.get(version.version)
-                if (known is None or start > known) and self._decides(version, start):
-                    self._deciding[version.version] = start
+                for least in version.leasts:
+                    known = self._deciding.get((version.version, least))
+                    if (known is None or start > known) and self._decides(version, start, least):
+                        self._deciding[version.version, least] = start
+        if told.taught is not None:
+            self.taught[told.metric, told.day] = told.taught
         version_now = in_force(self.versions, told.day)
         if version_now is None or version_now.level != self.level or version_now.metric != told.metric:
             return
-        start = starts.get(version_now.window)
-        if start is not None and self._deciding.get(version_now.version) == start and version_now.daily_at is None:
-            self._judge(version_now, start, told.place, told.cause, told.taught)
+        form = self.form(version_now, told.day, told.taught)
+        start = starts.get(form.window)
+        if start is not None and self._deciding.get((form.version, form.min_denominator)) == start and form.daily_at is None:
+            self._judge(form, start, told.place, told.cause, told.taught)
 
     def _judge(self, version: Indicator, start: int, place: int, cause: str, taught: str | None = None) -> None:
-        before = Episode(self.episode.severity, self.episode.quiet, start)
         total = self._cells[version.metric, version.window, start]
-        self.episode, step, line = judge(before, version, start, total)
+        before = replace(self.episode, deciding=start)
+        self.episode, step, line = judge(before, version, start, total, self._earlier(version, start))
         self.judged = (version, start, total)
         if step is not None:
             after, enter = self.episode, None if line is None else line.enter
-            self.turns.append(Turn(place, step, after.severity, after.quiet, version, enter, cause, taught, start, total))
+            said = (place, step, after.severity, after.quiet, version, enter, cause, taught, start, total)
+            self.turns.append(Turn(*said, began=after.began))
+
+    def _earlier(self, version: Indicator, start: int) -> tuple[Sum, ...]:
+        """The sums of the windows before that have enough data, newest first, as many as the version looks back."""
+        if not version.looks_back:
+            return ()
+        kind = (version.metric, version.window)
+        starts = sorted(
+            (s for m, w, s in self._cells if (m, w) == kind and s < start and self._decides(version, s, version.min_denominator)),
+            reverse=True,
+        )
+        return tuple(self._cells[*kind, each] for each in starts[: version.looks_back])
 
     def _activate(self, moment: Moment, version: Indicator) -> None:
         self.versions.append(version)
@@ -195,10 +212,18 @@ class Teller:
             return
         here = [v for v in self.versions if (v.metric, v.level) == (version.metric, version.level)]
         for each in sorted(here, key=lambda v: (v.effective_from, v.version), reverse=True):
-            start = self._deciding.get(each.version)
-            if start is not None and in_force(self.versions, self._newest[each.metric, each.window, start]) is each:
-                self._judge(each, start, moment.place, activated_cause(version))
+            for form, start in self._due(each):
+                self._judge(form, start, moment.place, activated_cause(version))
                 return
+
+    def _due(self, version: Indicator) -> Iterator[tuple[Indicator, int]]:
+        """The deciding windows that a version judges by the clock, and in which form: as of the newest observation in them."""
+        for least in version.leasts:
+            if (start := self._deciding.get((version.version, least))) is not None:
+                day = self._newest[version.metric, version.window, start]
+                form = self.form(version, day, self.taught.get((version.metric, day)))
+                if form.min_denominator == least and in_force(self.versions, day) is version:
+                    yield form, start
 
     def _close(self, moment: Moment, version: Indicator, newest: int) -> None:
         """Judge each window that closed since the last time, in order, up to the newest."""
@@ -207,17 +232,18 @@ class Teller:
         for start in sorted({*starts, newest}):
             self.through[version.version] = start
             self._decide_anew()
-            if version not in self.versions or version.level != self.level or self._deciding.get(version.version) != start:
+            if version not in self.versions or version.level != self.level:
                 continue
-            if in_force(self.versions, self._newest[version.metric, version.window, start]) is version:
-                self._judge(version, start, moment.place, closed_cause(version, start))
+            for form in [form for form, decides in self._due(version) if decides == start]:
+                self._judge(form, start, moment.place, closed_cause(version, start))
 
     def _judge_daily(self, moment: Moment, version: Indicator, day: int) -> None:
-        start = self._deciding.get(version.version)
-        if start is not None and in_force(self.versions, self._newest[version.metric, version.window, start]) is version:
-            self._judge(version, start, moment.place, daily_cause(version, day))
+        for form, start in self._due(version):
+            self._judge(form, start, moment.place, daily_cause(version, day))
+            return
 
     def _dismiss(self, moment: Moment) -> None:
         if self.episode.severity is not None and not self.episode.quiet:
-            self.episode = Episode(self.episode.severity, quiet=True, deciding=self.episode.deciding)
-            self.turns.append(Turn(moment.place, Step.DISMISSED, self.episode.severity, True, None, None, ""))
+            self.episode = replace(self.episode, quiet=True)
+            said = (moment.place, Step.DISMISSED, self.episode.severity, True)
+            self.turns.append(Turn(*said, None, None, "", began=self.episode.began))

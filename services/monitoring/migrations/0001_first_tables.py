@@ -298,6 +298,8 @@ def upgrade() -> None:
     sa.Column('quiet', sa.Boolean(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.Column('line', sa.BigInteger(), nullable=True),
+    sa.Column('began', sa.Integer(), nullable=True),
+    sa.Column('override', sa.JSON(none_as_null=True), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('turn_pk'))
     )
     with op.batch_alter_table('turn', schema=None) as batch_op:
@@ -334,6 +336,8 @@ def upgrade() -> None:
     sa.Column('raised_at', database.UtcDateTime(timezone=True), nullable=False),
     sa.Column('improvement', sa.Uuid(), nullable=True),
     sa.Column('revision', sa.BigInteger(), nullable=False),
+    sa.Column('began', sa.Integer(), nullable=False),
+    sa.Column('override', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('raised_place', sa.BigInteger(), nullable=False),
     sa.Column('ended_place', sa.BigInteger(), nullable=True),
     sa.Column('was', sa.String(), nullable=True),

@@ -34,7 +34,7 @@ class Explained:
 
 async def explain(session: AsyncSession, school: School, row: WarningRow) -> Explained:
     """Explain a warning by the observations of its deciding window."""
-    indicator = next(v for v in school.versions[row.indicator] if v.version == row.version)
+    indicator = next(v for v in school.versions[row.indicator] if v.version == row.version).form(row.override or {})
     found = await list_evidence(session, school, row, 0, MOST_OBSERVATIONS + 1)
     within = found[:MOST_OBSERVATIONS]
     if indicator.kind == "latest":

@@ -22,6 +22,7 @@ from services.monitoring.tables import AmendedRow, LogBlockRow, MetricRow, WordR
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE = 8  # blocks read by one statement
 PHASES = ("before", "during", "after")
+NEVER = 1 << 30  # a day after all days
 Days = Sequence[tuple[int, int]]  # spans of days: the first, and the one after the last
 
 
@@ -222,6 +223,16 @@ async def list_standing_of(session: AsyncSession, school_id: int, metric_id: int
     return await _pick(session, school_id, lambda part: part.of("metric", [metric_id]) & part.within(days), days=days)
 
 
+async def first_place(session: AsyncSession, school_id: int, metric_id: int, since_day: int) -> int | None:
+    """The first place in the order of counting of what stands of a metric from a day on; None where nothing does."""
+    found: list[int] = []
+    async for part in _read(session, school_id, days=(since_day, NEVER)):
+        mask = part.stands & part.of("metric", [metric_id]) & (part.stretch.columns["day"] >= since_day)
+        if mask.any():
+            found.append(int(part.places[mask].min()))
+    return min(found, default=None)
+
+
 async def _pick(
     session: AsyncSession, school_id: int, which: Which, *, since: int = 0, days: Days | None = None, limit: int | None = None
 ) -> list[Logged]:
@@ -278,7 +289,7 @@ async def list_naming(
     if not any(named.values()):
         return
     named = {kind: words for kind, words in named.items() if words}
-    async for part in _read(session, school_id, since, None if since_day is None else (since_day, 1 << 30)):
+    async for part in _read(session, school_id, since, None if since_day is None else (since_day, NEVER)):
         mask = part.stands & (part.stretch.positions >= since) & _names(part, named)
         if since_day is not None:
             mask &= part.stretch.columns["day"] >= since_day

@@ -129,5 +129,6 @@ def _warnings(school_id: int) -> Any:
         w.numerator,
         w.denominator,
         w.line,
+        w.override,
     )
     return select(*columns).where(w.school_id == school_id).order_by(w.id)

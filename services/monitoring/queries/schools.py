@@ -115,13 +115,14 @@ class School:
     def lines(self) -> Mapping[tuple[str, str], Mapping[Window, Sequence[tuple[bool, int, Sequence[Line]]]] | None]:
         """Where a warning can begin and end, by (metric, level) and window: below or above, least denominator, lines.
 
-        None where more than running sums and lines decides: several versions, judging by the clock, values that are no quotient.
+        None where more than running sums and lines decides: several versions, judging by the clock, values that are no quotient,
+        windows before, bands, lines of units.
         """
         found: dict[tuple[str, str], Mapping[Window, Sequence[tuple[bool, int, Sequence[Line]]]] | None] = {}
         for place, by_code in self.watch.items():
             lines: dict[Window, list[tuple[bool, int, Sequence[Line]]]] = defaultdict(list)
             for code, (version, *others) in by_code.items():
-                plain = version.evaluate == "on_update" and version.kind in {"ratio", "mean"}
+                plain = version.plain and version.evaluate == "on_update" and version.kind in {"ratio", "mean"}
                 if others or len(self.versions[code]) > 1 or not plain:
                     found[place] = None
                     break
@@ -163,6 +164,10 @@ class School:
             starts = {window: self.calendar.start(window, day) for window in self.windows[place]}
             known = self._starts[*place, day] = {window: start for window, start in starts.items() if start is not None}
         return known
+
+    def form(self, indicator: Indicator, subject: tuple[str, str], day: int, taught: str | None = None) -> Indicator:
+        """How an indicator judges a subject (level, id) as of a day, by the units that it lies in; `taught` is the class of a lesson."""
+        return indicator.form(self.roster.units(*subject, day, taught)) if indicator.overridden else indicator
 
     async def words_of(self, tx: Transaction, wanted: Iterable[tuple[str, str]]) -> Words:
         """Integers for these (kind, code); new ones are made."""

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from libs.common.database import Ordered, RowId
 from services.monitoring.tables.base import Table
 
+_UNIT = JSON(none_as_null=True)
 _UNCLEARED = text("episode_open")
 
 
@@ -16,7 +17,7 @@ class WarningRow(Table):
     """One episode. `episode_open` holds until the data is back over the clear line, whatever people decided meanwhile.
 
     Numbers are the deciding window's when it was last judged, in millionths, and the `revision` of that window; `line` is the
-    worst line passed. `raised_place` and `ended_place` say how far the school had counted then. `was` is the status
+    worst line passed, of this version, or of its `override` for a unit ({kind: id}). `began` is the first day of the window that raised it. `raised_place` and `ended_place` say how far the school had counted then. `was` is the status
     that it goes back to where a correction, or new data, takes the present one away.
     """
 
@@ -54,6 +55,8 @@ class WarningRow(Table):
     raised_at: Mapped[datetime]
     improvement: Mapped[UUID | None]
     revision: Mapped[int] = mapped_column(BigInteger)
+    began: Mapped[int]
+    override: Mapped[dict[str, str] | None] = mapped_column(_UNIT)
     raised_place: Mapped[int] = mapped_column(BigInteger)
     ended_place: Mapped[int | None] = mapped_column(BigInteger)
     was: Mapped[str | None]
@@ -62,7 +65,7 @@ class WarningRow(Table):
 class TurnRow(Table):
     """A turn in the story of an (indicator, subject): where in the order of counting it stands, and how things are after it.
 
-    `severity` None: no episode. The story is what the log, the roster and the indicators say today; a correction tells it anew
+    `severity` None: no episode; `began`: the first day of the window that raised it. The story is what the log, the roster and the indicators say today; a correction tells it anew
     from where it changes. What people were shown meanwhile stands in `warning_step`, for ever.
     """
 
@@ -77,6 +80,8 @@ class TurnRow(Table):
     quiet: Mapped[bool]
     version: Mapped[int]
     line: Mapped[int | None] = mapped_column(BigInteger)
+    began: Mapped[int | None]
+    override: Mapped[dict[str, str] | None] = mapped_column(_UNIT)
 
 
 class WarningPlaceRow(Table):

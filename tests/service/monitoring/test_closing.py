@@ -34,6 +34,26 @@ SUNDAY = datetime(2026, 3, 8, 15, 59, 59, tzinfo=UTC)  # a second before midnigh
 LATE = indicator("late", evaluate="window_close")
 
 
+async def test_a_window_with_grace_is_judged_so_many_days_after_its_end(database_url: str, tmp_path: Path) -> None:
+    clock = SettableClock(SUNDAY)
+    waits = indicator("late", evaluate="window_close", grace_days=2)
+    async with monitoring(database_url, tmp_path, clock, roster(), waits) as sut:
+        await take(sut, sent("a", 0), sent("b", 0, day="2026-03-08"))
+        clock.advance(days=2)
+        await close_windows(sut)
+        assert await told(sut) == [], "a second before the end of the grace"
+        await take(sut, sent("c", 1, 1))
+        assert await told(sut) == [], "late data in its grace waits, too"
+
+        clock.advance(seconds=1)
+        await close_windows(sut)
+        await close_windows(sut)
+        assert await told(sut) == ["late C1 raised orange 1/3 of 2026-03-02"]
+
+        await take(sut, sent("d", 97, 97))
+        assert await told(sut) == ["cleared 98/100 of 2026-03-02"], "afterwards it judges at once"
+
+
 async def test_a_window_is_judged_once_when_it_has_ended_in_the_schools_zone(database_url: str, tmp_path: Path) -> None:
     clock = SettableClock(SUNDAY)
     async with monitoring(database_url, tmp_path, clock, roster(), LATE) as sut:

@@ -19,14 +19,16 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from libs.common.events.gateway import RosterImported
-from libs.common.events.standards import IndicatorActivated
+from libs.common.events.standards import IndicatorActivated, Override, WarningLine
 from services.monitoring.domain.attribution import LEVELS
 from services.monitoring.domain.windows import Window, from_day
 from services.monitoring.tables import TurnRow, WordRow
 from tests.conftest import SettableClock
-from tests.model.school import Content, School, Sent, Telling, Version
+from tests.model import school as model
+from tests.model.school import Bound, Content, School, Sent, Telling, Version
 from tests.service.harness import ServiceUnderTest
 from tests.service.monitoring.test_rebuilding import rebuilt
+from tests.service.monitoring.watching import CODES
 from tests.service.monitoring.world import (
     CLASSES,
     COURSES,
@@ -39,7 +41,6 @@ from tests.service.monitoring.world import (
     correction,
     digest,
     forget,
-    indicator,
     monitoring,
     retraction,
     sent,
@@ -51,34 +52,6 @@ from tests.service.monitoring.world import (
 EXAMPLES = int(os.environ.get("EXAMPLES", "10"))  # more of them by hand, after a change of the path
 BEGIN = datetime(2026, 3, 6, 4, 0, tzinfo=UTC)  # a Friday noon in Shanghai
 
-# Versions in the order in which each code's come into force; they differ in all that a version may differ in.
-CODES: dict[str, list[IndicatorActivated]] = {
-    "a-steps": [
-        indicator(
-            "a-steps", {"yellow": ("0.8", "0.9"), "orange": ("0.6", "0.7"), "red": ("0.4", "0.5")}, min_denominator=Decimal(3)
-        ),
-        indicator("a-steps", {"yellow": ("0.7", "0.7")}, version=2, effective_from=date(2026, 3, 4)),
-    ],
-    "b-student": [
-        indicator("b-student", {"blue": ("0.6", "0.6")}, level="student", window="month", effective_from=date(2026, 2, 25)),
-        indicator("b-student", {"red": ("0.9", "0.9")}, level="student", window="week", version=2, effective_from=date(2026, 3, 9)),
-        indicator("b-student", {"red": ("0.5", "1")}, level="homeroom", window="week", version=3, effective_from=date(2026, 3, 12)),
-    ],
-    "c-above": [indicator("c-above", {"yellow": ("0.5", "0.4"), "red": ("0.9", "0.8")}, level="department", comparison="above")],
-    "d-close": [
-        indicator("d-close", {"orange": ("0.8", "0.85")}, evaluate="window_close", min_denominator=Decimal(2)),
-        indicator("d-close", {"orange": ("0.5", "0.5")}, version=2, evaluate="window_close", effective_from=date(2026, 3, 11)),
-    ],
-    "e-term": [
-        indicator("e-term", {"blue": ("0.7", "0.7")}, level="school", window="term", min_denominator=Decimal(4)),
-        indicator("e-term", {"blue": ("0.7", "0.7")}, level="school", window="term", evaluate="window_close", version=2),
-    ],
-    "g-daily": [
-        indicator("g-daily", {"yellow": ("0.7", "0.8"), "red": ("0.4", "0.5")}, evaluate={"daily_at": "08:00"}, level="course"),
-        indicator("g-daily", {"yellow": ("0.6", "0.6")}, version=2, level="course", effective_from=date(2026, 3, 8)),
-    ],
-    "f-day": [indicator("f-day", {"red": ("0.5", "0.5")}, level="homeroom", window="day", evaluate="window_close")],
-}
 # What the roster brings, part by part: an id and what stands in that import.
 ARRIVALS: dict[str, dict[str, Any]] = {
     "C1": {"classes": [CLASSES[0]]},
@@ -100,6 +73,7 @@ PLACES: dict[str, tuple[date, dict[str, str]]] = {
     "H1": (date.min, {"programme": "cnc", "department": "mech"}),
     "H2": (date.min, {"department": "arts"}),
 }
+ABOVE = {"K1": PLACES["H1"][1], "K2": PLACES["H2"][1], "cnc": {"department": "mech"}}
 HOMES = {
     "S1": [(date.min, date.max, "H1")],
     "S2": [(date.min, date.max, "H2")],
@@ -144,6 +118,7 @@ class Pair:
         self.model, self.imports, self.active = School(), 0, {}
         await self.bring(FIRST)
         self.model.classes |= {"H1": [PLACES["H1"]], "H2": [PLACES["H2"]]}
+        self.model.above = ABOVE
 
     async def bring(self, parts: dict[str, Any]) -> None:
         self.imports += 1
@@ -275,9 +250,23 @@ async def stories(sut: ServiceUnderTest) -> dict[Any, list[Any]]:
 
 
 def plain(v: IndicatorActivated) -> Version:
-    lines = tuple((line.severity, Fraction(line.enter), Fraction(line.clear)) for line in v.warning_lines)
+    lines = plain_lines(v.warning_lines)
     said = (v.code, v.version, v.metric, v.level, v.window, v.comparison == "below", int(v.min_denominator))
-    return Version(*said, "daily" if isinstance(v.evaluate, dict) else v.evaluate, lines, v.effective_from)
+    again = None if v.repetition is None else (v.repetition.severity, v.repetition.windows)
+    patience = (v.raise_after_windows, v.clear_after_windows, v.hold_days, again, v.grace_days, tuple(map(plainly, v.overrides)))
+    return Version(*said, "daily" if isinstance(v.evaluate, dict) else v.evaluate, lines, v.effective_from, *patience)
+
+
+def plain_lines(lines: Sequence[WarningLine]) -> tuple[tuple[str, Bound, Bound], ...]:
+    return tuple((line.severity, exact(line.enter), exact(line.clear)) for line in lines)
+
+
+def plainly(o: Override) -> model.Override:
+    return model.Override(o.kind, o.id, plain_lines(o.warning_lines), None if o.min_denominator is None else int(o.min_denominator))
+
+
+def exact(bound: Decimal | tuple[Decimal, Decimal]) -> Bound:
+    return (Fraction(bound[0]), Fraction(bound[1])) if isinstance(bound, tuple) else Fraction(bound)
 
 
 class Runner:
@@ -334,6 +323,12 @@ HISTORY: list[Op] = [
     ("learn", "S1"),
     ("activate", "f-day"),
     ("activate", "g-daily"),
+    ("activate", "h-patient"),
+    ("activate", "i-closes-patiently"),
+    ("activate", "j-outside"),
+    ("activate", "k-units"),
+    ("activate", "l-students"),
+    ("activate", "m-courses"),
     ("days", 4),
     ("dismiss", 0),
     some(10, [0, 2, 5, 6], "S3", "C2"),
@@ -349,12 +344,16 @@ HISTORY: list[Op] = [
     ("activate", "d-close"),
     ("activate", "e-term"),
     ("learn", "S2"),
+    ("activate", "h-patient"),
+    ("activate", "k-units"),
     about(26, "retracts", 0),
     about(27, "corrects", 14, 3, 6, "S3"),
     about(28, "retracts", 20),
     ("move", "C2"),
     ("move", "S3"),
+    ("activate", "j-outside"),
     some(18, [0, 1, 2, 3, 9], "S1", "C1", 3),
+    ("activate", "l-students"),
     ("days", 7),
     some(23, [0, 7, 8], "S2", "C1"),
     ("days", 8),

@@ -62,6 +62,7 @@ async def test_a_warning_says_everything_the_contract_lists(database_url: str, t
         "numerator": 2,
         "denominator": 3,
         "line": Decimal("0.8"),
+        "override": None,
         "raised_at": "2026-03-31T04:00:00Z",
         "improvement": str(improvement),
         "revision": 1,

@@ -23,7 +23,7 @@ from libs.common.events.gateway import Class, Course, Enrollment, Org, Person, R
 from libs.common.events.monitoring import WarningCleared, WarningEscalated, WarningRaised
 from libs.common.events.observations import CORRECTED, RETRACTED, TYPE
 from libs.common.events.planning import ImprovementOpened, ImprovementStarted
-from libs.common.events.standards import IndicatorActivated, WarningLine
+from libs.common.events.standards import IndicatorActivated, Override, WarningLine
 from libs.common.sqlite import pysqlite3
 from services.monitoring.domain.attribution import WORD_BITS
 from services.monitoring.jobs import JOBS
@@ -90,7 +90,7 @@ def terms(part: str = "terms/1", sessions: Sequence[Session] = TERMS) -> RosterI
     return RosterImported(part=part, last=True, today=date(2026, 3, 1), sessions=list(sessions))
 
 
-def indicator(code: str = "rate", lines: Mapping[str, tuple[str, str]] | None = None, **changes: Any) -> IndicatorActivated:
+def indicator(code: str = "rate", lines: Mapping[str, tuple[Any, Any]] | None = None, **changes: Any) -> IndicatorActivated:
     """A class's attendance of the week, below 80%, cleared at 80%, but for what a test says otherwise."""
     said: dict[str, Any] = {
         "code": code,
@@ -103,12 +103,18 @@ def indicator(code: str = "rate", lines: Mapping[str, tuple[str, str]] | None = 
         "min_denominator": Decimal(1),
         "evaluate": "on_update",
         "warning_lines": [
-            WarningLine(severity=severity, enter=Decimal(enter), clear=Decimal(clear))
+            WarningLine(severity=severity, enter=enter, clear=clear)
             for severity, (enter, clear) in (lines or {"orange": ("0.8", "0.8")}).items()
         ],
         "effective_from": date(2020, 1, 1),
     }
     return IndicatorActivated(**{**said, **changes})
+
+
+def own(kind: str, id: str, lines: Mapping[str, tuple[Any, Any]], least: int | None = None) -> Override:  # noqa: A002 - as the field is called
+    """What holds in a unit instead; without lines, nothing is judged there."""
+    said = [WarningLine(severity=severity, enter=enter, clear=clear) for severity, (enter, clear) in lines.items()]
+    return Override(kind=kind, id=id, warning_lines=said, min_denominator=None if least is None else Decimal(least), off=not said)
 
 
 def sent(id: str, numerator: Any = 1, denominator: Any = 1, *, day: str = "2026-03-02", **said: Any) -> bytes:  # noqa: A002 - as the attribute is called

@@ -135,6 +135,10 @@ def line(severity: str = "orange", enter: Any = 0.8, clear: Any = 0.85) -> dict[
     return {"severity": severity, "enter": enter, "clear": clear}
 
 
+def own(**said: Any) -> dict[str, Any]:
+    return {"warning_lines": [line()], **said}
+
+
 @pytest.mark.parametrize(
     ("changes", "pointer", "word"),
     [
@@ -148,7 +152,45 @@ def line(severity: str = "orange", enter: Any = 0.8, clear: Any = 0.85) -> dict[
         ({"level": "activity"}, "/level", "'student'"),
         ({"window": "lesson"}, "/window", "a lesson is a level"),
         ({"window": "hour"}, "/window", "'day'"),
-        ({"comparison": "outside"}, "/comparison", "later"),
+        ({"comparison": "outside", "warning_lines": [line(enter=[0.2, 0.8])]}, "/warning_lines/0/clear", "a band"),
+        ({"warning_lines": [line(enter=[0.2, 0.8])]}, "/warning_lines/0/enter", "by a number"),
+        ({"warning_lines": [line(enter=[0.2])]}, "/warning_lines/0/enter", "two bounds"),
+        ({"warning_lines": [line(enter=[0.2, "0.8"])]}, "/warning_lines/0/enter", "a number is needed"),
+        (
+            {"comparison": "outside", "warning_lines": [line(enter=[0.2, 0.8], clear=[0.1, 0.8])]},
+            "/warning_lines/0/clear",
+            "[0.2, 0.8]",
+        ),
+        ({"overrides": [own(department="D1", off=True)]}, "/overrides/0", "either"),
+        ({"overrides": [own(department="D1", warning_lines=None)]}, "/overrides/0", "either"),
+        ({"overrides": [own(department="D1", programme="P1")]}, "/overrides/0", "exactly one"),
+        ({"overrides": [own()]}, "/overrides/0", "exactly one"),
+        ({"overrides": [own(department="")]}, "/overrides/0/department", "1 character"),
+        ({"overrides": [own(school="D1")]}, "/overrides/0/school", "not permitted"),
+        ({"overrides": [{"class": 7, "off": True}]}, "/overrides/0/class", "string"),
+        ({"overrides": [{"class": "C1", "off": "yes"}]}, "/overrides/0/off", "boolean"),
+        ({"overrides": [{"class": "C1", "off": True, "min_denominator": 3}]}, "/overrides/0", "no min_denominator"),
+        ({"overrides": [own(course="K1", min_denominator=0)]}, "/overrides/0/min_denominator", "greater than 0"),
+        ({"overrides": [own(course="K1"), own(course="K2"), own(course="K1")]}, "/overrides/2/course", "stands twice"),
+        ({"overrides": [own(course="K1")], "level": "student"}, "/overrides/0/course", "no student lies in a course"),
+        ({"overrides": [own(department="D1")], "level": "teacher"}, "/overrides/0/department", "no teacher"),
+        ({"overrides": [own(course="K1", warning_lines=[])]}, "/overrides/0/warning_lines", "at least 1"),
+        (
+            {"overrides": [own(course="K1", warning_lines=[line(clear=0.7)])]},
+            "/overrides/0/warning_lines/0/clear",
+            "cannot clear",
+        ),
+        ({"grace_days": 2}, "/grace_days", "window_close"),
+        ({"grace_days": -1}, "/grace_days", "greater than or equal to 0"),
+        ({"raise_after_windows": 0}, "/raise_after_windows", "greater than or equal to 1"),
+        ({"raise_after_windows": 61}, "/raise_after_windows", "less than or equal to 60"),
+        ({"clear_after_windows": 1.5}, "/clear_after_windows", "integer"),
+        ({"hold_days": -1}, "/hold_days", "greater than or equal to 0"),
+        ({"hold_days": True}, "/hold_days", "integer"),
+        ({"repetition": {"severity": "orange", "windows": 3}}, "/repetition/severity", "no worse"),
+        ({"repetition": {"severity": "red", "windows": 1}}, "/repetition/windows", "greater than or equal to 2"),
+        ({"repetition": {"severity": "red", "windows": 2}, "raise_after_windows": 3}, "/repetition/windows", "after 3 windows"),
+        ({"repetition": {"severity": "red"}}, "/repetition/windows", "required"),
         ({"comparison": "near"}, "/comparison", "'below'"),
         ({"evaluate": {"daily_at": "24:00"}}, "/evaluate", "HH:MM"),
         ({"evaluate": {"daily_at": "20:00", "more": "x"}}, "/evaluate", "'on_update'"),
@@ -254,3 +296,72 @@ async def test_a_metric_named_by_its_alias_is_the_metric(database_url: str, tmp_
         assert (made.status_code, made.json()["metric"]) == (201, "assignment_completion")
         assert (same.status_code, same.json()["version"]) == (200, 1)
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/metric")
+
+
+PATIENT: dict[str, Any] = {
+    "comparison": "outside",
+    "warning_lines": [
+        {"severity": "yellow", "enter": [0.4, 0.8], "clear": [0.45, 0.75]},
+        {"severity": "red", "enter": [0.2, 0.9], "clear": [0.3, 0.8]},
+    ],
+    "raise_after_windows": 2,
+    "clear_after_windows": 3,
+    "hold_days": 14,
+    "repetition": {"severity": "orange", "windows": 4},
+}
+
+
+async def test_bands_and_patience_are_shown_as_written_and_published(database_url: str, tmp_path: Path) -> None:
+    async with standards(database_url, tmp_path) as (sut, client):
+        made = await client.post("/indicators", json=with_(**PATIENT))
+        assert made.status_code == 201, made.text
+        assert {name: made.json()[name] for name in PATIENT} == PATIENT
+        assert (await client.post("/indicators", json=with_(**PATIENT))).status_code == 200, "the same content: no new version"
+
+        await client.post("/indicators/class-completion-week/versions/1/activate")
+        (message,) = await sut.published()
+        event = message.event
+        assert isinstance(event, IndicatorActivated)
+        assert event.warning_lines[1].enter == (Decimal("0.2"), Decimal("0.9"))
+        assert (event.raise_after_windows, event.clear_after_windows, event.hold_days) == (2, 3, 14)
+        assert event.repetition is not None
+        assert (event.repetition.severity, event.repetition.windows) == ("orange", 4)
+
+
+async def test_saying_what_holds_anyway_makes_no_new_version(tmp_path: Path) -> None:
+    plain: dict[str, Any] = {
+        "raise_after_windows": 1,
+        "clear_after_windows": 1,
+        "hold_days": 0,
+        "repetition": None,
+        "grace_days": 0,
+        "overrides": [],
+    }
+    async with standards(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as (_, client):
+        assert (await client.post("/indicators", json=EXAMPLE)).status_code == 201
+        again = await client.post("/indicators", json=with_(**plain))
+        assert (again.status_code, again.json()["version"]) == (200, 1)
+
+
+async def test_lines_of_units_are_shown_and_published_the_most_specific_first(database_url: str, tmp_path: Path) -> None:
+    department: dict[str, Any] = {
+        "department": "D1",
+        "warning_lines": [line("yellow", 0.5, 0.6), line("red", 0.3, 0.4)],
+        "min_denominator": 5,
+    }
+    shown = [{"class": "C1", "off": True, "warning_lines": None, "min_denominator": None}, {**department, "off": False}]
+    turned = {**department, "warning_lines": department["warning_lines"][::-1]}
+    async with standards(database_url, tmp_path) as (sut, client):
+        made = await client.post("/indicators", json=with_(overrides=[turned, {"class": "C1", "off": True}]))
+        assert (made.status_code, made.json()["overrides"]) == (201, shown), made.text
+        again = await client.post("/indicators", json=with_(overrides=[{"class": "C1", "off": True}, department]))
+        assert (again.status_code, again.json()["version"]) == (200, 1), "in any order it says the same"
+
+        await client.post("/indicators/class-completion-week/versions/1/activate")
+        (message,) = await sut.published()
+        event = message.event
+        assert isinstance(event, IndicatorActivated)
+        assert [(o.kind, o.id, o.off, o.min_denominator) for o in event.overrides] == [
+            ("class", "C1", True, None),
+            ("department", "D1", False, Decimal(5)),
+        ]

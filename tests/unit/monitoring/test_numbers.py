@@ -104,7 +104,9 @@ def test_sums_add_and_are_taken_back_exactly() -> None:
 def test_a_value_is_past_a_line_only_on_the_wrong_side_of_it_however_near(numerator: int, denominator: int, below: bool) -> None:
     value, line = Fraction(numerator, denominator), Fraction(8, 10)
 
-    assert watching(below=below).past(Sum(numerator, denominator), 800_000) == (value < line if below else value > line)
+    assert watching(below=below).past(Sum(numerator, denominator), 800_000, under=below) == (
+        value < line if below else value > line
+    )
 
 
 @pytest.mark.parametrize("below", [True, False])
@@ -112,4 +114,4 @@ def test_a_difference_that_no_float_could_hold_decides(below: bool) -> None:
     on_it = Sum(4 * 10**17, 5 * 10**17)
     under, over = Sum(4 * 10**17 - 1, 5 * 10**17), Sum(4 * 10**17 + 1, 5 * 10**17)
 
-    assert [watching(below=below).past(each, 800_000) for each in (under, on_it, over)] == [below, False, not below]
+    assert [watching(below=below).past(each, 800_000, under=below) for each in (under, on_it, over)] == [below, False, not below]

@@ -27,6 +27,16 @@ def definition(comparison: str, *lines: tuple[str, str, str], **other: Any) -> D
     return Definition(**{**said, **other})
 
 
+Bands = tuple[str, tuple[str, str], tuple[str, str]]
+
+
+def outside(*lines: Bands) -> Definition:
+    bands = tuple(
+        WarningLine(severity=s, enter=(Decimal(a), Decimal(b)), clear=(Decimal(c), Decimal(d))) for s, (a, b), (c, d) in lines
+    )
+    return definition("outside", warning_lines=bands)
+
+
 def pointers(value: Definition) -> list[str]:
     return [fault["pointer"] for fault in faults_of(value)]
 
@@ -61,7 +71,7 @@ def test_any_set_of_severities_with_lines_in_their_order_stands(severities: list
     random.shuffle(lines)
 
     assert faults_of(definition(comparison, *lines)) == []
-    assert [line.severity for line in definition(comparison, *lines).mildest_first().warning_lines] == sorted(
+    assert [line.severity for line in definition(comparison, *lines).in_order().warning_lines] == sorted(
         severities, key=SEVERITIES.index
     )
 
@@ -84,3 +94,46 @@ def test_a_version_is_draft_until_activated_and_superseded_after_the_next(
     version: int, active: int | None, expected: Status
 ) -> None:
     assert status_of(version, active) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "wrong"),
+    [
+        ([("yellow", ("0.4", "0.8"), ("0.5", "0.7"))], []),
+        ([("yellow", ("0.4", "0.8"), ("0.4", "0.8"))], []),  # clearing on the very bounds is allowed
+        ([("yellow", ("0.4", "0.8"), ("0.3", "0.7"))], ["/warning_lines/0/clear"]),
+        ([("yellow", ("0.4", "0.8"), ("0.5", "0.9"))], ["/warning_lines/0/clear"]),
+        ([("yellow", ("0.8", "0.4"), ("0.5", "0.6"))], ["/warning_lines/0/enter"]),
+        ([("yellow", ("0.4", "0.8"), ("0.7", "0.5"))], ["/warning_lines/0/clear"]),
+        ([("yellow", ("0.4", "0.8"), ("0.5", "0.7")), ("red", ("0.2", "0.8"), ("0.5", "0.7"))], []),
+        ([("yellow", ("0.4", "0.8"), ("0.5", "0.7")), ("red", ("0.4", "0.8"), ("0.5", "0.7"))], ["/warning_lines/1/enter"]),
+        ([("yellow", ("0.4", "0.8"), ("0.5", "0.7")), ("red", ("0.2", "0.7"), ("0.5", "0.6"))], ["/warning_lines/1/enter"]),
+    ],
+)
+def test_a_band_clears_within_itself_and_a_worse_one_lies_around_it(lines: list[Bands], wrong: list[str]) -> None:
+    assert pointers(outside(*lines)) == wrong
+
+
+@pytest.mark.parametrize(("comparison", "band"), [("below", True), ("above", True), ("outside", False)])
+def test_a_band_stands_with_outside_alone(comparison: str, band: bool) -> None:
+    enter = (Decimal("0.4"), Decimal("0.8")) if band else Decimal("0.4")
+    line = WarningLine(severity="red", enter=enter, clear=enter)
+
+    assert pointers(definition(comparison, warning_lines=(line,))) == ["/warning_lines/0/enter", "/warning_lines/0/clear"]
+
+
+@pytest.mark.parametrize(
+    ("severity", "windows", "raise_after", "wrong"),
+    [
+        ("orange", 3, 1, []),
+        ("orange", 3, 3, []),
+        ("yellow", 3, 1, ["/repetition/severity"]),
+        ("orange", 2, 3, ["/repetition/windows"]),
+    ],
+)
+def test_repetition_makes_a_warning_worse_and_not_before_it_begins(
+    severity: str, windows: int, raise_after: int, wrong: list[str]
+) -> None:
+    again = {"repetition": {"severity": severity, "windows": windows}, "raise_after_windows": raise_after}
+
+    assert pointers(definition("below", ("yellow", "0.8", "0.8"), **again)) == wrong
