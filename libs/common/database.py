@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
     URL,
     BigInteger,
+    Column,
     Connection,
     DateTime,
     Dialect,
@@ -24,7 +26,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     event,
-    insert,
+    inspect,
     make_url,
     text,
 )
@@ -128,6 +130,13 @@ class AnswerRow(CommonTable):
     at: Mapped[datetime] = mapped_column(index=True)
 
 
+@cache
+def _column(table: type[DeclarativeBase], attribute: str) -> Column[Any]:
+    (column,) = inspect(table).column_attrs[attribute].columns
+    assert isinstance(column, Column)
+    return column
+
+
 class Transaction:
     """What a command may touch: its rows, its outgoing events, the time.
 
@@ -156,7 +165,29 @@ class Transaction:
         await self.session.flush()
         appended, self._appended = self._appended, {}
         for table, rows in appended.items():
-            await self.session.execute(insert(table), rows)
+            await self.insert(table, rows)
+
+    async def insert(self, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows, all with the same columns, in their order: by the driver itself, for what is written by the hundred.
+
+        SQLite gets `executemany`, PostgreSQL an array a column: each is the fast road of its driver.
+        """
+        if not rows:
+            return
+        dialect = self.database.engine.dialect
+        columns = [_column(table, name) for name in rows[0]]
+        prepare = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
+        values = [[row[name] for row in rows] for name in rows[0]]
+        values = [each if do is None else list(map(do, each)) for each, do in zip(values, prepare, strict=True)]
+        names = ", ".join(f'"{column.name}"' for column in columns)
+        if self.is_sqlite:
+            sql = f"INSERT INTO {table.__tablename__} ({names}) VALUES ({', '.join('?' * len(columns))})"
+            await self.driver(lambda connection: connection.executemany(sql, zip(*values, strict=True)))
+        else:
+            arrays = ", ".join(f"%s::{column.type.compile(dialect).partition(' COLLATE')[0]}[]" for column in columns)
+            each = ", ".join(f"t{n}" for n in range(len(columns)))
+            sql = f"INSERT INTO {table.__tablename__} ({names}) SELECT {each} FROM unnest({arrays}) WITH ORDINALITY AS k({each}, n) ORDER BY n"
+            await self.driver(lambda connection: connection.execute(sql, values))
 
     def publish(self, fact: Event, *, cause: str | None = None, school: str | None = None) -> UUID:
         """Send the event when the transaction commits, and only then. Returns the event's id.
@@ -237,8 +268,7 @@ class Database:
                 tx = Transaction(session, self)
                 yield tx
                 await tx.write_appended()
-                if tx.outgoing:
-                    await session.execute(insert(OutboxRow), tx.outgoing)
+                await tx.insert(OutboxRow, tx.outgoing)
         except (OperationalError, PoolTimeout) as error:
             reason = getattr(error, "orig", error)
             raise Unavailable(f"the database cannot be used now: {reason}", headers={"Retry-After": "5"}) from error

@@ -7,7 +7,7 @@ result does not depend on where batches end: any split of a log gives the same w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -66,7 +66,7 @@ async def count(tx: Transaction, school: School, stretch: Stretch, observations:
     entries = [batch.entry(row, whole=True) for row in np.flatnonzero(newest_only).tolist()]
     newest, more = await _newest(tx, school, entries)
     watched = sorted([*watched, *more], key=lambda each: each.entry.place) if more else watched
-    bench = await _Bench.prepare(tx, school, watched)
+    bench = await _Bench.prepare(tx, school, watched, cells, before)
     measured_at = int(tx.now.timestamp() * 1_000_000)
     await bulk.add_totals(tx, rows_of_cells(groups, measured_at))
     await bulk.add_newest(tx, [(*cell, s.numerator, s.denominator, s.revision, measured_at, s.at) for cell, s in newest.items()])
@@ -267,25 +267,31 @@ class _Bench:
     history: History
 
     @classmethod
-    async def prepare(cls, tx: Transaction, school: School, watched: Sequence[_Watched]) -> _Bench:
-        """Read what stood before the batch."""
+    async def prepare(
+        cls, tx: Transaction, school: School, watched: Sequence[_Watched], cells_read: Collection[Cell], before: Mapping[Cell, Sum]
+    ) -> _Bench:
+        """Read what stood before the batch; `before` has the sums of the cells that were read already."""
         cells = {(each.series, window, start) for each in watched for window, start in each.starts.items()}
         places = {(each.entry.metric, each.level) for each in watched}
         codes = {code for place in places for code in school.watch[place]}
-        running = await bulk.find_totals(tx, sorted(cells))
+        running: dict[Cell, Sum] = {cell: before[cell] for cell in cells if cell in before}
+        running |= await bulk.find_totals(tx, sorted(cells.difference(cells_read)))
         ledger = await Ledger.open(tx, school, codes, {each.word for each in watched})
         keys: dict[tuple[str, str], set[int]] = defaultdict(set)
         for each in watched:
             keys[each.entry.metric, each.level].add(each.series)
-        deciding, history = {}, History()
+        history = History()
+        alike: dict[tuple[Window, int, int | None], list[tuple[Indicator, set[int]]]] = defaultdict(list)
         for place, series in keys.items():
-            for versions in school.watch[place].values():
-                for indicator in versions:
-                    through = _judged_through(school, indicator)
-                    for least in indicator.leasts:
-                        found = await bulk.find_deciding(tx, sorted(series), indicator.window, least, through)
-                        deciding.update({(indicator, least, key): start for key, start in found.items()})
-                        await history.read(tx, indicator, least, cells, series, through, running)
+            for indicator in (version for versions in school.watch[place].values() for version in versions):
+                through = _judged_through(school, indicator)
+                for least in indicator.leasts:
+                    alike[indicator.window, least, through].append((indicator, series))
+                    await history.read(tx, indicator, least, cells, series, through, running)
+        deciding = {}
+        for (window, least, through), asking in alike.items():
+            found = await bulk.find_deciding(tx, sorted(set().union(*(series for _, series in asking))), window, least, through)
+            deciding.update({(i, least, key): found[key] for i, series in asking for key in series & found.keys()})
         return cls(school, ledger, running, deciding, history)
 
     def judge(self, each: _Watched) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from msgspec import Struct
-from sqlalchemy import insert, inspect, select, update
+from sqlalchemy import inspect, select, update
 
 from libs.common.auth import Scope
 from libs.common.database import Transaction, in_batches
@@ -171,18 +171,18 @@ class Ledger:
             for row, _ in self.raised:
                 row.subject_name = described[row.level, row.subject].name
             rows = [{name: getattr(row, name) for name in _COLUMNS} for row, _ in self.raised]
-            await self.tx.session.execute(insert(WarningRow), rows)
+            await self.tx.insert(WarningRow, rows)
         places = [
             {"warning": row.id, "place": place} for row, _ in self.raised for place in described[row.level, row.subject].places
         ]
-        if places:
-            await self.tx.session.execute(insert(WarningPlaceRow), places)
-        if self.steps:
-            await self.tx.session.execute(insert(WarningStepRow), [self._step(*step) for step in self.steps])
-            if self.tells:
-                await self.tx.session.execute(insert(TurnRow), [self._turn(*step) for step in self.steps])
-        for row, judged, step, detail in self.steps:
-            self._publish(row, judged, step, detail, described)
+        await self.tx.insert(WarningPlaceRow, places)
+        numbers = [_numbers(judged) for _, judged, _, _ in self.steps]
+        steps = [self._step(*step, said) for step, said in zip(self.steps, numbers, strict=True)]
+        await self.tx.insert(WarningStepRow, steps)
+        if self.tells:
+            await self.tx.insert(TurnRow, [self._turn(*step) for step in self.steps])
+        for (row, judged, step, detail), said in zip(self.steps, numbers, strict=True):
+            self._publish(row, judged, step, detail, described, said)
         self.raised.clear()
         self.steps.clear()
 
@@ -196,8 +196,8 @@ class Ledger:
         subjects = {(row.level, row.subject) for row, _ in self.raised}
         return await describe(tx.session, school.id, school.roster, subjects, today, taught) if subjects else {}
 
-    def _step(self, row: WarningRow, judged: Judged, step: Step, detail: dict[str, Any]) -> dict[str, Any]:
-        plain = {name: str(v) if isinstance(v, Decimal | date) else v for name, v in {**_numbers(judged), **detail}.items()}
+    def _step(self, row: WarningRow, _: Judged, step: Step, detail: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+        plain = {name: str(v) if isinstance(v, Decimal | date) else v for name, v in {**said, **detail}.items()}
         return {"warning": row.id, "at": self.tx.now, "step": step.value, "by": None, "detail": plain}
 
     def _turn(self, row: WarningRow, judged: Judged, step: Step, detail: dict[str, Any]) -> dict[str, Any]:
@@ -216,13 +216,19 @@ class Ledger:
         }
 
     def _publish(
-        self, row: WarningRow, judged: Judged, step: Step, detail: dict[str, Any], described: Mapping[tuple[str, str], Described]
+        self,
+        row: WarningRow,
+        judged: Judged,
+        step: Step,
+        detail: dict[str, Any],
+        described: Mapping[tuple[str, str], Described],
+        said: dict[str, Any],
     ) -> None:
         self.tx.traceparent = judged.traceparent
         # From what was judged, never from the row: a later step of the same batch may have changed that already.
-        numbers = {"warning": row.id, **_numbers(judged), "revision": judged.total.revision}
+        numbers = {"warning": row.id, **said, "revision": judged.total.revision}
         if step is Step.RAISED:
-            fact: Event = self._raised(row, judged, detail, described[row.level, row.subject])
+            fact: Event = self._raised(row, judged, detail, described[row.level, row.subject], said)
         elif step is Step.ESCALATED:
             fact = WarningEscalated(
                 severity=detail["severity"], line=detail["line"], window=judged.indicator.window.name.lower(), **numbers
@@ -233,7 +239,9 @@ class Ledger:
             return
         self.tx.publish(fact, cause=judged.cause, school=self.school.code)
 
-    def _raised(self, row: WarningRow, judged: Judged, detail: dict[str, Any], described: Described) -> WarningRaised:
+    def _raised(
+        self, row: WarningRow, judged: Judged, detail: dict[str, Any], described: Described, said: dict[str, Any]
+    ) -> WarningRaised:
         if judged.recorded_at is not None:
             waited = (self.tx.now - judged.recorded_at).total_seconds()
             self.tx.when_committed.append(lambda: OBSERVATION_TO_WARNING.observe(max(waited, 0.0)))
@@ -258,7 +266,7 @@ class Ledger:
             kind=indicator.kind,
             revision=judged.total.revision,
             override=detail.get("override"),
-            **_numbers(judged),
+            **said,
         )
 
 

@@ -49,8 +49,8 @@ def millionths(number: Decimal | str) -> int:
 
 def decimal(value: int) -> Decimal:
     """Millionths as a plain decimal without trailing zeros."""
-    whole = Decimal(value) / MILLION
-    return whole.quantize(Decimal(1)) if whole == whole.to_integral() else whole.normalize()
+    whole, rest = divmod(value, MILLION)
+    return Decimal(value).scaleb(-6).normalize() if rest else Decimal(whole)
 
 
 def ratio(total: Sum) -> Decimal | None:
