@@ -16,7 +16,18 @@ from libs.common.database import Transaction
 from libs.common.event import Event
 
 Handler = Callable[[Any, Transaction], Awaitable[None]]
-BatchHandler = Callable[[Sequence[Record], Transaction], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """How whole batches of a topic's records are taken, as they stand on the bus.
+
+    `read`, where there is one, makes of a batch what `take` gets in its place: without a database, in a thread of its own, while
+    the batch before it is taken.
+    """
+
+    take: Callable[[Any, Transaction], Awaitable[None]]
+    read: Callable[[Sequence[Record]], Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +43,15 @@ class Job:
 class Service:
     """A service: its endpoints, its tables, what it does when something happens, and what it does by the clock.
 
-    `handlers` get one event each; `intake` gets whole batches of a topic's records as they stand on the bus, and `takes`
-    names the services' events among them.
+    `handlers` get one event each; `intake` gets whole batches of a topic's records, and `takes` names the services' events among
+    them.
     """
 
     name: str
     router: APIRouter
     tables: MetaData
     handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
-    intake: Mapping[str, BatchHandler] = field(default_factory=dict)
+    intake: Mapping[str, Intake] = field(default_factory=dict)
     takes: frozenset[type[Event]] = frozenset()
     jobs: Sequence[Job] = ()
 

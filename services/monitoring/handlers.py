@@ -8,11 +8,17 @@ from libs.common.events.gateway import RosterImported, SchoolAdded
 from libs.common.events.planning import ImprovementOpened, ImprovementStarted
 from libs.common.events.standards import IndicatorActivated
 from services.monitoring.commands import catalogue, intake, roster, warnings
+from services.monitoring.commands.reading import Batch, read_batch
 
 
-async def take_observations(records: Sequence[Record], tx: Transaction) -> None:
+def read_observations(records: Sequence[Record]) -> Batch:
+    """Read a batch of observations."""
+    return read_batch(records)
+
+
+async def take_observations(batch: Batch, tx: Transaction) -> None:
     """Count a batch of observations."""
-    await intake.take(records, tx)
+    await intake.take(batch, tx)
 
 
 async def add_school(event: SchoolAdded, tx: Transaction) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from libs.common.database import Transaction
 from libs.common.service import Job
 from services.monitoring.commands.judging import judge_by_clock
+from services.monitoring.commands.packing import pack_all
 from services.monitoring.commands.rebuilding import go_on
 from services.monitoring.commands.silence import note_silence
 from services.monitoring.queries.rebuilding import list_rebuilding
@@ -29,6 +30,7 @@ async def rebuild_schools(tx: Transaction) -> None:
 
 
 JOBS = (
+    Job(name="pack", every=timedelta(seconds=10), run=pack_all),
     Job(name="judge-by-clock", every=timedelta(seconds=5), run=judge_what_is_due),
     Job(name="rebuild", every=timedelta(seconds=0.5), run=rebuild_schools),
 )

@@ -6,13 +6,14 @@ It owns each school's metrics, observation log, sums and warnings, and keeps cop
 from libs.common.events.gateway import RosterImported, SchoolAdded
 from libs.common.events.planning import ImprovementOpened, ImprovementStarted
 from libs.common.events.standards import IndicatorActivated
-from libs.common.service import Service
+from libs.common.service import Intake, Service
 from services.monitoring.api import router
 from services.monitoring.handlers import (
     activate_indicator,
     add_school,
     link_improvement,
     mark_improving,
+    read_observations,
     take_observations,
     take_roster,
 )
@@ -30,6 +31,6 @@ service = Service(
         ImprovementOpened: link_improvement,
         ImprovementStarted: mark_improving,
     },
-    intake={"observations": take_observations},
+    intake={"observations": Intake(take_observations, read_observations)},
     jobs=JOBS,
 )

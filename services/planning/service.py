@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded
-from libs.common.service import Job, Service
+from libs.common.service import Intake, Job, Service
 from services.planning import handlers, jobs
 from services.planning.api import router
 from services.planning.tables import Table
@@ -17,7 +17,7 @@ service = Service(
         RosterImported: handlers.keep_roster,
         PostsImported: handlers.keep_posts,
     },
-    intake={"monitoring": handlers.take_warnings},
+    intake={"monitoring": Intake(handlers.take_warnings)},
     takes=handlers.TAKEN,
     jobs=(Job(name="overdue", every=timedelta(minutes=1), run=jobs.call_overdue),),
 )

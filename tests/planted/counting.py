@@ -5,8 +5,6 @@ from tests.planted.bug import Bug, Edit
 INTAKE = "tests/service/monitoring/test_intake.py::"
 AMENDING = "tests/service/monitoring/test_amending.py::"
 CLOSING = "tests/service/monitoring/test_closing.py::"
-ONE_BY_ID = ("services/monitoring/queries/bulk.py", "_IDS, sorted(rows, key=lambda row: row[1]))")
-AGAIN = "_IDS, sorted(rows, key=lambda row: row[1]), 'ON CONFLICT DO NOTHING')"
 
 COUNTING = (
     Bug(
@@ -15,11 +13,10 @@ COUNTING = (
         (
             Edit(
                 "services/monitoring/commands/intake.py",
-                "    counted = await bulk.find_counted(tx, school.id, {id_ for id_, _ in hashed})\n",
-                "    counted = await bulk.find_counted(tx, school.id, {id_ for id_, _ in hashed})\n"
-                "    counted = {id_: known for id_, known in counted.items() if known[1] > row.position - 3}\n",
+                "    counted = await find_counted(tx, school.id, row.position, [event.id for event in events])\n",
+                "    counted = await find_counted(tx, school.id, row.position, [event.id for event in events])\n"
+                "    counted = {id_: known for id_, known in counted.items() if known > row.position - 3}\n",
             ),
-            Edit(*ONE_BY_ID, AGAIN),
         ),
         (INTAKE + "test_an_observation_counts_once_however_often_and_in_whatever_batches_it_comes",),
     ),
@@ -29,10 +26,10 @@ COUNTING = (
         (
             Edit(
                 "services/monitoring/commands/intake.py",
-                "        if (first := counted.get(id_)) is None:",
-                "        if (first := counted.get(id_)) is None or first[0] != content:",
+                "        events = [Arrived(raw, observation, observation.id_hash(key)) for raw, observation in read]\n",
+                "        events = [Arrived(raw, o, id_hash(o.source, f'{o.id}{o.content}', key)) for raw, o in read]\n",
             ),
-            Edit(*ONE_BY_ID, AGAIN),
+            Edit("services/monitoring/commands/intake.py", "REFERENCES, Content,", "REFERENCES, Content, id_hash,"),
         ),
         (INTAKE + "test_other_content_under_a_counted_id_is_listed_once_and_the_first_stands",),
     ),

@@ -56,8 +56,8 @@ DELIVERING = (
         (
             Edit(
                 "libs/common/runtime/consumers.py",
-                "        try:\n            await self.handle_batch(records)\n        except BaseException:",
-                "        await subscription.commit()\n        try:\n            await self.handle_batch(records)\n        except BaseException:",
+                "        try:\n            await self._handle_in_parts(_parts(records, BATCH_BYTES))\n",
+                "        await subscription.commit()\n        try:\n            await self._handle_in_parts(_parts(records, BATCH_BYTES))\n",
             ),
         ),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from time import perf_counter
+from typing import Any
 
 import structlog
 from sqlalchemy import func, select
@@ -15,18 +16,34 @@ from libs.common.errors import Invalid, Unavailable
 from libs.common.event import Message, decode
 from libs.common.runtime.deadletters import put_aside
 from libs.common.runtime.health import Health
+from libs.common.runtime.leases import end
 from libs.common.service import Service
 from libs.common.settings import Settings
 from libs.common.telemetry import BATCH_EVENTS, BATCH_SECONDS, CONSUMER_LAG, bind_trace
 
 log = structlog.get_logger()
 
-BATCH_BYTES = 1 << 20
+FETCH_BYTES = 4 << 20
+BATCH_BYTES = 1 << 20  # of one transaction
+SMALL = 16_384  # bytes read at once without a thread of their own
 OUTBOX_FULL = 10_000
 
 
 class TooManyDeadLetters(Exception):
     """So many records in a row could not be handled that the code is more likely wrong than the records."""
+
+
+def _parts(records: Sequence[Record], size: int) -> list[Sequence[Record]]:
+    """The records in parts of about `size` bytes, each with at least one."""
+    parts: list[list[Record]] = [[]]
+    left = size
+    for record in records:
+        if left <= 0:
+            parts.append([])
+            left = size
+        parts[-1].append(record)
+        left -= len(record.value)
+    return list(parts)
 
 
 class Consumer:
@@ -44,22 +61,41 @@ class Consumer:
         async with self.bus.subscribe(self.group, self.topics) as subscription:
             while True:
                 await self._wait_for_outbox()
-                if records := await subscription.fetch(BATCH_BYTES, wait=1.0):
+                if records := await subscription.fetch(FETCH_BYTES if self._intake else BATCH_BYTES, wait=1.0):
                     await self._take(records, subscription)
                 for topic in self.topics:
                     CONSUMER_LAG.labels(self.group, topic).set(await self.bus.backlog(self.group, topic))
                 health.works(self.group)
 
     async def _take(self, records: Sequence[Record], subscription: Subscription) -> None:
-        start = perf_counter()
         try:
-            await self.handle_batch(records)
+            await self._handle_in_parts(_parts(records, BATCH_BYTES))
         except BaseException:
             await subscription.rewind()
             raise
         await subscription.commit()
-        BATCH_EVENTS.labels(self.group).observe(len(records))
-        BATCH_SECONDS.labels(self.group).observe(perf_counter() - start)
+
+    async def _handle_in_parts(self, parts: Sequence[Sequence[Record]]) -> None:
+        """Handle the parts one after the other; the next one is read while one is handled."""
+        ahead = asyncio.create_task(self._read(parts[0]))
+        try:
+            for n, records in enumerate(parts):
+                batch = await ahead
+                if n + 1 < len(parts):
+                    ahead = asyncio.create_task(self._read(parts[n + 1]))
+                start = perf_counter()
+                await self._handle_read(records, batch)
+                BATCH_EVENTS.labels(self.group).observe(len(records))
+                BATCH_SECONDS.labels(self.group).observe(perf_counter() - start)
+        finally:
+            await end(ahead)
+
+    async def _read(self, records: Sequence[Record]) -> Any:
+        if self._intake is None or self._intake.read is None:
+            return records
+        if sum(len(record.value) for record in records) < SMALL:
+            return self._intake.read(records)
+        return await asyncio.to_thread(self._intake.read, records)
 
     async def _wait_for_outbox(self) -> None:
         while True:
@@ -73,9 +109,12 @@ class Consumer:
 
     async def handle_batch(self, records: Sequence[Record]) -> None:
         """One transaction for the whole batch; only if that fails, one per record."""
+        await self._handle_read(records, await self._read(records))
+
+    async def _handle_read(self, records: Sequence[Record], batch: Any) -> None:
         try:
             async with self.database.transaction() as tx:
-                await self._handle(records, tx)
+                await self._handle(batch, tx)
             self._in_a_row = 0
         except Unavailable:
             raise
@@ -91,11 +130,12 @@ class Consumer:
             else:
                 raise
 
-    async def _handle(self, records: Sequence[Record], tx: Transaction) -> None:
+    async def _handle(self, batch: Any, tx: Transaction) -> None:
+        """`batch` is what reading made of the records: without a reader, the records."""
         if self._intake is not None:
-            await self._intake(records, tx)
+            await self._intake.take(batch, tx)
             return
-        messages = [message for record in records if (message := decode(record.value, self.service.wanted)) is not None]
+        messages = [message for record in batch if (message := decode(record.value, self.service.wanted)) is not None]
         ids = [message.id for message in messages]
         seen = set(await tx.session.scalars(select(InboxRow.event_id).where(InboxRow.event_id.in_(ids)))) if ids else set()
         for message in messages:

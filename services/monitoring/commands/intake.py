@@ -5,27 +5,24 @@ A crash anywhere redelivers, and the ids make that harmless: they are written in
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from math import isfinite
 from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Struct
 
-from libs.common.bus import Record
 from libs.common.database import Transaction
-from libs.common.errors import Fault, Invalid, Malformed
-from libs.common.events.observations import AHEAD, REFERENCES, Content, Observation, check, read
+from libs.common.errors import Invalid
+from libs.common.events.observations import AHEAD, REFERENCES, Content, check
 from libs.common.runtime import put_aside
 from libs.common.telemetry import OBSERVATIONS_COUNTED
 from services.monitoring.commands.amending import New, amend, count_amended
 from services.monitoring.commands.counting import count
 from services.monitoring.commands.owning import by_code, sort_out
+from services.monitoring.commands.reading import Arrived, Batch
 from services.monitoring.domain.log import Mask, Stretch
 from services.monitoring.queries import bulk
 from services.monitoring.queries.amendments import find_contents
@@ -37,7 +34,6 @@ from services.monitoring.queries.totals import find_whole
 from services.monitoring.tables import ConflictRow, SchoolRow
 
 TOPIC = "observations"
-SMALL = 16_384  # bytes decoded at once without a thread of their own
 _OUTCOMES = {None: "counted", "corrects": "corrected", "retracts": "retracted"}
 PHASES = {None: 0, "before": 1, "during": 2, "after": 3}
 # The gateway allows AHEAD by its clock; ours may be a little behind, and what was accepted must be counted.
@@ -47,81 +43,25 @@ LARGE = 1 << 33
 MOST = 1 << 62
 
 
-class Arrived(Struct, frozen=True, gc=False):
-    """An observation as it stood on the bus, and the hash of its id."""
-
-    raw: bytes
-    observation: Observation
-    id: bytes
-
-
 Tally = Counter[tuple[str, str]]  # source, outcome → events
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """What could not be read, and why."""
-
-    record: Record
-    raw: bytes
-    error: Invalid
-
-
-async def take(records: Sequence[Record], tx: Transaction) -> None:
-    """Count the records' observations, school by school; one bad event goes to the dead letters alone."""
-    key = await installation_key(tx)
-    if sum(len(record.value) for record in records) < SMALL:
-        arrived, unreadable = _read(records, key)
-    else:
-        arrived, unreadable = await asyncio.to_thread(_read, records, key)
-    for each in unreadable:
-        _refuse(tx, each.record.key, each.raw, each.error)
-    for code, events in arrived.items():
+async def take(batch: Batch, tx: Transaction) -> None:
+    """Count a batch's observations, school by school; one bad event goes to the dead letters alone."""
+    for each in batch.unreadable:
+        _refuse(tx, each.school, each.raw, each.error)
+    for code, read in batch.arrived.items():
         found = await find_school_locked(tx, code)
         if found is None:
-            for event in events:
-                _refuse(tx, code, event.raw, Invalid(f"no school is called {code!r}"))
+            for raw, _ in read:
+                _refuse(tx, code, raw, Invalid(f"no school is called {code!r}"))
             continue
+        key = await installation_key(tx)
+        events = [Arrived(raw, observation, observation.id_hash(key)) for raw, observation in read]
         tally: Tally = Counter()
         await _count_school(tx, *found, await _addable(tx, *found, await _owned(tx, *found, events, tally)), tally)
         today = found[1].calendar.day_of(tx.now)
         await bulk.add_tally(tx, [(found[1].id, source, today, outcome, n) for (source, outcome), n in tally.items()])
-
-
-def _read(records: Sequence[Record], key: bytes) -> tuple[dict[str, list[Arrived]], list[Unreadable]]:
-    arrived: dict[str, list[Arrived]] = defaultdict(list)
-    unreadable = []
-    for record in records:
-        try:
-            raws = _split(record.value)
-        except (Malformed, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            unreadable.append(Unreadable(record, record.value, Invalid(f"not readable: {error}")))
-            continue
-        for raw in raws:
-            try:
-                observation = read(raw)
-                _refuse_other_school(observation, record)
-            except (Malformed, Invalid) as error:
-                unreadable.append(Unreadable(record, raw, error if isinstance(error, Invalid) else Invalid(error.detail)))
-            else:
-                arrived[record.key].append(Arrived(raw, observation, observation.id_hash(key)))
-    return arrived, unreadable
-
-
-def _refuse_other_school(observation: Observation, record: Record) -> None:
-    if (observation.school or record.key) != record.key:
-        fault = Fault(pointer="/school", detail="is not the record's key")
-        raise Invalid(f"the event is of school {observation.school!r}, the record's key is {record.key!r}", [fault])
-
-
-_raws = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-def _split(value: bytes) -> list[bytes]:
-    """A record is one event or an array of events."""
-    if value.lstrip()[:1] == b"[":
-        return [bytes(raw) for raw in _raws.decode(value)]
-    return [value]
 
 
 async def _owned(tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived], tally: Tally) -> Sequence[Arrived]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from libs.common.database import Transaction
 from libs.common.errors import Fault
+from services.monitoring.commands.reading import Arrived
 from services.monitoring.queries.ids import find_counted
 from services.monitoring.queries.schools import School
-
-if TYPE_CHECKING:
-    from services.monitoring.commands.intake import Arrived
 
 
 def by_code(school: School, events: Sequence[Arrived]) -> Sequence[Arrived]:

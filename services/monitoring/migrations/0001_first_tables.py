@@ -249,6 +249,8 @@ def upgrade() -> None:
     sa.Column('year_start', sa.String(), nullable=False),
     sa.Column('position', sa.BigInteger(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('packed', sa.BigInteger(), nullable=False),
+    sa.Column('ids_packed', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('school_pk')),
     sa.UniqueConstraint('code', name=op.f('school_code_uq'))
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from libs.common.database import Transaction
 from services.monitoring.tables import IdBlockRow
@@ -76,7 +76,7 @@ async def add_ids(tx: Transaction, school_id: int, first: int, ids: Sequence[byt
         return
     whole = b"".join(ids)
     row = {"school_id": school_id, "first": first, "last": first + len(ids) - 1, "ids": whole}
-    await tx.session.execute(insert(IdBlockRow), row)
+    await tx.insert(IdBlockRow, [row])
     kept: OrderedDict[int, Ids] = tx.database.memory["ids"]
     known = kept[school_id]
     tx.when_committed.append(lambda: known.add(whole, first))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Select, func, insert, select
@@ -75,8 +76,17 @@ def instant(microseconds: int) -> datetime:
 
 async def add_to_log(tx: Transaction, school_id: int, stretch: Stretch, ended_by: int | None = None) -> None:
     """Append a stretch; `ended_by`: none of it stands yet."""
+    await tx.insert(LogBlockRow, [block_of(school_id, stretch)])
+    if ended_by is not None:
+        positions = stretch.positions.tolist()
+        amended = [{"school_id": school_id, "position": p, "place": None, "ended_by": ended_by} for p in positions]
+        await tx.session.execute(insert(AmendedRow), amended)
+
+
+def block_of(school_id: int, stretch: Stretch) -> dict[str, Any]:
+    """The row of a stretch."""
     positions, days = stretch.positions, stretch.columns["day"]
-    row = {
+    return {
         "school_id": school_id,
         "first": int(positions[0]),
         "last": int(positions[-1]),
@@ -85,10 +95,6 @@ async def add_to_log(tx: Transaction, school_id: int, stretch: Stretch, ended_by
         "observations": len(stretch),
         "content": stretch.encode(),
     }
-    await tx.session.execute(insert(LogBlockRow), row)
-    if ended_by is not None:
-        amended = [{"school_id": school_id, "position": p, "place": None, "ended_by": ended_by} for p in positions.tolist()]
-        await tx.session.execute(insert(AmendedRow), amended)
 
 
 def _blocks(school_id: int) -> Select[int, int, bytes]:

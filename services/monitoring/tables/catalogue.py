@@ -12,7 +12,8 @@ class SchoolRow(Table):
 
     Whoever counts holds this row locked, so that one worker at a time counts a school; `position` is the place of the
     newest observation in the school's order of counting; `version` grows with every change of metrics, indicators or
-    roster, so that a worker knows when its copy in memory is old.
+    roster, so that a worker knows when its copy in memory is old. Blocks of log and ids up to the positions `packed` and
+    `ids_packed` are full.
     """
 
     __tablename__ = "school"
@@ -22,6 +23,8 @@ class SchoolRow(Table):
     year_start: Mapped[str]
     position: Mapped[int] = mapped_column(BigInteger, default=0)
     version: Mapped[int] = mapped_column(default=1)
+    packed: Mapped[int] = mapped_column(BigInteger, default=0)
+    ids_packed: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class MetricRow(Table):

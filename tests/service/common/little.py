@@ -21,7 +21,7 @@ from libs.common.event import Event, Message, decode, encode
 from libs.common.events.deadletters import DeadLettered
 from libs.common.events.planning import ImprovementClosed, ImprovementOverdue
 from libs.common.runtime import Consumer
-from libs.common.service import Job, Service
+from libs.common.service import Intake, Job, Service
 from libs.common.settings import Settings
 
 SCHOOL = "demo"
@@ -59,7 +59,7 @@ class Little:
             router=APIRouter(),
             tables=Table.metadata,
             handlers={ImprovementClosed: self.note},
-            intake=dict.fromkeys(self.intake, self.take_in),
+            intake=dict.fromkeys(self.intake, Intake(self.take_in)),
             jobs=self.jobs,
         )
 

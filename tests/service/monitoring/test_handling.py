@@ -16,6 +16,7 @@ from libs.common.events.monitoring import (
     WarningDismissed,
     WarningImproving,
 )
+from services.monitoring.handlers import read_observations, take_observations
 from tests.service.harness import ServiceUnderTest, principal
 from tests.service.monitoring.world import (
     NOW,
@@ -154,7 +155,7 @@ async def test_a_warning_that_clears_while_its_improvement_starts_stays_cleared(
     async with monitoring(database_url, tmp_path, lambda: NOW, roster(), indicator()) as sut:
         id_ = await state(sut, "open")
         async with sut.database.transaction() as counting:
-            await sut.service.intake["observations"]([record(sent("over", 900, 900, class_="of open"))], counting)
+            await take_observations(read_observations([record(sent("over", 900, 900, class_="of open"))]), counting)
             starting = asyncio.create_task(sut.handle(started(id_)))
             await asyncio.wait({starting}, timeout=0.3)
             assert not starting.done()

@@ -306,7 +306,7 @@ async def forget(sut: ServiceUnderTest, *, everything: bool = False) -> None:
         for table in reversed(service.tables.sorted_tables):
             if table.name not in keep:
                 await tx.session.execute(delete(table))
-        await tx.session.execute(update(SchoolRow).values(position=0, version=SchoolRow.version + 1))
+        await tx.session.execute(update(SchoolRow).values(position=0, packed=0, ids_packed=0, version=SchoolRow.version + 1))
         await tx.session.execute(delete(OutboxRow))
     sut.database.memory.clear()
 
