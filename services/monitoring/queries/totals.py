@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Row, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,6 +25,18 @@ async def list_series(session: AsyncSession, metric_id: int, level: int) -> Sequ
         .order_by(WordRow.code)
     )
     return [(key, word, code) for key, word, code in await session.execute(sql)]
+
+
+async def names_of(session: AsyncSession, metric_id: int, level: int, words: Collection[int]) -> dict[int, tuple[int, str]]:
+    """Map the series of these subjects (by word) to word and code, in order of code."""
+    found: list[tuple[str, int, int]] = []
+    for part in in_batches(sorted(words), _PART):
+        sql = select(WordRow.code, SeriesRow.id, WordRow.id).join(WordRow, WordRow.id == SeriesRow.subject)
+        rows = await session.execute(
+            sql.where(SeriesRow.metric_id == metric_id, SeriesRow.level == level, SeriesRow.subject.in_(part))
+        )
+        found += [(code, key, word) for code, key, word in rows]
+    return {key: (word, code) for code, key, word in sorted(found)}
 
 
 async def find_whole(session: AsyncSession, metric_id: int) -> int:

@@ -194,7 +194,11 @@ def own(**said: Any) -> dict[str, Any]:
         ({"comparison": "near"}, "/comparison", "'below'"),
         ({"evaluate": {"daily_at": "24:00"}}, "/evaluate", "HH:MM"),
         ({"evaluate": {"daily_at": "20:00", "more": "x"}}, "/evaluate", "'on_update'"),
-        ({"evaluate": {"lesson_end_plus_minutes": 5}}, "/evaluate", "later"),
+        ({"evaluate": {"lesson_end_plus_minutes": 5}}, "/evaluate", "level 'lesson'"),
+        ({"evaluate": {"lesson_end_plus_minutes": -1}, "level": "lesson"}, "/evaluate", "from 0"),
+        ({"evaluate": {"lesson_end_plus_minutes": "5"}, "level": "lesson"}, "/evaluate", "whole number"),
+        ({"evaluate": {"lesson_end_plus_minutes": True}, "level": "lesson"}, "/evaluate", "whole number"),
+        ({"evaluate": {"lesson_end_plus_minutes": 5, "more": 1}, "level": "lesson"}, "/evaluate", "'on_update'"),
         ({"evaluate": "sometimes"}, "/evaluate", "'on_update'"),
         ({"stale_after_days": 0}, "/stale_after_days", "greater than or equal to 1"),
         ({"stale_after_days": "3"}, "/stale_after_days", "integer"),
@@ -352,3 +356,16 @@ async def test_lines_of_units_are_shown_and_published_the_most_specific_first(da
             ("class", "C1", True, None),
             ("department", "D1", False, Decimal(5)),
         ]
+
+
+async def test_a_lessons_indicator_may_be_judged_minutes_after_its_end(tmp_path: Path) -> None:
+    said: dict[str, Any] = {"level": "lesson", "window": "day", "evaluate": {"lesson_end_plus_minutes": 15}}
+    async with standards(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as (sut, client):
+        made = await client.post("/indicators", json=with_(**said))
+        assert (made.status_code, made.json()["evaluate"]) == (201, said["evaluate"]), made.text
+        assert (await client.post("/indicators", json=with_(**said))).status_code == 200
+
+        await client.post("/indicators/class-completion-week/versions/1/activate")
+        (message,) = await sut.published()
+        assert isinstance(message.event, IndicatorActivated)
+        assert message.event.evaluate == {"lesson_end_plus_minutes": 15}
