@@ -8,14 +8,17 @@ from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
 from services.standards.domain import Definition, faults_of
-from services.standards.queries import find_indicator, get_indicator, get_version, knows_metric
+from services.standards.queries import find_indicator, find_metric, get_indicator, get_version
 from services.standards.tables import IndicatorRow, MetricRow, VersionRow
 
 
-async def keep_metric(tx: Transaction, code: str) -> None:
-    """Remember that the school has this metric."""
-    if not await knows_metric(tx.session, tx.school, code):
-        tx.session.add(MetricRow(school=tx.school, code=code))
+async def keep_metric(tx: Transaction, code: str, direction: str) -> None:
+    """Remember that the school has this metric, and in which direction it is good."""
+    row = await find_metric(tx.session, tx.school, code)
+    if row is None:
+        tx.session.add(MetricRow(school=tx.school, code=code, direction=direction))
+    else:
+        row.direction = direction
 
 
 async def define_indicator(
@@ -28,8 +31,12 @@ async def define_indicator(
     """
     _check_level(scope, definition)
     faults = faults_of(definition)
-    if not await knows_metric(tx.session, scope.school, definition.metric):
+    metric = await find_metric(tx.session, scope.school, definition.metric)
+    if metric is None:
         faults.append(Fault(pointer="/metric", detail=f"the school has no metric {definition.metric!r}"))
+    elif definition.comparison == "outside" and metric.direction in {"higher", "lower"}:
+        detail = f"of {definition.metric!r} {metric.direction} is better: a band is for metrics of direction 'band'"
+        faults.append(Fault(pointer="/comparison", detail=detail))
     if faults:
         raise Invalid("the indicator cannot stand like this", faults)
     definition = definition.in_order()

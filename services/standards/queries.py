@@ -14,8 +14,8 @@ from services.standards.tables import IndicatorRow, MetricRow, VersionRow
 Found = Row[VersionRow, IndicatorRow]
 
 
-async def knows_metric(session: AsyncSession, school: str, code: str) -> bool:
-    return await session.get(MetricRow, (school, code)) is not None
+async def find_metric(session: AsyncSession, school: str, code: str) -> MetricRow | None:
+    return await session.get(MetricRow, (school, code))
 
 
 async def find_indicator(session: AsyncSession, scope: Scope, code: str) -> IndicatorRow | None:

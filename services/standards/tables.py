@@ -17,11 +17,12 @@ class Table(DeclarativeBase):
 
 
 class MetricRow(Table):
-    """Copy of a school's metrics: the ones an indicator may watch."""
+    """Copy of a school's metrics: the ones an indicator may watch, and in which direction each is good."""
 
     __tablename__ = "metric"
     school: Mapped[str] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(primary_key=True)
+    direction: Mapped[str]
 
 
 class IndicatorRow(Table):

@@ -60,6 +60,7 @@ def upgrade() -> None:
     op.create_table('metric',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('code', sa.String(), nullable=False),
+    sa.Column('direction', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'code', name=op.f('metric_pk'))
     )
     op.create_table('version',

@@ -36,15 +36,16 @@ JSON = {"content-type": "application/json"}
 WRITER = principal("indicator.write", "indicator.read")
 
 
-def metric(code: str = "assignment_completion") -> MetricDefined:
-    return MetricDefined(code=code, name="作业完成率", grain=["student", "class"], kind="ratio", unit="%", direction="higher")
+def metric(code: str = "assignment_completion", direction: str = "higher") -> MetricDefined:
+    return MetricDefined(code=code, name="作业完成率", grain=["student", "class"], kind="ratio", unit="%", direction=direction)
 
 
 @asynccontextmanager
 async def standards(url: str, folder: Path) -> AsyncIterator[tuple[ServiceUnderTest, AsyncClient]]:
-    """The service of a school that has the example's metric, and a client who may write."""
+    """The service of a school that has the example's metric and one of a band, and a client who may write."""
     async with running(service, url, folder, SettableClock()) as sut:
         await sut.handle(metric())
+        await sut.handle(metric("load", "band"))
         async with sut.as_(WRITER) as client:
             yield sut, client
 
@@ -152,12 +153,16 @@ def own(**said: Any) -> dict[str, Any]:
         ({"level": "activity"}, "/level", "'student'"),
         ({"window": "lesson"}, "/window", "a lesson is a level"),
         ({"window": "hour"}, "/window", "'day'"),
-        ({"comparison": "outside", "warning_lines": [line(enter=[0.2, 0.8])]}, "/warning_lines/0/clear", "a band"),
+        (
+            {"metric": "load", "comparison": "outside", "warning_lines": [line(enter=[0.2, 0.8])]},
+            "/warning_lines/0/clear",
+            "a band",
+        ),
         ({"warning_lines": [line(enter=[0.2, 0.8])]}, "/warning_lines/0/enter", "by a number"),
         ({"warning_lines": [line(enter=[0.2])]}, "/warning_lines/0/enter", "two bounds"),
         ({"warning_lines": [line(enter=[0.2, "0.8"])]}, "/warning_lines/0/enter", "a number is needed"),
         (
-            {"comparison": "outside", "warning_lines": [line(enter=[0.2, 0.8], clear=[0.1, 0.8])]},
+            {"metric": "load", "comparison": "outside", "warning_lines": [line(enter=[0.2, 0.8], clear=[0.1, 0.8])]},
             "/warning_lines/0/clear",
             "[0.2, 0.8]",
         ),
@@ -290,6 +295,7 @@ async def test_a_metric_told_twice_is_kept_once(database_url: str, tmp_path: Pat
 
 
 PATIENT: dict[str, Any] = {
+    "metric": "load",
     "comparison": "outside",
     "warning_lines": [
         {"severity": "yellow", "enter": [0.4, 0.8], "clear": [0.45, 0.75]},
@@ -369,3 +375,12 @@ async def test_a_lessons_indicator_may_be_judged_minutes_after_its_end(tmp_path:
         (message,) = await sut.published()
         assert isinstance(message.event, IndicatorActivated)
         assert message.event.evaluate == {"lesson_end_plus_minutes": 15}
+
+
+async def test_a_band_is_for_metrics_that_are_good_within_one(tmp_path: Path) -> None:
+    async with standards(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as (sut, client):
+        refused = await client.post("/indicators", json=with_(**{**PATIENT, "metric": "assignment_completion"}))
+        assert (refused.status_code, [e["pointer"] for e in refused.json()["errors"]]) == (422, ["/comparison"])
+
+        await sut.handle(metric(direction="none"))
+        assert (await client.post("/indicators", json=with_(**{**PATIENT, "metric": "assignment_completion"}))).status_code == 201
