@@ -189,6 +189,8 @@ class Indicator:
     @property
     def leasts(self) -> Sequence[int]:
         """The denominators from which on its forms judge, its own first."""
+        if not self.overridden:
+            return (self.min_denominator,)
         return tuple(dict.fromkeys((self.min_denominator, *(form.min_denominator for form in self.overridden.values()))))
 
     @property
