@@ -15,9 +15,9 @@ from services.standards.tables import IndicatorRow, MetricRow, VersionRow
 from services.standards.templates import SUGGESTED
 
 
-async def keep_metric(tx: Transaction, code: str, alias: str | None) -> None:
-    """Remember that the school has this metric, and by which second code it is found."""
-    await tx.session.merge(MetricRow(school=tx.school, code=code, alias=alias))
+async def keep_metric(tx: Transaction, code: str, alias: str | None, direction: str) -> None:
+    """Remember that the school has this metric, by which second code it is found, and in which direction it is good."""
+    await tx.session.merge(MetricRow(school=tx.school, code=code, alias=alias, direction=direction))
 
 
 async def define_indicator(
@@ -33,9 +33,12 @@ async def define_indicator(
     metric = await find_metric(tx.session, scope.school, definition.metric)
     if metric is None:
         faults.append(Fault(pointer="/metric", detail=f"the school has no metric {definition.metric!r}"))
-    if faults:
+    elif definition.comparison == "outside" and metric.direction in {"higher", "lower"}:
+        detail = f"of {definition.metric!r} {metric.direction} is better: a band is for metrics of direction 'band'"
+        faults.append(Fault(pointer="/comparison", detail=detail))
+    if faults or metric is None:
         raise Invalid("the indicator cannot stand like this", faults)
-    definition = definition.in_order().model_copy(update={"metric": metric})
+    definition = definition.in_order().model_copy(update={"metric": metric.code})
     indicator = await find_indicator(tx.session, scope, code)
     if indicator is None:
         indicator = await _first(tx, scope, code)

@@ -61,7 +61,7 @@ class Definition(BaseModel):
     comparison: str
     target: Decimal | None = None
     min_denominator: Decimal
-    evaluate: str | dict[str, str]
+    evaluate: str | dict[str, str | int]
     warning_lines: tuple[WarningLine, ...]
     effective_from: date
     stale_after_days: int | None = None
@@ -153,6 +153,8 @@ def _shown(value: Decimal | Band) -> str:
 def _faults_of_time(definition: Definition) -> Iterator[Fault]:
     if definition.grace_days and definition.evaluate != "window_close":
         yield Fault(pointer="/grace_days", detail="only windows that are judged at their close ('window_close') have a grace")
+    if isinstance(definition.evaluate, dict) and "lesson_end_plus_minutes" in definition.evaluate and definition.level != "lesson":
+        yield Fault(pointer="/evaluate", detail=f"a {definition.level} has no lesson's end: use level 'lesson'")
 
 
 def _faults_of_overrides(definition: Definition) -> Iterator[Fault]:

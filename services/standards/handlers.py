@@ -7,4 +7,4 @@ from services.standards.commands import keep_metric
 
 async def keep_metric_for_indicators(event: MetricDefined, tx: Transaction) -> None:
     """An indicator may watch any metric of its school."""
-    await keep_metric(tx, event.code, event.alias)
+    await keep_metric(tx, event.code, event.alias, event.direction)

@@ -14,10 +14,10 @@ from services.standards.tables import IndicatorRow, MetricRow, VersionRow
 Found = Row[VersionRow, IndicatorRow]
 
 
-async def find_metric(session: AsyncSession, school: str, code: str) -> str | None:
-    """Return the code of the metric with that code or alias, None where there is none."""
-    sql = select(MetricRow.code).where(MetricRow.school == school, (MetricRow.code == code) | (MetricRow.alias == code))
-    found: str | None = await session.scalar(sql)
+async def find_metric(session: AsyncSession, school: str, code: str) -> MetricRow | None:
+    """Return the metric with that code or alias, None where there is none."""
+    sql = select(MetricRow).where(MetricRow.school == school, (MetricRow.code == code) | (MetricRow.alias == code))
+    found: MetricRow | None = await session.scalar(sql)
     return found
 
 

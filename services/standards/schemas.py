@@ -19,6 +19,7 @@ CODE = "^[a-z0-9][a-z0-9_-]{0,63}$"
 METRIC = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"  # its code or its alias
 MOST_WINDOWS = 60
 """How many windows a warning line may look back on: five years of months."""
+MOST_MINUTES = 7 * 24 * 60
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -71,9 +72,12 @@ def _evaluate(value: object) -> object:
         if _TIME.fullmatch(value["daily_at"]):
             return value
         raise ValueError("daily_at is a time of the school's day, written HH:MM")
-    if isinstance(value, dict) and "lesson_end_plus_minutes" in value:
-        raise ValueError("later: lesson_end_plus_minutes is not evaluated yet")
-    raise ValueError("'on_update', 'window_close' or {\"daily_at\": \"HH:MM\"}")
+    if isinstance(value, dict) and set(value) == {"lesson_end_plus_minutes"}:
+        minutes = value["lesson_end_plus_minutes"]
+        if isinstance(minutes, int) and not isinstance(minutes, bool) and 0 <= minutes <= MOST_MINUTES:
+            return value
+        raise ValueError(f"lesson_end_plus_minutes is a whole number from 0 to {MOST_MINUTES}")
+    raise ValueError('\'on_update\', \'window_close\', {"daily_at": "HH:MM"} or {"lesson_end_plus_minutes": n}')
 
 
 _NUMBER: dict[str, Any] = {
@@ -105,7 +109,7 @@ Window = Annotated[
 ]
 Comparison = Literal["below", "above", "outside"]
 Evaluate = Annotated[
-    str | dict[str, str],
+    str | dict[str, str | int],
     BeforeValidator(_evaluate),
     WithJsonSchema(
         {
@@ -116,6 +120,12 @@ Evaluate = Annotated[
                     "required": ["daily_at"],
                     "additionalProperties": False,
                     "properties": {"daily_at": {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}},
+                },
+                {
+                    "type": "object",
+                    "required": ["lesson_end_plus_minutes"],
+                    "additionalProperties": False,
+                    "properties": {"lesson_end_plus_minutes": {"type": "integer", "minimum": 0, "maximum": MOST_MINUTES}},
                 },
             ]
         }
@@ -277,7 +287,7 @@ class IndicatorView(View):
     comparison: str
     target: Shown | None
     min_denominator: Shown
-    evaluate: str | dict[str, str]
+    evaluate: str | dict[str, str | int]
     warning_lines: list[WarningLineView]
     effective_from: date
     stale_after_days: int | None = None

@@ -17,12 +17,15 @@ class Table(DeclarativeBase):
 
 
 class MetricRow(Table):
-    """Copy of a school's metrics: the ones an indicator may watch. `alias` is a second code of the same metric."""
+    """Copy of a school's metrics: the ones an indicator may watch. `alias` is a second code of the same metric, `direction` the one
+    in which it is good.
+    """
 
     __tablename__ = "metric"
     school: Mapped[str] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(primary_key=True)
     alias: Mapped[str | None]
+    direction: Mapped[str]
 
 
 class IndicatorRow(Table):

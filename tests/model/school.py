@@ -44,7 +44,7 @@ class Version:
     window: str
     below: bool
     least: int
-    when: str  # "on_update", "window_close" or "daily"
+    when: str  # "on_update", "window_close", "daily" or "lesson_end"
     lines: tuple[tuple[str, Bound, Bound], ...]
     since: date
     raise_after: int = 1
@@ -54,6 +54,7 @@ class Version:
     grace: int = 0
     overrides: tuple[Override, ...] = ()
     off: bool = False
+    wait: int = 0  # with "lesson_end": days after the day of the lesson
 
     def past(self, value: Fraction, limit: Bound) -> bool:
         """Whether a value is past an `enter` or `clear`; one that is a pair is passed on either side."""
@@ -87,6 +88,7 @@ class School:
     homes: dict[str, list[tuple[date, date, str]]] = field(default_factory=dict)  # from, before, homeroom
     students: set[str] = field(default_factory=set)
     terms: list[tuple[date, date]] = field(default_factory=list)
+    lessons: dict[str, str] = field(default_factory=dict)  # the class of each
     above: dict[str, dict[str, str]] = field(default_factory=dict)  # courses and programmes: the units above them
 
     def send(self, event: Sent) -> None:
@@ -107,6 +109,19 @@ class School:
                 self.inputs.append(("closed", (version, self.newest_closed(version, today))))
             elif version.when == "daily":
                 self.inputs.append(("daily", version))
+        for version in [what for kind, what in self.inputs if kind == "activated" and what.when == "lesson_end"]:
+            self._end_lessons(version, today)
+
+    def _end_lessons(self, version: Version, today: date) -> None:
+        """Each lesson is judged once, when its newest observation is long enough ago."""
+        newest: dict[str, date] = {}
+        for content in self.standing().values():
+            for kind, lesson in content.named:
+                if kind == "lesson" and content.metric == version.metric:
+                    newest[lesson] = max(content.day, newest.get(lesson, content.day))
+        for lesson in sorted(newest):
+            if newest[lesson] + timedelta(version.wait) <= today and ("ended", (version, lesson)) not in self.inputs:
+                self.inputs.append(("ended", (version, lesson)))
 
     def dismiss(self, key: Key) -> None:
         self.inputs.append(("dismissed", key))
@@ -156,13 +171,16 @@ class School:
         units = {level: subject} if level in {"course", "programme", "department"} else {}
         if level in {"course", "programme"}:
             units |= self.above.get(subject, {})
-        class_ = subject if level in {"class", "homeroom"} else None
+        class_ = self.lessons.get(subject) if level == "lesson" else subject if level in {"class", "homeroom"} else None
         if level == "student":
             homes = [home for since, before, home in self.homes.get(subject, []) if since <= day < before]
             class_ = homes[-1] if homes else None
         if class_ is not None:
             place = self._place(class_, day)
-            units |= {"class": class_, **{kind: unit for kind, unit in place.items() if kind != "course" or level == "class"}}
+            units |= {
+                "class": class_,
+                **{kind: unit for kind, unit in place.items() if kind != "course" or level in {"class", "lesson"}},
+            }
         for kind in ("class", "course", "programme", "department"):
             for o in v.overrides:
                 if (o.kind, o.id) == (kind, units.get(kind)):
@@ -205,6 +223,8 @@ class School:
                     telling.activate(place, what)
                 case "closed":
                     telling.close(place, *what)
+                case "ended":
+                    telling.end(place, *what)
                 case "daily":
                     telling.judge_daily(place, what)
                 case "dismissed" if what in telling.open and not telling.open[what][1]:
@@ -223,6 +243,7 @@ class Telling:
     sums: dict[tuple[str, str, str, str], dict[date, tuple[int, int]]] = field(default_factory=lambda: defaultdict(dict))
     open: dict[Key, tuple[str, bool]] = field(default_factory=dict)
     began: dict[Key, date] = field(default_factory=dict)
+    ended: set[tuple[Version, str]] = field(default_factory=set)
     steps: list[tuple[Any, ...]] = field(default_factory=list)
 
     def count(self, place: int, content: Content) -> None:
@@ -236,10 +257,18 @@ class Telling:
         for level, subject in subjects.items():
             for code in sorted({v.code for v in self.versions}):
                 v = self.in_force(code, content.day)
-                if v is not None and (v.metric, v.level) == (content.metric, level) and v.when != "daily":
+                if v is not None and (v.metric, v.level) == (content.metric, level) and v.when != "daily" and self.over(v, subject):
                     start, form = self.school.start(v.window, content.day), self.school.form(v, level, subject, content.day)
                     if start is not None and self.deciding(form, subject) == start:
                         self.judge(place, form, subject, start)
+
+    def over(self, v: Version, subject: str) -> bool:
+        return v.when != "lesson_end" or (v, subject) in self.ended
+
+    def end(self, place: int, v: Version, lesson: str) -> None:
+        self.ended.add((v, lesson))
+        if due := self.due(v, lesson):
+            self.judge(place, due[0][0], lesson, due[0][1])
 
     def in_force(self, code: str, day: date) -> Version | None:
         covering = [v for v in self.versions if v.code == code and v.since <= day]
@@ -295,7 +324,11 @@ class Telling:
         found = []
         for least in dict.fromkeys([v.least, *(o.least for o in v.overrides if o.least is not None)]):
             start = self.deciding(replace(v, least=least), subject)
-            if start is not None and self.in_force(v.code, day := self._newest_day(v, subject, start)) is v:
+            if (
+                start is not None
+                and self.over(v, subject)
+                and self.in_force(v.code, day := self._newest_day(v, subject, start)) is v
+            ):
                 form = self.school.form(v, v.level, subject, day)
                 found += [(form, start)] if form.least == least else []
         return found

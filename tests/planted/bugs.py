@@ -3,5 +3,6 @@
 from tests.planted.bug import Bug
 from tests.planted.counting import COUNTING
 from tests.planted.delivering import DELIVERING
+from tests.planted.judging import JUDGING
 
-BUGS: tuple[Bug, ...] = (*DELIVERING, *COUNTING)
+BUGS: tuple[Bug, ...] = (*DELIVERING, *COUNTING, *JUDGING)

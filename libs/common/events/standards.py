@@ -42,7 +42,8 @@ class Override(BaseModel):
 class IndicatorActivated(Event, type="standards.indicator_activated", about="code"):
     """A version of an indicator is in force from midnight of `effective_from` in the school's zone.
 
-    `evaluate` is `on_update`, `window_close` (`grace_days` after the window's end) or `{"daily_at": "HH:MM"}`; `stale_after_days` None: its warnings never go stale.
+    `evaluate` is `on_update`, `window_close` (`grace_days` after the window's end), `{"daily_at": "HH:MM"}` or
+    `{"lesson_end_plus_minutes": n}`; `stale_after_days` None: its warnings never go stale.
     A warning begins after `raise_after_windows` windows in a row past the mildest line, and ends after `clear_after_windows` not past
     its clear line, at the earliest in a window that starts `hold_days` after the one that raised it. Of the
     `overrides` that fit a subject the most specific counts.
@@ -57,7 +58,7 @@ class IndicatorActivated(Event, type="standards.indicator_activated", about="cod
     comparison: str
     target: Decimal | None = None
     min_denominator: Decimal
-    evaluate: str | dict[str, str]
+    evaluate: str | dict[str, str | int]
     warning_lines: list[WarningLine]
     effective_from: date
     stale_after_days: int | None = None

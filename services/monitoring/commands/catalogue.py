@@ -97,7 +97,13 @@ async def activate_indicator(tx: Transaction, event: IndicatorActivated) -> None
     assert found is not None
     indicator = next(v for v in found[1].versions[event.code] if v.version == event.version)
     closed = await start_closing(tx, found[1], indicator)
-    story = {"school_id": school.id, "code": event.code, "version": event.version, "position": school.position}
+    story = {
+        "school_id": school.id,
+        "code": event.code,
+        "version": event.version,
+        "position": school.position,
+        "subject_word": None,
+    }
     if closed is not None:
         tx.append(MomentRow, what="closed", start=closed, **story)
     tx.append(MomentRow, what="activated", start=None, **story)

@@ -26,6 +26,7 @@ from services.monitoring.domain.log import Ints, Stretch
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
 from services.monitoring.queries.history import History
+from services.monitoring.queries.lessons import find_ended
 from services.monitoring.queries.log import Logged, list_standing_of
 from services.monitoring.queries.schools import School
 
@@ -265,6 +266,7 @@ class _Bench:
     running: dict[Cell, Sum]
     deciding: dict[tuple[Indicator, int, int], int]  # version, least denominator, series
     history: History
+    ended: set[tuple[str, int, int]]  # lessons that were judged at their end: code, version, word
 
     @classmethod
     async def prepare(
@@ -292,7 +294,11 @@ class _Bench:
         for (window, least, through), asking in alike.items():
             found = await bulk.find_deciding(tx, sorted(set().union(*(series for _, series in asking))), window, least, through)
             deciding.update({(i, least, key): found[key] for i, series in asking for key in series & found.keys()})
-        return cls(school, ledger, running, deciding, history)
+        after_lessons = {
+            v.code for place in places for vs in school.watch[place].values() for v in vs if v.lesson_minutes is not None
+        }
+        ended = await find_ended(tx.session, school.id, after_lessons, {each.word for each in watched})
+        return cls(school, ledger, running, deciding, history, ended)
 
     def judge(self, each: _Watched) -> None:
         """Add one observation to the running sums of one subject and judge each indicator there."""
@@ -309,7 +315,7 @@ class _Bench:
             if indicator is None or indicator not in versions or indicator.window not in each.starts:
                 continue
             start = each.starts[indicator.window]
-            if indicator.daily_at is not None or not _judged_now(self.school, indicator, start):
+            if indicator.daily_at is not None or not self._judged_now(indicator, start, each.word):
                 continue
             form = self.school.form(indicator, (each.level, each.subject), entry.day, entry.subjects.get("class"))
             total, deciding = self.running[key, form.window, start], (indicator, form.min_denominator, key)
@@ -325,13 +331,20 @@ class _Bench:
         """An observation that a version does not judge may still make a newer window decide for what that version judges."""
         for version in versions:
             start = each.starts.get(version.window)
-            if start is None or not _judged_now(self.school, version, start):
+            if start is None or not self._judged_now(version, start, each.word):
                 continue
             total = self.running[each.series, version.window, start]
             for least in version.leasts:
                 if total.denominator >= least and total.denominator > 0:
                     key = (version, least, each.series)
                     self.deciding[key] = max(start, self.deciding.get(key, start))
+
+    def _judged_now(self, indicator: Indicator, start: int, word: int) -> bool:
+        """Whether a change of the window is judged at once: by the clock, only once the window, or the lesson, was judged by it."""
+        if indicator.lesson_minutes is not None:
+            return (indicator.code, indicator.version, word) in self.ended
+        through = _judged_through(self.school, indicator)
+        return through is None or start <= through
 
 
 def _judged(each: _Watched, indicator: Indicator, start: int, total: Sum) -> Judged:
@@ -355,9 +368,3 @@ def _judged_through(school: School, indicator: Indicator) -> int | None:
     if indicator.evaluate != "window_close":
         return None
     return school.judged_through.get((indicator.code, indicator.version), -1)
-
-
-def _judged_now(school: School, indicator: Indicator, start: int) -> bool:
-    """Whether a change of the window is judged at once: with `window_close`, only once the window was judged at its close."""
-    through = _judged_through(school, indicator)
-    return through is None or start <= through

@@ -13,6 +13,7 @@ from services.monitoring.domain.story import closed_cause, daily_cause
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
 from services.monitoring.queries.history import classes_taught, find_earlier
+from services.monitoring.queries.lessons import find_ended
 from services.monitoring.queries.schools import School, changed
 from services.monitoring.queries.totals import (
     delete_totals,
@@ -64,15 +65,31 @@ async def judge_all(
     left = set(subjects)
     versions = [only] if only is not None else school.watch[place][code]
     for version in sorted(versions, key=lambda v: (v.effective_from, v.version), reverse=True):
-        found = await _deciding(tx, school, version, {key: subjects[key][1] for key in left})
+        able = left
+        if version.lesson_minutes is not None:
+            ended = await find_ended(tx.session, school.id, {code}, {subjects[key][0] for key in left})
+            able = {key for key in left if (code, version.version, subjects[key][0]) in ended}
+        found = await find_deciding(tx, school, version, {key: subjects[key][1] for key in able})
         left -= found.keys()
-        earlier = await find_earlier(tx, {key: (form, start) for key, (form, start, _) in found.items()})
-        for key in (key for key in subjects if key in found):  # in order of the subjects' codes
-            _judge(ledger, subjects[key], found[key], earlier.get(key, ()), cause, row.position)
+        await judge_subjects(tx, ledger, subjects, found, cause, row.position)
     await ledger.write()
 
 
-async def _deciding(
+async def judge_subjects(
+    tx: Transaction,
+    ledger: Ledger,
+    subjects: Mapping[int, tuple[int, str]],
+    found: Mapping[int, tuple[Indicator, int, Sum]],
+    cause: str,
+    place: int,
+) -> None:
+    """Judge the windows found for series, in order of `subjects`, which maps series to word and code."""
+    earlier = await find_earlier(tx, {key: (form, start) for key, (form, start, _) in found.items()})
+    for key in (key for key in subjects if key in found):
+        _judge(ledger, subjects[key], found[key], earlier.get(key, ()), cause, place)
+
+
+async def find_deciding(
     tx: Transaction, school: School, version: Indicator, names: Mapping[int, str]
 ) -> dict[int, tuple[Indicator, int, Sum]]:
     """Deciding windows, with the form that judges them and their sums, of those series whose newest observation there this version
@@ -127,6 +144,8 @@ async def start_closing(tx: Transaction, school: School, indicator: Indicator) -
     assert row is not None
     if indicator.evaluate == LATE:
         row.judged_through = _newest_closed(school, indicator, tx)
+    elif indicator.lesson_minutes is not None:
+        row.judged_through = 0
     elif indicator.daily_at is not None:
         row.judged_through = _last_due(school, indicator.daily_at, tx)
     if row.judged_through is not None:
@@ -172,7 +191,13 @@ async def _judge_daily(tx: Transaction, row: SchoolRow, school: School, place: t
     kept = await tx.session.get(IndicatorRow, (school.id, indicator.code, indicator.version))
     assert kept is not None
     kept.judged_through = school.judged_through[indicator.code, indicator.version] = day
-    story = {"school_id": school.id, "code": indicator.code, "version": indicator.version, "position": row.position}
+    story = {
+        "school_id": school.id,
+        "code": indicator.code,
+        "version": indicator.version,
+        "position": row.position,
+        "subject_word": None,
+    }
     tx.append(MomentRow, what="daily", start=day, **story)
     await judge_all(tx, row, school, place, indicator.code, daily_cause(indicator, day), indicator)
 
@@ -186,7 +211,7 @@ async def _close(tx: Transaction, position: int, school: School, metric: str, le
     assert row is not None
     metric_id = school.metric_ids[metric]
     starts = await list_starts(tx.session, metric_id, LEVEL_CODE[level], indicator.window, through, newest)
-    story = {"school_id": school.id, "code": indicator.code, "version": indicator.version}
+    story = {"school_id": school.id, "code": indicator.code, "version": indicator.version, "subject_word": None}
     tx.append(MomentRow, what="closed", position=position, start=newest, **story)
     for start in starts:
         for least in indicator.leasts:

@@ -90,7 +90,7 @@ class _Telling:
             for each in (each for each in entries if each.total.at < 0):
                 days[subject][each.metric, each.day] = days[subject].get((each.metric, each.day), Sum()).less(each.total)
         moments: dict[str, list[MomentRow]] = defaultdict(list)
-        for moment in await list_moments(tx.session, school.id, codes):
+        for moment in await list_moments(tx.session, school.id, codes, words):
             moments[moment.code].append(moment)
         telling = cls(school, since, days, told, await last_turns(tx.session, school.id, codes, words, since), moments)
         if since > 1:
@@ -108,12 +108,13 @@ class _Telling:
         through = {m.version: m.start for m in before if m.what == "closed" and m.version is not None and m.start is not None}
         after = [self._moment(m) for m in self.moments[code] if m.position >= self.since and m.subject_word in {None, word}]
         later = [moment.version for moment in after if moment.what == "activated" and moment.version is not None]
+        ended = {m.version for m in before if m.what == "ended" and m.subject_word == word and m.version is not None}
 
         def form(version: Indicator, day: int, taught: str | None) -> Indicator:
             return self.school.form(version, subject, day, taught)
 
         about = (subject[0], self.school.calendar, early, later, episode, self.days[subject], through)
-        teller = Teller(*about, form, dict(self.taught[subject[1]] if subject[0] == "lesson" else {}))
+        teller = Teller(*about, form, dict(self.taught[subject[1]] if subject[0] == "lesson" else {}), ended)
         teller.tell(self.told.get(subject, ()), after)
         return Retold(code, subject, word, teller, turn if episode.severity is not None else None)
 

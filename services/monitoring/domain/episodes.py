@@ -105,7 +105,8 @@ class Indicator:
     """One activated version of an indicator. Lines are mildest first; a value on a line is not past it.
 
     `overridden` maps units (kind, id) to the form that it has there: with other lines, or `off`; `unit` says of a form which unit's
-    it is. `kind` is the metric's. `evaluate` is `on_update`, `window_close` or `daily_at`, that with the minute of the school's day.
+    it is. `kind` is the metric's. `evaluate` is `on_update`, `window_close`, `daily_at`, that with the minute of the school's day, or
+    `lesson_end`, that with the minutes after it.
     """
 
     code: str
@@ -123,6 +124,7 @@ class Indicator:
     daily_at: int | None = None
     stale_after_days: int | None = None
     grace_days: int = 0
+    lesson_minutes: int | None = None
     outside: bool = False
     raise_after: int = 1
     clear_after: int = 1
@@ -135,10 +137,7 @@ class Indicator:
     @classmethod
     def of(cls, definition: dict[str, Any], kind: str) -> Indicator:
         """Read what standards published (`IndicatorActivated` as JSON) about a metric of that kind."""
-        evaluate, daily_at = definition["evaluate"], None
-        if isinstance(evaluate, dict):
-            hour, minute = map(int, evaluate["daily_at"].split(":"))
-            evaluate, daily_at = "daily_at", hour * 60 + minute
+        evaluate, daily_at, lesson_minutes = _evaluate(definition["evaluate"])
         repetition = definition.get("repetition")
         plain = cls(
             code=definition["code"],
@@ -154,6 +153,7 @@ class Indicator:
             effective_from=to_day(date.fromisoformat(definition["effective_from"])),
             kind=kind,
             daily_at=daily_at,
+            lesson_minutes=lesson_minutes,
             stale_after_days=definition.get("stale_after_days"),
             grace_days=definition.get("grace_days", 0),
             outside=definition["comparison"] == "outside",
@@ -189,6 +189,8 @@ class Indicator:
     @property
     def leasts(self) -> Sequence[int]:
         """The denominators from which on its forms judge, its own first."""
+        if not self.overridden:
+            return (self.min_denominator,)
         return tuple(dict.fromkeys((self.min_denominator, *(form.min_denominator for form in self.overridden.values()))))
 
     @property
@@ -250,6 +252,16 @@ class Indicator:
         if self.past(total, mildest.clear, under=self.below or self.outside):
             return False
         return mildest.upper is None or not self.past(total, mildest.upper.clear, under=False)
+
+
+def _evaluate(said: str | Mapping[str, Any]) -> tuple[str, int | None, int | None]:
+    """When it is judged, with the minute of the day or the minutes after a lesson."""
+    if isinstance(said, str):
+        return said, None, None
+    if "daily_at" in said:
+        hour, minute = map(int, said["daily_at"].split(":"))
+        return "daily_at", hour * 60 + minute, None
+    return "lesson_end", None, int(said["lesson_end_plus_minutes"])
 
 
 def mildest_first(lines: Iterable[Line]) -> tuple[Line, ...]:

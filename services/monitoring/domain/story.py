@@ -30,7 +30,8 @@ class Told(Struct, frozen=True):
 
 class Moment(Struct, frozen=True):
     """What happened between observations, after `place`: a version was `activated`, its windows were judged as they `closed`
-    (`start`: that of the newest), it was judged at its time of the day (`daily`, `start` is the day), or a person `dismissed`.
+    (`start`: that of the newest), it was judged at its time of the day (`daily`, `start` is the day), the lesson was judged at its
+    end (`ended`), or a person `dismissed`.
     """
 
     place: int
@@ -77,6 +78,11 @@ def daily_cause(indicator: Indicator, day: int) -> str:
     return f"daily|{indicator.code}|{indicator.version}|{day}"
 
 
+def ended_cause(indicator: Indicator) -> str:
+    """What names the end of a lesson as the cause of what it led to; of each lesson there is one."""
+    return f"ended|{indicator.code}|{indicator.version}"
+
+
 def activated_cause(indicator: Indicator) -> str:
     """What names the activation of a version as the cause of what it led to."""
     return f"activated|{indicator.code}|{indicator.version}"
@@ -88,7 +94,8 @@ class Teller:
 
     `versions` are those activated by then, in order of activation; `later` those still to come. `days` maps (metric, day) to
     the sum of the subject; `through` maps a version to the newest window of it that was judged at its close. `form` says how a
-    version judges the subject on a day, `taught` the class that a lesson's observations named last, by metric and day.
+    version judges the subject on a day, `taught` the class that a lesson's observations named last, by metric and day,
+    `ended` the versions that judged the lesson at its end.
     """
 
     level: str
@@ -100,6 +107,7 @@ class Teller:
     through: dict[int, int]
     form: Callable[[Indicator, int, str | None], Indicator] = lambda version, _day, _taught: version
     taught: dict[tuple[str, int], str] = field(default_factory=dict)
+    ended: set[int] = field(default_factory=set)
     turns: list[Turn] = field(default_factory=list)
     judged: tuple[Indicator, int, Sum] | None = None
     _cells: dict[tuple[str, Window, int], Sum] = field(default_factory=dict)
@@ -125,6 +133,8 @@ class Teller:
                 self._dismiss(each)
             elif each.what == "activated":
                 self._activate(each, each.version)
+            elif each.what == "ended":
+                self._end(each, each.version)
             elif each.start is not None:
                 told_at_once = self._close if each.what == "closed" else self._judge_daily
                 told_at_once(each, each.version, each.start)
@@ -157,6 +167,8 @@ class Teller:
         return total.denominator >= least and total.denominator > 0 and self._closed(version, start)
 
     def _closed(self, version: Indicator, start: int) -> bool:
+        if version.lesson_minutes is not None:
+            return version.version in self.ended
         return version.evaluate != "window_close" or start <= self.through.get(version.version, -1)
 
     def _decide_anew(self) -> None:
@@ -240,6 +252,13 @@ class Teller:
     def _judge_daily(self, moment: Moment, version: Indicator, day: int) -> None:
         for form, start in self._due(version):
             self._judge(form, start, moment.place, daily_cause(version, day))
+            return
+
+    def _end(self, moment: Moment, version: Indicator) -> None:
+        self.ended.add(version.version)
+        self._decide_anew()
+        for form, start in self._due(version):
+            self._judge(form, start, moment.place, ended_cause(version))
             return
 
     def _dismiss(self, moment: Moment) -> None:

@@ -136,7 +136,7 @@ def upgrade() -> None:
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.Column('definition', sa.JSON(), nullable=False),
-    sa.Column('judged_through', sa.Integer(), nullable=True),
+    sa.Column('judged_through', sa.BigInteger(), nullable=True),
     sa.Column('stale_after_days', sa.Integer(), nullable=True),
     sa.PrimaryKeyConstraint('school_id', 'code', 'version', name=op.f('indicator_pk'))
     )
@@ -191,7 +191,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('moment_pk'))
     )
     with op.batch_alter_table('moment', schema=None) as batch_op:
-        batch_op.create_index('moment_story_ix', ['school_id', 'code'], unique=False)
+        batch_op.create_index('moment_story_ix', ['school_id', 'code', 'subject_word'], unique=False)
 
     op.create_table('moved',
     sa.Column('school_id', sa.Integer(), nullable=False),

@@ -105,7 +105,7 @@ def _blocks(school_id: int) -> Select[int, int, bytes]:
     )
 
 
-async def _read(
+async def read_log(
     session: AsyncSession, school_id: int, since: int = 0, days: tuple[int, int] | None = None
 ) -> AsyncIterator[Standing]:
     """The blocks with positions from `since` on that can hold something of the days (first, and the one after the last)."""
@@ -232,7 +232,7 @@ async def list_standing_of(session: AsyncSession, school_id: int, metric_id: int
 async def first_place(session: AsyncSession, school_id: int, metric_id: int, since_day: int) -> int | None:
     """The first place in the order of counting of what stands of a metric from a day on; None where nothing does."""
     found: list[int] = []
-    async for part in _read(session, school_id, days=(since_day, NEVER)):
+    async for part in read_log(session, school_id, days=(since_day, NEVER)):
         mask = part.stands & part.of("metric", [metric_id]) & (part.stretch.columns["day"] >= since_day)
         if mask.any():
             found.append(int(part.places[mask].min()))
@@ -247,7 +247,7 @@ async def _pick(
     if days is not None and not days:
         return []
     span = None if days is None else (min(first for first, _ in days), max(end for _, end in days))
-    async for part in _read(session, school_id, since, span):
+    async for part in read_log(session, school_id, since, span):
         mask = part.stands & which(part)
         parts.append((part, mask))
         found += int(mask.sum())
@@ -265,7 +265,7 @@ async def list_standing(
         mask = part.of("metric", metric_ids)
         return mask if named is None else mask & _names(part, named)
 
-    async for part in _read(session, school_id, since):
+    async for part in read_log(session, school_id, since):
         mask = part.stands & (part.places >= since) & (part.places == part.stretch.positions) & which(part)
         if mask.any():
             yield await _in_words(session, school_id, [(part, mask)])
@@ -295,7 +295,7 @@ async def list_naming(
     if not any(named.values()):
         return
     named = {kind: words for kind, words in named.items() if words}
-    async for part in _read(session, school_id, since, None if since_day is None else (since_day, NEVER)):
+    async for part in read_log(session, school_id, since, None if since_day is None else (since_day, NEVER)):
         mask = part.stands & (part.stretch.positions >= since) & _names(part, named)
         if since_day is not None:
             mask &= part.stretch.columns["day"] >= since_day

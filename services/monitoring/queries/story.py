@@ -27,10 +27,13 @@ async def last_turns(
     return found
 
 
-async def list_moments(session: AsyncSession, school_id: int, codes: Collection[str]) -> Sequence[MomentRow]:
-    """What happened to these indicators' stories between observations, in order."""
+async def list_moments(session: AsyncSession, school_id: int, codes: Collection[str], words: Sequence[int]) -> Sequence[MomentRow]:
+    """What happened to these indicators' stories of these subjects between observations, in order."""
     sql = select(MomentRow).where(MomentRow.school_id == school_id, MomentRow.code.in_(codes))
-    return (await session.scalars(sql.order_by(MomentRow.position, MomentRow.id))).all()
+    found = list(await session.scalars(sql.where(MomentRow.subject_word.is_(None))))
+    for part in in_batches(words, _PART):
+        found += await session.scalars(sql.where(MomentRow.subject_word.in_(part)))
+    return sorted(found, key=lambda moment: (moment.position, moment.id))
 
 
 async def list_of_stories(session: AsyncSession, school_id: int, codes: Collection[str], words: Sequence[int]) -> list[WarningRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -42,6 +42,15 @@ def of_metric(metric_id: SQLColumnExpression[int]) -> ColumnElement[bool]:
 def of_level(metric_id: int, level: int) -> ColumnElement[bool]:
     """Whether a sum is one of a metric at a level."""
     return and_(TotalRow.series >= series_key(metric_id, level, 0), TotalRow.series < series_key(metric_id, level + 1, 0))
+
+
+async def names_of(session: AsyncSession, metric_id: int, level: int, words: Collection[int]) -> dict[int, tuple[int, str]]:
+    """Map the series of these subjects (by word) to word and code, in order of code."""
+    found: list[tuple[str, int, int]] = []
+    for part in in_batches(sorted(words), _PART):
+        rows = await session.execute(subjects_of(metric_id, level).where(WordRow.id.in_(part)))
+        found += [(code, key, word) for key, word, code in rows]
+    return {key: (word, code) for code, key, word in sorted(found)}
 
 
 async def find_whole(session: AsyncSession, metric_id: int) -> int:

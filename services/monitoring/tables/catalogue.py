@@ -57,7 +57,7 @@ class IndicatorRow(Table):
     """One activated version of an indicator, as standards published it.
 
     `judged_through` is the first day of the newest closed window that has been judged (`window_close`), or the last day on which
-    the version was judged (`daily_at`).
+    the version was judged (`daily_at`), or the position up to which every lesson was judged (`lesson_end`).
     """
 
     __tablename__ = "indicator"
@@ -65,20 +65,20 @@ class IndicatorRow(Table):
     code: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     definition: Mapped[dict[str, object]] = mapped_column(JSON)
-    judged_through: Mapped[int | None]
+    judged_through: Mapped[int | None] = mapped_column(BigInteger)
     stale_after_days: Mapped[int | None]
 
 
 class MomentRow(Table):
     """What happened to stories between observations, in order (`what`): a version was `activated`, its windows were judged at
-    their close (`closed`, with the first day of the newest), it was judged at its time of the day (`daily`), or a person
-    `dismissed` the warning of a subject (`subject_word`).
+    their close (`closed`, with the first day of the newest), it was judged at its time of the day (`daily`), a lesson
+    (`subject_word`) was judged at its end (`ended`), or a person `dismissed` the warning of a subject (`subject_word`).
 
     `position` is how far the school had counted then.
     """
 
     __tablename__ = "moment"
-    __table_args__ = (Index("moment_story_ix", "school_id", "code"),)
+    __table_args__ = (Index("moment_story_ix", "school_id", "code", "subject_word"),)
     id: Mapped[int] = mapped_column(RowId, Identity(), primary_key=True)
     school_id: Mapped[int]
     code: Mapped[str]

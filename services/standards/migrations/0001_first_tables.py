@@ -61,6 +61,7 @@ def upgrade() -> None:
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('alias', sa.String(), nullable=True),
+    sa.Column('direction', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'code', name=op.f('metric_pk'))
     )
     op.create_table('version',

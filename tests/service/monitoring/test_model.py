@@ -154,8 +154,11 @@ class Pair:
         self, n: int, numerator: int, more: int, back: int, student: str, class_: str, about: tuple[str, int] | None
     ) -> bytes:
         day, denominator = self.today - timedelta(back), max(numerator, 1) + more
-        content = Content("attendance", day, numerator, denominator, (("student", student), ("class", class_)))
-        said = {"day": str(day), "student": student, "class_": class_}
+        content = Content(
+            "attendance", day, numerator, denominator, (("student", student), ("class", class_), ("lesson", f"L{class_}-{day}"))
+        )
+        said = {"day": str(day), "student": student, "class_": class_, "lesson": f"L{class_}-{day}"}
+        self.model.lessons[said["lesson"]] = class_
         match about:
             case ("retracts", int(of)) if of != n:
                 self.model.send(Sent(f"e{n}", None, f"e{of}"))
@@ -254,7 +257,9 @@ def plain(v: IndicatorActivated) -> Version:
     said = (v.code, v.version, v.metric, v.level, v.window, v.comparison == "below", int(v.min_denominator))
     again = None if v.repetition is None else (v.repetition.severity, v.repetition.windows)
     patience = (v.raise_after_windows, v.clear_after_windows, v.hold_days, again, v.grace_days, tuple(map(plainly, v.overrides)))
-    return Version(*said, "daily" if isinstance(v.evaluate, dict) else v.evaluate, lines, v.effective_from, *patience)
+    minutes = v.evaluate.get("lesson_end_plus_minutes") if isinstance(v.evaluate, dict) else None
+    when = v.evaluate if isinstance(v.evaluate, str) else "daily" if minutes is None else "lesson_end"
+    return Version(*said, when, lines, v.effective_from, *patience, wait=int(minutes or 0) // 1440)
 
 
 def plain_lines(lines: Sequence[WarningLine]) -> tuple[tuple[str, Bound, Bound], ...]:
@@ -329,6 +334,7 @@ HISTORY: list[Op] = [
     ("activate", "k-units"),
     ("activate", "l-students"),
     ("activate", "m-courses"),
+    ("activate", "n-lessons"),
     ("days", 4),
     ("dismiss", 0),
     some(10, [0, 2, 5, 6], "S3", "C2"),

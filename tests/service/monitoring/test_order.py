@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from libs.common.events.standards import IndicatorActivated
+from libs.common.events.standards import IndicatorActivated, Repetition
 from tests.service.harness import ServiceUnderTest
-from tests.service.monitoring.world import NOW, array, digest, forget, indicator, monitoring, roster, sent, take, terms
+from tests.service.monitoring.world import NOW, array, digest, forget, indicator, monitoring, own, roster, sent, take, terms
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "12"))  # more of them by hand, after a change of the path
 QUICK = settings(
@@ -33,6 +33,24 @@ WATCHING: list[IndicatorActivated] = [
     indicator("longer", {"blue": ("0.6", "0.6")}, level="student", version=2, window="month", effective_from=date(2026, 3, 4)),
     indicator("daily", {"blue": ("0.5", "1")}, level="student", window="day"),
     indicator("many", {"red": ("0.9", "0.8")}, level="school", window="term", comparison="above"),
+    indicator(
+        "patient",
+        {"yellow": ("0.7", "0.8")},
+        window="day",
+        raise_after_windows=2,
+        clear_after_windows=2,
+        hold_days=4,
+        repetition=Repetition(severity="red", windows=3),
+    ),
+    indicator(
+        "units",
+        {"yellow": (("0.4", "0.8"), ("0.5", "0.7"))},
+        level="student",
+        window="week",
+        comparison="outside",
+        raise_after_windows=2,
+        overrides=[own("department", "mech", {"red": (("0.3", "0.9"), ("0.5", "0.7"))}, least=3), own("class", "H2", {})],
+    ),
     indicator("closing", level="department", evaluate="window_close", effective_from=date(2026, 2, 25)),
 ]
 

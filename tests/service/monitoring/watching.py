@@ -136,5 +136,29 @@ CODES: dict[str, list[IndicatorActivated]] = {
             ],
         )
     ],
+    "n-lessons": [
+        indicator(
+            "n-lessons",
+            {"yellow": ("0.8", "0.8")},
+            level="lesson",
+            window="day",
+            evaluate={"lesson_end_plus_minutes": 2 * 1440},
+            overrides=[
+                own("course", "K1", {"red": ("0.6", "0.7")}),
+                own("class", "C9", {}),
+                own("department", "arts", {}, least=2),
+            ],
+        ),
+        indicator(
+            "n-lessons",
+            {"blue": ("0.9", "0.9")},
+            version=2,
+            level="lesson",
+            evaluate={"lesson_end_plus_minutes": 0},
+            effective_from=date(2026, 3, 9),
+            overrides=[own("department", "mech", {"blue": ("0.5", "0.5")}, least=2)],
+        ),
+        indicator("n-lessons", {"blue": ("0.9", "0.9")}, version=3, level="lesson", effective_from=date(2026, 3, 14)),
+    ],
     "f-day": [indicator("f-day", {"red": ("0.5", "0.5")}, level="homeroom", window="day", evaluate="window_close")],
 }

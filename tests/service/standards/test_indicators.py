@@ -36,15 +36,16 @@ JSON = {"content-type": "application/json"}
 WRITER = principal("indicator.write", "indicator.read")
 
 
-def metric(code: str = "assignment_completion") -> MetricDefined:
-    return MetricDefined(code=code, name="作业完成率", grain=["student", "class"], kind="ratio", unit="%", direction="higher")
+def metric(code: str = "assignment_completion", direction: str = "higher") -> MetricDefined:
+    return MetricDefined(code=code, name="作业完成率", grain=["student", "class"], kind="ratio", unit="%", direction=direction)
 
 
 @asynccontextmanager
 async def standards(url: str, folder: Path) -> AsyncIterator[tuple[ServiceUnderTest, AsyncClient]]:
-    """The service of a school that has the example's metric, and a client who may write."""
+    """The service of a school that has the example's metric and one of a band, and a client who may write."""
     async with running(service, url, folder, SettableClock()) as sut:
         await sut.handle(metric())
+        await sut.handle(metric("load", "band"))
         async with sut.as_(WRITER) as client:
             yield sut, client
 
@@ -152,12 +153,16 @@ def own(**said: Any) -> dict[str, Any]:
         ({"level": "activity"}, "/level", "'student'"),
         ({"window": "lesson"}, "/window", "a lesson is a level"),
         ({"window": "hour"}, "/window", "'day'"),
-        ({"comparison": "outside", "warning_lines": [line(enter=[0.2, 0.8])]}, "/warning_lines/0/clear", "a band"),
+        (
+            {"metric": "load", "comparison": "outside", "warning_lines": [line(enter=[0.2, 0.8])]},
+            "/warning_lines/0/clear",
+            "a band",
+        ),
         ({"warning_lines": [line(enter=[0.2, 0.8])]}, "/warning_lines/0/enter", "by a number"),
         ({"warning_lines": [line(enter=[0.2])]}, "/warning_lines/0/enter", "two bounds"),
         ({"warning_lines": [line(enter=[0.2, "0.8"])]}, "/warning_lines/0/enter", "a number is needed"),
         (
-            {"comparison": "outside", "warning_lines": [line(enter=[0.2, 0.8], clear=[0.1, 0.8])]},
+            {"metric": "load", "comparison": "outside", "warning_lines": [line(enter=[0.2, 0.8], clear=[0.1, 0.8])]},
             "/warning_lines/0/clear",
             "[0.2, 0.8]",
         ),
@@ -194,7 +199,11 @@ def own(**said: Any) -> dict[str, Any]:
         ({"comparison": "near"}, "/comparison", "'below'"),
         ({"evaluate": {"daily_at": "24:00"}}, "/evaluate", "HH:MM"),
         ({"evaluate": {"daily_at": "20:00", "more": "x"}}, "/evaluate", "'on_update'"),
-        ({"evaluate": {"lesson_end_plus_minutes": 5}}, "/evaluate", "later"),
+        ({"evaluate": {"lesson_end_plus_minutes": 5}}, "/evaluate", "level 'lesson'"),
+        ({"evaluate": {"lesson_end_plus_minutes": -1}, "level": "lesson"}, "/evaluate", "from 0"),
+        ({"evaluate": {"lesson_end_plus_minutes": "5"}, "level": "lesson"}, "/evaluate", "whole number"),
+        ({"evaluate": {"lesson_end_plus_minutes": True}, "level": "lesson"}, "/evaluate", "whole number"),
+        ({"evaluate": {"lesson_end_plus_minutes": 5, "more": 1}, "level": "lesson"}, "/evaluate", "'on_update'"),
         ({"evaluate": "sometimes"}, "/evaluate", "'on_update'"),
         ({"stale_after_days": 0}, "/stale_after_days", "greater than or equal to 1"),
         ({"stale_after_days": "3"}, "/stale_after_days", "integer"),
@@ -299,6 +308,7 @@ async def test_a_metric_named_by_its_alias_is_the_metric(database_url: str, tmp_
 
 
 PATIENT: dict[str, Any] = {
+    "metric": "load",
     "comparison": "outside",
     "warning_lines": [
         {"severity": "yellow", "enter": [0.4, 0.8], "clear": [0.45, 0.75]},
@@ -365,3 +375,25 @@ async def test_lines_of_units_are_shown_and_published_the_most_specific_first(da
             ("class", "C1", True, None),
             ("department", "D1", False, Decimal(5)),
         ]
+
+
+async def test_a_lessons_indicator_may_be_judged_minutes_after_its_end(tmp_path: Path) -> None:
+    said: dict[str, Any] = {"level": "lesson", "window": "day", "evaluate": {"lesson_end_plus_minutes": 15}}
+    async with standards(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as (sut, client):
+        made = await client.post("/indicators", json=with_(**said))
+        assert (made.status_code, made.json()["evaluate"]) == (201, said["evaluate"]), made.text
+        assert (await client.post("/indicators", json=with_(**said))).status_code == 200
+
+        await client.post("/indicators/class-completion-week/versions/1/activate")
+        (message,) = await sut.published()
+        assert isinstance(message.event, IndicatorActivated)
+        assert message.event.evaluate == {"lesson_end_plus_minutes": 15}
+
+
+async def test_a_band_is_for_metrics_that_are_good_within_one(tmp_path: Path) -> None:
+    async with standards(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as (sut, client):
+        refused = await client.post("/indicators", json=with_(**{**PATIENT, "metric": "assignment_completion"}))
+        assert (refused.status_code, [e["pointer"] for e in refused.json()["errors"]]) == (422, ["/comparison"])
+
+        await sut.handle(metric(direction="none"))
+        assert (await client.post("/indicators", json=with_(**{**PATIENT, "metric": "assignment_completion"}))).status_code == 201
