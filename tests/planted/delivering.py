@@ -82,8 +82,8 @@ DELIVERING = (
         "An event that is delivered again is handled again: two tasks for one warning",
         (
             Edit(
-                "libs/common/runtime/consumers.py",
-                "                tx.append(InboxRow, event_id=message.id, handled_at=tx.now)\n",
+                "libs/common/runtime/inbox.py",
+                "            tx.append(InboxRow, event_id=message.id, handled_at=tx.now)\n",
                 "",
             ),
         ),

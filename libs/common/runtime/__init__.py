@@ -24,6 +24,7 @@ from libs.common.runtime.consumers import Consumer, TooManyDeadLetters
 from libs.common.runtime.deadletters import put_aside
 from libs.common.runtime.gauges import gauges
 from libs.common.runtime.health import Health
+from libs.common.runtime.inbox import for_the_first_time
 from libs.common.runtime.leases import Lease, LeaseLost, end, hold
 from libs.common.runtime.outbox import relay, relay_once
 from libs.common.service import Job, Service
@@ -37,6 +38,7 @@ __all__ = [
     "LeaseLost",
     "TooManyDeadLetters",
     "background",
+    "for_the_first_time",
     "hold",
     "keep_running",
     "prune",
