@@ -5,6 +5,7 @@ from tests.planted.bug import Bug, Edit
 CONSUMERS = "tests/service/common/test_consumers.py::"
 OUTBOX = "tests/service/common/test_outbox.py::"
 OPENING = "tests/service/planning/test_opening_at_once.py::"
+CLOCK = "tests/service/common/test_clock.py::"
 CRASHES = "tests/service/monitoring/test_crashes.py::"
 KILLED = CRASHES + "test_killed_at_any_await_point_nothing_is_lost_and_nothing_doubled"
 FAILED = CRASHES + "test_a_process_that_fails_at_each_await_point_in_turn_and_goes_on_remembers_nothing_of_it"
@@ -206,6 +207,15 @@ DELIVERING = (
         "A worker whose clock is days wrong takes a lease that is held",
         (Edit("libs/common/runtime/leases.py", "await self._database.seconds(tx.session)", "tx.now.timestamp()"),),
         ("tests/service/common/test_leases.py::test_a_wrong_clock_of_a_worker_neither_takes_nor_keeps_it",),
+    ),
+    Bug(
+        "Signatures by the machine's own clock",
+        "A gateway whose clock is days behind lets nobody in; one that is ahead signs for days instead of a minute",
+        (Edit("libs/common/clock.py", "return self._machine() - self.ahead", "return self._machine()"),),
+        (
+            CLOCK + "test_who_is_asking_is_believed_for_a_minute_between_machines_whose_clocks_are_days_apart",
+            CLOCK + "test_what_a_transaction_takes_for_now_is_the_databases_time",
+        ),
     ),
     Bug(
         "The live stream resumes one too early",
