@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from tests.flow.stack import School, Stack, until
-from tests.torture.history import AT_FIRST, IN_THE_MIDDLE, SHANGHAI, Batch, History, daily, roster
+from tests.torture.history import AT_FIRST, IN_THE_MIDDLE, PERSON, POSTS, SHANGHAI, Batch, History, daily, roster
 
 DISMISSED = 3  # by a person, a school and round
 AHEAD_S, JOB_S = 20, 10  # daily indicators are judged some seconds from when they are activated, and a job looks now and then
@@ -147,7 +147,7 @@ class Campus:
         self.judged_daily = False
         self._stack, self._calm, self._acknowledged = stack, calm, acknowledged
         self.trouble: str | None = None
-        self._key = ""
+        self._key, self._person = "", httpx.Client()
 
     def _lanes(self) -> Sequence[tuple[int, list[list[Batch]]]]:
         return list(enumerate(self.history.halves))
@@ -160,6 +160,8 @@ class Campus:
         """Before anything is tormented."""
         self._key = self.school.add()
         self._import(whole=False, moved=False)
+        self.school.change("PUT", "posts", content=POSTS.encode(), headers={"Content-Type": "text/csv"})
+        self._person = self.school.user(f"{PERSON}-{self.history.code}".lower(), PERSON)
         for indicator in AT_FIRST:
             self.school.activate(indicator)
         self.reader.start()
@@ -216,16 +218,20 @@ class Campus:
         open_ = sorted((w for w in listed if self.history.ordered or w["indicator"] != "daily"), key=_key)
         for warning in chosen.sample(open_, min(DISMISSED, len(open_))):
             options = {"json": {"reason": "误报"}, "headers": {"Idempotency-Key": warning["id"]}}
-            if self._patiently("POST", f"monitoring/warnings/{warning['id']}/dismiss", **options).status_code == 200:
+            path = f"monitoring/warnings/{warning['id']}"
+            answer = self._patiently("POST", f"{path}/dismiss", **options)
+            if answer.status_code == 409:  # it was over already, or it was done and the answer lost
+                answer = self._patiently("GET", path)
+            if answer.json()["status"] == "dismissed":
                 self.dismissed.add(warning["id"])
                 self.middle.append(("dismissed", _key(warning)))
 
     def _patiently(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Ask until there is an answer: 200, or 409 where the data was faster or the first answer was lost."""
+        """Let the person ask until there is an answer, 200 or 409."""
 
         def ask() -> httpx.Response | None:
             with suppress(httpx.TransportError):
-                answer = self.school.call(method, path, **options)
+                answer = self._person.request(method, path, **options)
                 return answer if answer.status_code in {200, 409} else None
             return None
 
