@@ -35,7 +35,7 @@ from libs.common.database import Clock, Database
 from libs.common.errors import Unavailable
 from libs.common.http import render_http, service_app
 from libs.common.proxy import RemoteService
-from libs.common.runtime import Health, background, keep_running, upkeep
+from libs.common.runtime import Health, background, keep_running, set_clock, upkeep
 from libs.common.secret import load_secret
 from libs.common.service import Service
 from libs.common.settings import Settings
@@ -147,6 +147,8 @@ class Process:
             yield
 
     async def _start(self, stack: AsyncExitStack) -> None:
+        for name, database in self.databases.items():  # before anything is done by it
+            await set_clock(name, database)
         for name, service in self.services.items():
             work = background(service, self.databases[name], self.bus, self.settings, self.health)
             await stack.enter_async_context(work)

@@ -66,7 +66,7 @@ class Idempotency:
             return
         state = self.api.state
         try:
-            caller = auth.verify(token, state.service, state.secret)
+            caller = auth.verify(token, state.service, state.secret, state.database.clock.seconds())
             if (body := await _read(receive)) is None:
                 return
             known = await self._settled(state.database, caller, key, scope, body)

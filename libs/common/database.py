@@ -36,6 +36,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from libs.common import sqlite
+from libs.common.clock import DatabaseClock
 from libs.common.errors import Unavailable
 from libs.common.event import Event, Message, encode, event_id
 from libs.common.settings import Settings
@@ -225,11 +226,12 @@ class Transaction:
 
 
 class Database:
-    """The rows of one service. `clock` is the only clock that business code sees."""
+    """The rows of one service. `now` is the only clock that business code sees: the database's, or what a test injects."""
 
-    def __init__(self, url: str, clock: Clock = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.url = url
-        self.now = clock
+        self.clock = DatabaseClock()
+        self.now: Clock = clock or self.clock.now
         self.outbox_filled = asyncio.Event()
         self.memory: dict[str, Any] = {}
         self.settings: Settings = Settings.model_construct()  # the process's own, once its background work runs
@@ -288,7 +290,7 @@ class Database:
             raise Unavailable(f"the database cannot be used now: {reason}", headers={"Retry-After": "5"}) from error
 
     async def seconds(self, session: AsyncSession) -> float:
-        """The database's own clock, in seconds: leases are compared with it, never with a worker's."""
+        """The database's own clock, in seconds: leases are compared with it, and each process sets its clock by it."""
         sql = (
             "SELECT unixepoch('subsec')" if self.engine.dialect.name == "sqlite" else "SELECT extract(epoch FROM clock_timestamp())"
         )

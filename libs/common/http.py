@@ -85,7 +85,7 @@ def exact(body: BaseModel, status: int = 200) -> Response:
 
 async def _principal(request: Request) -> Principal:
     state = request.app.state
-    principal = auth.verify(request.headers.get(auth.HEADER), state.service, state.secret)
+    principal = auth.verify(request.headers.get(auth.HEADER), state.service, state.secret, state.database.clock.seconds())
     request.state.principal = principal
     return principal
 

@@ -40,6 +40,11 @@ WARNINGS_OPEN = Gauge("zhengai_warnings_open", "Uncleared warnings.", ["severity
 ROWS_KEPT = Gauge("zhengai_rows_kept", "Rows kept, by service and table.", ["service", "table"])
 BYTES_KEPT = Gauge("zhengai_database_bytes", "Bytes that a service's database takes.", ["service"])
 LEASES = Gauge("zhengai_lease_held", "1 where this process holds the lease.", ["service", "lease"])
+CLOCK_AHEAD = Gauge(
+    "zhengai_clock_ahead_seconds",
+    "How far the machine's clock is ahead of the database's, by which all work; 0 below a second.",
+    ["service"],
+)
 JOB_FAILURES = Counter("zhengai_job_failures", "Runs of a job that failed.", ["service", "name"])
 
 

@@ -61,7 +61,8 @@ class Front:
         self.secret: bytes = gateway.state.secret
         self.database.settings = settings
         self.recheck_s = RECHECK_S
-        gateway.state.progress = Progress({"gateway": gateway, **upstreams}, topology, gateway.state.bus, self.secret)
+        services: Mapping[str, ASGIApp] = {"gateway": gateway, **upstreams}
+        gateway.state.progress = Progress(services, topology, gateway.state.bus, self.secret, self.database.clock.seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -105,7 +106,7 @@ class Front:
         app, service, path = self._place(path)
         if service in self.upstreams:
             kept = [(name, value) for name, value in kept if name.lower() != b"authorization"]
-        kept.append((auth.HEADER.encode(), auth.sign(principal, service, self.secret).encode()))
+        kept.append((auth.HEADER.encode(), auth.sign(principal, service, self.secret, self.database.clock.seconds()).encode()))
         place = {"path": path, "raw_path": path.encode(), "root_path": "", "headers": kept}
         scope = {**scope, **place, SHOWN_ONCE: secret}
         await self._while_allowed(app, scope, receive, send, request, principal)

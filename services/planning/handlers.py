@@ -1,7 +1,8 @@
 """What planning does when something happens elsewhere.
 
 The gateway's facts are handled one by one. Warnings come by the thousand when a school's history is brought in, so
-monitoring's are taken by the batch; each of them, told again, changes nothing, so that they need no mark of their own.
+monitoring's are taken by the batch. A warning that is raised again is known by its id; what befalls it afterwards may go
+forth and back, so that only a mark tells what was told before.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from libs.common.events.monitoring import (
     WarningRevised,
     WarningWithdrawn,
 )
+from libs.common.runtime import for_the_first_time
 from libs.common.telemetry import bind_trace
 from services.planning.commands import copies, opening, people, revising
 from services.planning.domain.states import Step
@@ -97,7 +99,7 @@ async def take_warnings(records: Sequence[Record], tx: Transaction) -> None:
     for school, warnings in raised.items():
         tx.school = school
         await opening.open_improvements(tx, warnings)
-    await _one_by_one(messages, THEN, tx)
+    await _one_by_one(await for_the_first_time([m for m in messages if type(m.event) in THEN], tx), THEN, tx)
 
 
 async def _one_by_one(messages: Sequence[Message], handlers: Handlers, tx: Transaction) -> None:

@@ -4,6 +4,7 @@ from tests.planted.bug import Bug, Edit
 
 INTAKE = "tests/service/monitoring/test_intake.py::"
 AMENDING = "tests/service/monitoring/test_amending.py::"
+CRASHES = "tests/service/monitoring/test_crashes.py::"
 CLOSING = "tests/service/monitoring/test_closing.py::"
 
 COUNTING = (
@@ -187,5 +188,22 @@ COUNTING = (
             ),
         ),
         (AMENDING + "test_what_comes_before_its_target_waits_for_it",),
+    ),
+    Bug(
+        "Memory of a transaction that was rolled back",
+        "After a failure, sums go to numbers of series that were never made, or to another subject's",
+        (
+            Edit(
+                "services/monitoring/queries/schools.py",
+                "    picture = pictures.pop(code, None)\n",
+                "    picture = pictures.get(code)\n",
+            ),
+            Edit(
+                "services/monitoring/queries/schools.py",
+                "    kept = picture\n    tx.when_committed.append(lambda: pictures.update({code: kept}))\n",
+                "    pictures[code] = picture\n",
+            ),
+        ),
+        (CRASHES + "test_a_process_that_fails_at_each_await_point_in_turn_and_goes_on_remembers_nothing_of_it",),
     ),
 )

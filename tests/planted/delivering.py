@@ -4,6 +4,11 @@ from tests.planted.bug import Bug, Edit
 
 CONSUMERS = "tests/service/common/test_consumers.py::"
 OUTBOX = "tests/service/common/test_outbox.py::"
+OPENING = "tests/service/planning/test_opening_at_once.py::"
+CLOCK = "tests/service/common/test_clock.py::"
+CRASHES = "tests/service/monitoring/test_crashes.py::"
+KILLED = CRASHES + "test_killed_at_any_await_point_nothing_is_lost_and_nothing_doubled"
+FAILED = CRASHES + "test_a_process_that_fails_at_each_await_point_in_turn_and_goes_on_remembers_nothing_of_it"
 
 DELIVERING = (
     Bug(
@@ -63,6 +68,7 @@ DELIVERING = (
         (
             CONSUMERS + "test_what_was_being_handled_when_the_process_ended_comes_again",
             CONSUMERS + "test_a_broken_handler_is_said_tried_again_and_loses_nothing",
+            FAILED,
         ),
     ),
     Bug(
@@ -82,8 +88,8 @@ DELIVERING = (
         "An event that is delivered again is handled again: two tasks for one warning",
         (
             Edit(
-                "libs/common/runtime/consumers.py",
-                "                tx.append(InboxRow, event_id=message.id, handled_at=tx.now)\n",
+                "libs/common/runtime/inbox.py",
+                "            tx.append(InboxRow, event_id=message.id, handled_at=tx.now)\n",
                 "",
             ),
         ),
@@ -124,6 +130,31 @@ DELIVERING = (
         ),
     ),
     Bug(
+        "Events written once their rows are committed",
+        "A crash between the two: a warning stands that nobody is told of, and no task is ever opened for it",
+        (
+            Edit(
+                "libs/common/database.py",
+                "                await tx.insert(OutboxRow, tx.outgoing)\n",
+                "            async with self._sessions.begin() as session:\n                tx.session = session\n"
+                "                await tx.insert(OutboxRow, tx.outgoing)\n",
+            ),
+        ),
+        (KILLED,),
+    ),
+    Bug(
+        "What befell a warning is taken without a mark",
+        "Told again after a crash, a task is closed, opened again and hurried once more, and everybody is told so",
+        (
+            Edit(
+                "services/planning/handlers.py",
+                "await for_the_first_time([m for m in messages if type(m.event) in THEN], tx)",
+                "[m for m in messages if type(m.event) in THEN]",
+            ),
+        ),
+        (OPENING + "test_what_went_forth_and_back_is_not_gone_through_again_when_it_is_told_again",),
+    ),
+    Bug(
         "The relay deletes before it publishes",
         "A crash between the two, or a broker that refuses, loses events",
         (
@@ -141,6 +172,7 @@ DELIVERING = (
         (
             OUTBOX + "test_a_crash_between_publish_and_delete_publishes_again_and_loses_nothing",
             OUTBOX + "test_while_the_bus_refuses_the_outbox_keeps_what_was_committed",
+            KILLED,
         ),
     ),
     Bug(
@@ -175,6 +207,15 @@ DELIVERING = (
         "A worker whose clock is days wrong takes a lease that is held",
         (Edit("libs/common/runtime/leases.py", "await self._database.seconds(tx.session)", "tx.now.timestamp()"),),
         ("tests/service/common/test_leases.py::test_a_wrong_clock_of_a_worker_neither_takes_nor_keeps_it",),
+    ),
+    Bug(
+        "Signatures by the machine's own clock",
+        "A gateway whose clock is days behind lets nobody in; one that is ahead signs for days instead of a minute",
+        (Edit("libs/common/clock.py", "return self._machine() - self.ahead", "return self._machine()"),),
+        (
+            CLOCK + "test_who_is_asking_is_believed_for_a_minute_between_machines_whose_clocks_are_days_apart",
+            CLOCK + "test_what_a_transaction_takes_for_now_is_the_databases_time",
+        ),
     ),
     Bug(
         "The live stream resumes one too early",

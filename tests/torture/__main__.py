@@ -81,9 +81,9 @@ class Round:
         """What was done and compared, in one line."""
         did = ", ".join(f"{what} ×{n}" if n > 1 else what for what, n in Counter(self.tormentor.did).items())
         requests = sum(campus.requests for campus in self.campuses)
-        numbers = [sum(getattr(r, name) for r in reports) for name in ("sums", "warnings", "open", "streamed")]
-        sums, warnings, open_, streamed = numbers
-        compared = f"{sums} sums, {warnings} warnings ({open_} open), {streamed} events streamed"
+        numbers = [sum(getattr(r, name) for r in reports) for name in ("sums", "warnings", "open", "dismissed", "streamed")]
+        sums, warnings, open_, dismissed, streamed = numbers
+        compared = f"{sums} sums, {warnings} warnings ({open_} open, {dismissed} dismissed), {streamed} events streamed"
         return f"{requests} requests acknowledged; {did}; {compared}"
 
 

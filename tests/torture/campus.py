@@ -8,14 +8,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
 
 from tests.flow.stack import School, Stack, until
-from tests.torture.history import AT_FIRST, IN_THE_MIDDLE, Batch, History, roster
+from tests.torture.history import AT_FIRST, IN_THE_MIDDLE, PERSON, POSTS, SHANGHAI, Batch, History, daily, roster
 
+DISMISSED = 3  # by a person, a school and round
+AHEAD_S, JOB_S = 20, 10  # daily indicators are judged some seconds from when they are activated, and a job looks now and then
 AGAIN_S = 0.1  # between two tries of a request that failed
 REQUEST_S = 30.0
 PATIENCE_S = 240.0
@@ -64,9 +68,14 @@ class Connection(threading.Thread):
             answer = http.post(f"{self._url()}/api/v1/events", content=body)
         except httpx.TransportError:
             return False
-        if answer.status_code not in {202, 503}:
+        if answer.status_code not in {202, 503} and not _ahead(answer):
             self.trouble = f"{answer.status_code} {answer.text}"
         return answer.status_code == 202
+
+
+def _ahead(answer: httpx.Response) -> bool:
+    """Whether what is of today was refused since the gateway's clock is days behind: it is sent again."""
+    return answer.status_code == 422 and all(fault["pointer"].endswith("/time") for fault in answer.json()["errors"])
 
 
 class Count:
@@ -122,7 +131,7 @@ class Reader(threading.Thread):
 
 
 class Campus:
-    """One school of a round: sends one half, then learns new indicators, then sends the other."""
+    """One school of a round: sends one half, then much changes, then sends the other."""
 
     def __init__(self, stack: Stack, history: History, folder: Path, calm: threading.RLock, acknowledged: Count) -> None:
         self.history, self.school = history, School(stack, history.code)
@@ -130,9 +139,15 @@ class Campus:
         self.journals = [
             [Journal(folder / f"{history.code}-{half}-{n}") for n, _ in enumerate(lanes)] for half, lanes in self._lanes()
         ]
+        self.journals.insert(1, [Journal(folder / f"{history.code}-middle")])
+        # What was done between the halves: indicators activated, batches sent, stories dismissed, in order.
+        self.middle: list[tuple[str, Any]] = []
+        self.moved = history.today
+        self.dismissed: set[str] = set()
+        self.judged_daily = False
         self._stack, self._calm, self._acknowledged = stack, calm, acknowledged
         self.trouble: str | None = None
-        self._key = ""
+        self._key, self._person = "", httpx.Client()
 
     def _lanes(self) -> Sequence[tuple[int, list[list[Batch]]]]:
         return list(enumerate(self.history.halves))
@@ -144,7 +159,9 @@ class Campus:
     def prepare(self) -> None:
         """Before anything is tormented."""
         self._key = self.school.add()
-        self._import(whole=False)
+        self._import(whole=False, moved=False)
+        self.school.change("PUT", "posts", content=POSTS.encode(), headers={"Content-Type": "text/csv"})
+        self._person = self.school.user(f"{PERSON}-{self.history.code}".lower(), PERSON)
         for indicator in AT_FIRST:
             self.school.activate(indicator)
         self.reader.start()
@@ -152,19 +169,74 @@ class Campus:
     def live(self) -> None:
         """The whole round; `trouble` says what went wrong."""
         try:
-            self._send(0)
+            self._send(self.history.halves[0], self.journals[0])
             self._settle()
             with self._calm:  # their place in the order of counting must be known
                 self._settle()
-                for indicator in IN_THE_MIDDLE:
-                    self.school.activate(indicator)
-            importing = threading.Thread(target=self._import, daemon=True)
-            importing.start()
-            self._send(1)
-            importing.join(PATIENCE_S)
+                due = self._change_much()
+            others = [threading.Thread(target=self._import, daemon=True)]
+            others += [] if self.history.ordered else [threading.Thread(target=self._dismiss, daemon=True)]
+            for other in others:
+                other.start()
+            self._send(self.history.halves[1], self.journals[2])
+            for other in others:
+                other.join(PATIENCE_S)
+            until(lambda: datetime.now(SHANGHAI) > due, "the time at which the daily indicator is judged", PATIENCE_S)
             self._settle()
         except Exception as error:  # noqa: BLE001 - shown as the round's failure, whatever it is
             self.trouble = self.trouble or f"{type(error).__name__}: {error}"
+
+    def _change_much(self) -> datetime:
+        """Indicators, the roster and what a person thinks of warnings; return by when the daily indicator is judged."""
+        for indicator in IN_THE_MIDDLE:
+            self.school.activate(indicator)
+            self.middle.append(("activated", indicator))
+        self.moved = datetime.now(SHANGHAI).date()
+        self._import(whole=False)
+        self._settle()
+        self._send_in_the_middle(0)
+        due = (datetime.now(SHANGHAI) + timedelta(seconds=AHEAD_S + 60)).replace(second=0, microsecond=0)
+        self.school.activate(daily(f"{due:%H:%M}"))
+        self.middle.append(("activated", daily("")))
+        self._send_in_the_middle(1)
+        if self.history.ordered:
+            self._dismiss()
+            self._settle()
+        self.judged_daily = datetime.now(SHANGHAI) < due
+        return due + timedelta(seconds=JOB_S)
+
+    def _send_in_the_middle(self, n: int) -> None:
+        batch = self.history.middle[n]
+        self._send([[batch]], self.journals[1])
+        self.middle.append(("batch", batch))
+        self._settle()
+
+    def _dismiss(self) -> None:
+        """A person finds that some warnings are unfounded."""
+        chosen = Random(f"{self.history.seed} person")
+        listed = self._patiently("GET", "monitoring/warnings", params={"status": "open", "limit": 500}).json()["items"]
+        open_ = sorted((w for w in listed if self.history.ordered or w["indicator"] != "daily"), key=_key)
+        for warning in chosen.sample(open_, min(DISMISSED, len(open_))):
+            options = {"json": {"reason": "误报"}, "headers": {"Idempotency-Key": warning["id"]}}
+            path = f"monitoring/warnings/{warning['id']}"
+            answer = self._patiently("POST", f"{path}/dismiss", **options)
+            if answer.status_code == 409:  # it was over already, or it was done and the answer lost
+                answer = self._patiently("GET", path)
+            if answer.json()["status"] == "dismissed":
+                self.dismissed.add(warning["id"])
+                self.middle.append(("dismissed", _key(warning)))
+
+    def _patiently(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Let the person ask until there is an answer, 200 or 409."""
+
+        def ask() -> httpx.Response | None:
+            with suppress(httpx.TransportError):
+                answer = self._person.request(method, path, **options)
+                return answer if answer.status_code in {200, 409} else None
+            return None
+
+        answer: httpx.Response = until(ask, f"{self.history.code}: {method} {path} is answered", PATIENCE_S)
+        return answer
 
     def _settle(self) -> None:
         """Wait until what was accepted has taken hold, also while those who are asked come and go."""
@@ -178,9 +250,9 @@ class Campus:
                 return True
         return False
 
-    def _send(self, half: int) -> None:
-        lanes = zip(self.history.halves[half], self.journals[half], strict=True)
-        connections = [Connection(lambda: self._stack.url, self._key, lane, journal, self._acknowledged) for lane, journal in lanes]
+    def _send(self, lanes: Sequence[Sequence[Batch]], journals: Sequence[Journal]) -> None:
+        each = zip(lanes, journals, strict=True)
+        connections = [Connection(lambda: self._stack.url, self._key, lane, journal, self._acknowledged) for lane, journal in each]
         for connection in connections:
             connection.start()
         for connection in connections:
@@ -188,10 +260,10 @@ class Campus:
         if troubles := [connection.trouble for connection in connections if connection.trouble]:
             raise RuntimeError(f"{self.history.code}: {troubles[0]}")
 
-    def _import(self, *, whole: bool = True) -> None:
+    def _import(self, *, whole: bool = True, moved: bool = True) -> None:
         """Until it is taken: the same roster may be sent any number of times."""
         end, reason = time.monotonic() + PATIENCE_S, "no answer"
-        content, headers = roster(whole=whole), {"Content-Type": "application/zip"}
+        content, headers = roster(whole=whole, moved=moved), {"Content-Type": "application/zip"}
         while time.monotonic() < end:
             with suppress(httpx.TransportError):
                 answer = self.school.call("PUT", "roster", content=content, headers=headers)
@@ -200,3 +272,7 @@ class Campus:
                 reason = answer.text
             time.sleep(AGAIN_S)  # a client's pause before it tries again
         self.trouble = f"{self.history.code}: the roster was not taken: {reason}"
+
+
+def _key(warning: dict[str, Any]) -> tuple[str, str, str]:
+    return warning["indicator"], warning["level"], warning["subject"]

@@ -81,31 +81,33 @@ class Tormentor(threading.Thread):
             with asleep(self._stack.processes[name]):
                 time.sleep(LEASE_S + 1 + self._random.random())  # its lease and its session are over
         elif blow == "killed":
-            self._restart(name)
+            restart(self._stack.processes[name])
         elif (library := faketime()) is None:
             self.no_clock = True
             return
         else:
-            self._mislead(name, blow, library)
+            with misled(self._stack.processes[name], blow, library):
+                time.sleep(CLOCK_S)  # the fault lasts so long
         self.did.append(f"{name} {blow}")
 
-    def _restart(self, name: str) -> None:
-        process = self._stack.processes[name]
-        process.kill()
-        process.start()
 
-    def _mislead(self, name: str, by: str, library: Path) -> None:
-        """For some seconds a process lives in another time; its monotonic clock is right."""
-        environment = self._stack.processes[name].environment
-        wrong = {"LD_PRELOAD": str(library), "FAKETIME": by, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1"}
-        environment |= wrong
-        try:
-            self._restart(name)
-            time.sleep(CLOCK_S)  # the fault lasts so long
-        finally:
-            for variable in wrong:
-                del environment[variable]
-        self._restart(name)
+def restart(process: Process) -> None:
+    process.kill()
+    process.start()
+
+
+@contextmanager
+def misled(process: Process, by: str, library: Path) -> Iterator[None]:
+    """Until the block ends the process lives in another time; its monotonic clock is right."""
+    wrong = {"LD_PRELOAD": str(library), "FAKETIME": by, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1"}
+    process.environment |= wrong
+    try:
+        restart(process)
+        yield
+    finally:
+        for variable in wrong:
+            del process.environment[variable]
+    restart(process)
 
 
 @contextmanager

@@ -20,10 +20,12 @@ from libs.common.bus import Bus
 from libs.common.database import AnswerRow, Database, InboxRow, Transaction, days_ago
 from libs.common.errors import Unavailable
 from libs.common.event import UnknownVersion
+from libs.common.runtime.clock import keep_clock, set_clock
 from libs.common.runtime.consumers import Consumer, TooManyDeadLetters
 from libs.common.runtime.deadletters import put_aside
 from libs.common.runtime.gauges import gauges
 from libs.common.runtime.health import Health
+from libs.common.runtime.inbox import for_the_first_time
 from libs.common.runtime.leases import Lease, LeaseLost, end, hold
 from libs.common.runtime.outbox import relay, relay_once
 from libs.common.service import Job, Service
@@ -37,13 +39,16 @@ __all__ = [
     "LeaseLost",
     "TooManyDeadLetters",
     "background",
+    "for_the_first_time",
     "hold",
+    "keep_clock",
     "keep_running",
     "prune",
     "put_aside",
     "relay",
     "relay_once",
     "run_job",
+    "set_clock",
     "upkeep",
 ]
 
@@ -111,6 +116,7 @@ async def background(service: Service, database: Database, bus: Bus, settings: S
 
     work: dict[str, Callable[[], Awaitable[None]]] = {}
     under_lease(f"{service.name}.relay", lease("relay"), partial(relay, database, bus))
+    work[f"{service.name}.clock"] = partial(keep_clock, service.name, database, partial(health.works, f"{service.name}.clock"))
     work[f"{service.name}.gauges"] = partial(gauges, service, database, partial(health.works, f"{service.name}.gauges"))
     for group in service.groups:
         work[group] = partial(Consumer(service, group, database, bus, settings).run, health)

@@ -11,11 +11,12 @@ import structlog
 from sqlalchemy import func, select
 
 from libs.common.bus import Bus, Record, Subscription
-from libs.common.database import Database, InboxRow, OutboxRow, Transaction
+from libs.common.database import Database, OutboxRow, Transaction
 from libs.common.errors import Invalid, Unavailable
 from libs.common.event import Message, decode
 from libs.common.runtime.deadletters import put_aside
 from libs.common.runtime.health import Health
+from libs.common.runtime.inbox import for_the_first_time
 from libs.common.runtime.leases import end
 from libs.common.service import Service
 from libs.common.settings import Settings
@@ -136,13 +137,8 @@ class Consumer:
             await self._intake.take(batch, tx)
             return
         messages = [message for record in batch if (message := decode(record.value, self.service.wanted)) is not None]
-        ids = [message.id for message in messages]
-        seen = set(await tx.session.scalars(select(InboxRow.event_id).where(InboxRow.event_id.in_(ids)))) if ids else set()
-        for message in messages:
-            if message.id not in seen:
-                seen.add(message.id)
-                await self._handle_one(message, tx)
-                tx.append(InboxRow, event_id=message.id, handled_at=tx.now)
+        for message in await for_the_first_time(messages, tx):
+            await self._handle_one(message, tx)
 
     async def _handle_one(self, message: Message, tx: Transaction) -> None:
         tx.school, tx.cause = message.school, str(message.id)

@@ -12,7 +12,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,8 +54,15 @@ class _Waiting:
 class Progress:
     """Follows positions through the services (`name → app`) and the groups of the topology (`group, topic`)."""
 
-    def __init__(self, services: Mapping[str, ASGIApp], topology: Sequence[tuple[str, str]], bus: Bus, secret: bytes) -> None:
-        self._topology, self._bus, self._secret = topology, bus, secret
+    def __init__(
+        self,
+        services: Mapping[str, ASGIApp],
+        topology: Sequence[tuple[str, str]],
+        bus: Bus,
+        secret: bytes,
+        seconds: Callable[[], float],
+    ) -> None:
+        self._topology, self._bus, self._secret, self._seconds = topology, bus, secret, seconds
         self._topics = sorted({topic for _, topic in topology})
         self._clients = {
             name: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service", timeout=10)
@@ -118,7 +125,7 @@ class Progress:
         return boxes if len(boxes) == len(found) else None
 
     async def _outbox(self, name: str, school: str) -> _Outbox | None:
-        token = auth.sign(Principal("operator", "progress", school), name, self._secret)
+        token = auth.sign(Principal("operator", "progress", school), name, self._secret, self._seconds())
         try:
             answer = await self._clients[name].get("/internal/outbox", headers={auth.HEADER: token})
         except httpx.TransportError:

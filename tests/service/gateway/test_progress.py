@@ -52,7 +52,8 @@ class Chain:
         self.bus = open_bus(f"sqlite:{folder}/bus.db")
         self.databases = {name: Database(f"sqlite+aiosqlite:///{folder}/{name}.db", clock) for name in SERVICES}
         self.apps = {name: service_app(SERVICES[name], self.databases[name], self.bus, SECRET) for name in SERVICES}
-        self.progress = Progress({name: self._answer(name) for name in SERVICES}, TOPOLOGY, self.bus, SECRET)
+        answers, seconds = {name: self._answer(name) for name in SERVICES}, self.databases["gateway"].clock.seconds
+        self.progress = Progress(answers, TOPOLOGY, self.bus, SECRET, seconds)
         self.settings = Settings(home=folder)
         self.subscriptions: dict[str, Subscription] = {}
         self.down: set[str] = set()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from libs.common.event import Message, encode
-from libs.common.events.monitoring import WarningDismissed
+from libs.common.events.monitoring import WarningDismissed, WarningRaised, WarningRevised, WarningWithdrawn
 from libs.common.events.planning import ImprovementAssigned, ImprovementClosed, ImprovementDueChanged, ImprovementOpened
 from services.planning.service import service
 from tests.conftest import SettableClock
@@ -56,6 +57,31 @@ async def test_a_batch_told_whole_again_changes_nothing_wherever_it_was_split(da
         assert told == [ImprovementOpened] * 3 + [ImprovementDueChanged] * 2 + [ImprovementClosed]
         assert await state() == first
         assert await sut.published() == []
+
+
+def revised(of: WarningRaised, severity: str, numerator: int) -> WarningRevised:
+    value = Decimal(numerator) / 8
+    said = {"window": of.window, "start": of.start, "value": value, "numerator": Decimal(numerator), "denominator": Decimal(8)}
+    cause = {"because": "corrected", "reason": "录入有误"}
+    return WarningRevised(warning=of.warning, status="open", severity=severity, line=Decimal("0.8"), **said, **cause)
+
+
+async def test_what_went_forth_and_back_is_not_gone_through_again_when_it_is_told_again(database_url: str, tmp_path: Path) -> None:
+    raised = warning(severity="orange")
+    withdrawn = WarningWithdrawn(warning=raised.warning, because="retracted", reason="误报")
+    story = [METRIC, raised, revised(raised, "yellow", 6), withdrawn, revised(raised, "orange", 5), cleared(raised)]
+    values = [encode(Message(uuid4(), NOON, SCHOOL, event)) for event in story]
+    async with planning(database_url, tmp_path) as sut:
+        await sut.take("monitoring", *values)
+        told = await sut.published()
+        (id_,) = {str(message.event.improvement) for message in told}  # type: ignore[attr-defined]  # planning's facts
+        first = await one(sut, id_, READER)
+        for split in range(len(values)):
+            await sut.take("monitoring", *values[:split])
+            await sut.take("monitoring", *values[split:])
+
+        assert await sut.published() == []
+        assert await one(sut, id_, READER) == first
 
 
 async def test_a_story_taken_one_by_one_ends_as_taken_at_once(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_what_the_gateway_signed_is_believed_whole() -> None:
         pytest.param(sign(TEACHER, "planning", OTHER), id="signed with another secret"),
         pytest.param(sign(TEACHER, "monitoring", SECRET), id="for another service"),
         pytest.param(sign(TEACHER, "planning", SECRET, now=time.time() - 61), id="a minute old"),
+        pytest.param(sign(TEACHER, "planning", SECRET, now=time.time() + 3 * 24 * 3600), id="by a clock that is days ahead"),
         pytest.param(unsigned(), id="unsigned"),
         pytest.param(changed_payload(), id="changed after it was signed"),
         pytest.param(jwt.encode(claims(), SECRET * 2, algorithm="HS512"), id="another algorithm"),

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from tests.torture.checker import Report, summed
-from tests.torture.history import AT_FIRST, MILLION, History, model, version
+from tests.torture.history import AT_FIRST, MILLION, History, model, roster, version
 
 
 def history(seed: int = 7, connections: int = 1) -> History:
@@ -37,7 +37,8 @@ def test_a_history_has_duplicates_amendments_conflicts_and_amendments_before_the
 def test_every_batch_is_sent(connections: int) -> None:
     of = history(connections=connections)
 
-    assert {batch.number for half in of.halves for lane in half for batch in lane} == set(of.batches)
+    sent = {batch.number for half in of.halves for lane in half for batch in lane} | {batch.number for batch in of.middle}
+    assert sent == set(of.batches)
     assert {len(half) for half in of.halves} == {connections}
 
 
@@ -74,3 +75,17 @@ def test_a_difference_is_told(wanted: object, found: object, said: str) -> None:
     report.expect("other", wanted, found)
 
     assert report.wrong == [f"other: {said}"]
+
+
+def test_between_the_halves_a_class_moves_students_turn_out_to_have_moved_and_classes_change_sides() -> None:
+    of = history()
+    before, after = ([event.told.content for event in batch.events] for batch in of.middle)
+    todays = [e.told.content for b in of.batches.values() for e in b.events if e.told.content and e.told.content.day == of.today]
+    moved = model(of.today)
+
+    assert [content.named for content in before if content] == [content.named for content in after if content]
+    assert todays
+    assert {moved.subjects(content)["department"] for content in todays} == {"arts"}
+    assert {place["department"] for since, place in moved.classes["C0"] if since < of.today} == {"mech"}
+    assert len({home for _, _, home in moved.homes["S0"]}) == 2
+    assert roster(whole=True) != roster(whole=True, moved=False)
