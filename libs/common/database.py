@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
+import numpy as np
 from sqlalchemy import (
     URL,
     BigInteger,
@@ -35,7 +36,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from libs.common import sqlite
+from libs.common import arrays, sqlite
 from libs.common.clock import DatabaseClock
 from libs.common.errors import Unavailable
 from libs.common.event import Event, Message, encode, event_id
@@ -185,10 +186,13 @@ class Transaction:
             sql = f"INSERT INTO {table.__tablename__} ({names}) VALUES ({', '.join('?' * len(columns))})"
             await self.driver(lambda connection: connection.executemany(sql, zip(*values, strict=True)))
         else:
-            arrays = ", ".join(f"%s::{column.type.compile(dialect).partition(' COLLATE')[0]}[]" for column in columns)
+            whole = [isinstance(c.type, Integer) and None not in v for c, v in zip(columns, values, strict=True)]
+            sent: list[Any] = [np.array(v, dtype=np.int64) if integers else v for v, integers in zip(values, whole, strict=True)]
+            types = [c.type.compile(dialect).partition(" COLLATE")[0] for c in columns]
+            array = ", ".join(f"%s::{'bigint' if integers else t}[]" for t, integers in zip(types, whole, strict=True))
             each = ", ".join(f"t{n}" for n in range(len(columns)))
-            sql = f"INSERT INTO {table.__tablename__} ({names}) SELECT {each} FROM unnest({arrays}) WITH ORDINALITY AS k({each}, n) ORDER BY n"
-            await self.driver(lambda connection: connection.execute(sql, values))
+            sql = f"INSERT INTO {table.__tablename__} ({names}) SELECT {each} FROM unnest({array}) WITH ORDINALITY AS k({each}, n) ORDER BY n"
+            await self.driver(lambda connection: connection.execute(sql, sent))
 
     def publish(self, fact: Event, *, cause: str | None = None, school: str | None = None) -> UUID:
         """Send the event when the transaction commits, and only then. Returns the event's id.
@@ -242,6 +246,7 @@ class Database:
             self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8, async_creator=creator)
             _use_sqlite_properly(self.engine)
         else:
+            arrays.register()
             self.engine = create_async_engine(_impatient(url), pool_size=8, max_overflow=8, pool_pre_ping=True)
         self._writing = asyncio.Lock() if url.startswith("sqlite") else None
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)

@@ -24,8 +24,9 @@ from libs.common.telemetry import BATCH_EVENTS, BATCH_SECONDS, CONSUMER_LAG, bin
 
 log = structlog.get_logger()
 
-FETCH_BYTES = 4 << 20
-BATCH_BYTES = 1 << 20  # of one transaction
+FETCH_BYTES = 8 << 20
+BATCH_BYTES = 1 << 20  # of one transaction, and key
+MOST_KEYS = 4
 SMALL = 16_384  # bytes read at once without a thread of their own
 OUTBOX_FULL = 10_000
 
@@ -34,8 +35,11 @@ class TooManyDeadLetters(Exception):
     """So many records in a row could not be handled that the code is more likely wrong than the records."""
 
 
-def _parts(records: Sequence[Record], size: int) -> list[Sequence[Record]]:
-    """The records in parts of about `size` bytes, each with at least one."""
+def _parts(records: Sequence[Record]) -> list[Sequence[Record]]:
+    """The records in parts for one transaction each, with at least one: the more keys they are of, the larger, since what a
+    transaction costs by itself it costs for each key.
+    """
+    size = BATCH_BYTES * min(len({record.key for record in records}), MOST_KEYS)
     parts: list[list[Record]] = [[]]
     left = size
     for record in records:
@@ -70,7 +74,7 @@ class Consumer:
 
     async def _take(self, records: Sequence[Record], subscription: Subscription) -> None:
         try:
-            await self._handle_in_parts(_parts(records, BATCH_BYTES))
+            await self._handle_in_parts(_parts(records))
         except BaseException:
             await subscription.rewind()
             raise

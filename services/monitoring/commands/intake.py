@@ -182,7 +182,8 @@ async def _columns(tx: Transaction, school: School, new: Sequence[New]) -> Stret
     count = len(new)
     plain = [each.observation for each in new]
     named = zip(*[o.named for o in plain], strict=True)
-    references = {kind: await school.column(tx, kind, codes) for kind, codes in zip(REFERENCES, named, strict=True)}
+    codes = {**dict(zip(REFERENCES, named, strict=True)), "source": [o.source for o in plain]}
+    words = await school.columns(tx, codes)
     seconds = np.fromiter([o.time.timestamp() for o in plain], dtype=np.float64, count=count)
     times = np.rint(seconds * 1_000_000).astype(np.int64)  # exact until the year 2250, and to a quarter of a millisecond for ever
     columns = {
@@ -191,12 +192,11 @@ async def _columns(tx: Transaction, school: School, new: Sequence[New]) -> Stret
         "day": school.calendar.days_of(times),
         "numerator": np.fromiter([o.numerator for o in plain], dtype=np.int64, count=count),
         "denominator": np.fromiter([o.denominator for o in plain], dtype=np.int64, count=count),
-        "source": await school.column(tx, "source", [o.source for o in plain]),
         "phase": np.fromiter([PHASES[o.phase] for o in plain], dtype=np.int64, count=count),
         "counted_at": np.full(count, int(tx.now.timestamp() * 1_000_000), dtype=np.int64),
     }
     positions = np.fromiter([each.position for each in new], dtype=np.int64, count=count)
-    return Stretch(positions, {**columns, **references}, [o.id for o in plain])
+    return Stretch(positions, {**columns, **words}, [o.id for o in plain])
 
 
 async def _unknown(tx: Transaction, school: School, stretch: Stretch, new: Sequence[New]) -> Mask:

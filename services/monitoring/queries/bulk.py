@@ -1,6 +1,7 @@
 """The intake's few statements, on the driver itself: thousands of rows a statement, the same words for both databases.
 
-SQLite gets `executemany` and VALUES lists, PostgreSQL arrays: each is the fast road of its driver.
+SQLite gets `executemany` and VALUES lists, PostgreSQL arrays: each is the fast road of its driver. Integers go as `bigint`, none of
+them missing; PostgreSQL makes them what their columns are.
 """
 
 from __future__ import annotations
@@ -8,17 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from sqlalchemy import text
+
 from libs.common.database import Transaction, in_batches
 from services.monitoring.domain.episodes import Sum
 
 _PARAMETERS = 30_000  # SQLite takes at most 32,766 in one statement
 Columns = Mapping[str, str]  # name → PostgreSQL type
 
-_WORD = {"school_id": "int", "kind": "text", "code": "text"}
+_WORD = {"school_id": "bigint", "kind": "text", "code": "text"}
 _TOTALS = {
     "series": "bigint",
-    "span": "smallint",
-    "start": "int",
+    "span": "bigint",
+    "start": "bigint",
     "numerator": "bigint",
     "denominator": "bigint",
     "revision": "bigint",
@@ -36,7 +40,14 @@ async def _insert(tx: Transaction, table: str, columns: Columns, rows: Sequence[
     else:
         arrays = ", ".join(f"%s::{type_}[]" for type_ in columns.values())
         sql = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) {tail}"
-        await tx.driver(lambda connection: connection.execute(sql, [list(column) for column in zip(*rows, strict=True)]))
+        await tx.driver(lambda connection: connection.execute(sql, _columns(rows, columns)))
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], columns: Columns) -> list[Any]:
+    """The rows column by column, integers as PostgreSQL gets them in one step."""
+    values = zip(*rows, strict=True)
+    whole = (type_ == "bigint" for type_ in columns.values())
+    return [np.array(v, dtype=np.int64) if integers else list(v) for v, integers in zip(values, whole, strict=True)]
 
 
 async def _lookup(tx: Transaction, keys: Columns, rows: Sequence[tuple[Any, ...]], select: str) -> list[tuple[Any, ...]]:
@@ -57,9 +68,9 @@ async def _lookup(tx: Transaction, keys: Columns, rows: Sequence[tuple[Any, ...]
         else:
             arrays = ", ".join(f"%s::{type_}[]" for type_ in keys.values())
             sql = f"WITH k AS (SELECT * FROM unnest({arrays}) AS k({names})) {select}"
-            columns = [list(column) for column in zip(*part, strict=True)]
+            columns = _columns(part, keys)
 
-            async def fetch(connection: Any, sql: str = sql, columns: list[list[Any]] = columns) -> list[tuple[Any, ...]]:
+            async def fetch(connection: Any, sql: str = sql, columns: list[Any] = columns) -> list[tuple[Any, ...]]:
                 rows: list[tuple[Any, ...]] = await (await connection.execute(sql, columns)).fetchall()
                 return rows
 
@@ -69,7 +80,7 @@ async def _lookup(tx: Transaction, keys: Columns, rows: Sequence[tuple[Any, ...]
 
 async def add_unplaced(tx: Transaction, rows: Sequence[tuple[int, int, int]]) -> None:
     """Remember words that the roster does not know: school, word, position at which it was named first."""
-    columns = {"school_id": "int", "word": "bigint", "position": "bigint"}
+    columns = {"school_id": "bigint", "word": "bigint", "position": "bigint"}
     await _insert(tx, "unplaced", columns, rows, "ON CONFLICT DO NOTHING")
 
 
@@ -80,9 +91,11 @@ async def add_taught(tx: Transaction, rows: Sequence[tuple[int, int]]) -> None:
 
 async def end(tx: Transaction, school_id: int, position: int, by: int | None) -> None:
     """Put an observation of the log out of force by what stands at the position `by`; None: let it stand again."""
-    columns = {"school_id": "int", "position": "bigint", "ended_by": "bigint"}
-    tail = "ON CONFLICT (school_id, position) DO UPDATE SET ended_by = excluded.ended_by"
-    await _insert(tx, "amended", columns, [(school_id, position, by)], tail)
+    sql = (
+        "INSERT INTO amended (school_id, position, ended_by) VALUES (:school_id, :position, :by) "
+        "ON CONFLICT (school_id, position) DO UPDATE SET ended_by = excluded.ended_by"
+    )
+    await tx.session.execute(text(sql), {"school_id": school_id, "position": position, "by": by})
 
 
 async def find_warned(tx: Transaction, school_id: int, words: Sequence[int]) -> list[tuple[int, str]]:
@@ -130,7 +143,7 @@ async def find_totals(tx: Transaction, keys: Sequence[tuple[int, int, int]]) -> 
     """Map (series, window, start) to its sum, for those that have one."""
     rows = await _lookup(
         tx,
-        {"series": "bigint", "span": "smallint", "start": "int"},
+        {"series": "bigint", "span": "bigint", "start": "bigint"},
         keys,
         "SELECT t.series, t.span, t.start, t.numerator, t.denominator, t.revision, t.at FROM k CROSS JOIN total t "
         "WHERE t.series = k.series AND t.span = k.span AND t.start = k.start",
@@ -193,7 +206,7 @@ async def add_rebuilt(tx: Transaction, rows: Sequence[tuple[int, int, int, int, 
 
 async def add_tally(tx: Transaction, rows: Sequence[tuple[int, str, int, str, int]]) -> None:
     """Add to what sources brought: school, source, day, outcome, events."""
-    columns = {"school_id": "int", "source": "text", "day": "int", "outcome": "text", "events": "bigint"}
+    columns = {"school_id": "bigint", "source": "text", "day": "bigint", "outcome": "text", "events": "bigint"}
     tail = "ON CONFLICT (school_id, day, source, outcome) DO UPDATE SET events = tally.events + excluded.events"
     await _insert(tx, "tally", columns, sorted(rows), tail)
 
@@ -218,7 +231,7 @@ async def find_newest_days(tx: Transaction, spans: Sequence[tuple[int, int, int]
     """Map each series to its newest day with an observation; a span is a series, a day (inclusive) and a day (exclusive)."""
     rows = await _lookup(
         tx,
-        {"series": "bigint", "since": "int", "before": "int"},
+        {"series": "bigint", "since": "bigint", "before": "bigint"},
         spans,
         "SELECT t.series, max(t.start) FROM k CROSS JOIN total t WHERE t.series = k.series AND t.span = 0 "
         "AND t.start >= k.since AND t.start < k.before AND t.denominator > 0 GROUP BY t.series",

@@ -177,10 +177,18 @@ class School:
 
     async def column(self, tx: Transaction, kind: str, codes: Sequence[str | None]) -> Ints:
         """Integers for these codes of one kind, 0 for None; new ones are made."""
-        known = self.words.of(kind)
-        if missing := set(codes) - known.keys():
-            self.words.update(await bulk.make_words(tx, self.id, sorted((kind, code) for code in missing if code is not None)))
-        return np.fromiter(map(known.__getitem__, codes), dtype=np.int64, count=len(codes))
+        return (await self.columns(tx, {kind: codes}))[kind]
+
+    async def columns(self, tx: Transaction, codes: Mapping[str, Sequence[str | None]]) -> dict[str, Ints]:
+        """Integers for these codes by kind, 0 for None; new ones are made."""
+        missing = [(kind, code) for kind, named in codes.items() for code in set(named) - self.words.of(kind).keys()]
+        if missing:
+            self.words.update(await bulk.make_words(tx, self.id, sorted((kind, c) for kind, c in missing if c is not None)))
+        known = {kind: self.words.of(kind) for kind in codes}
+        return {
+            kind: np.fromiter(map(known[kind].__getitem__, named), dtype=np.int64, count=len(named))
+            for kind, named in codes.items()
+        }
 
 
 async def get_school(session: AsyncSession, code: str, *, lock: bool = False) -> SchoolRow:

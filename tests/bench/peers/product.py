@@ -41,8 +41,8 @@ LEVELS = ("student", "teacher", "class", "homeroom", "course", "programme", "dep
 # Every school starts with a metric of this name that is counted per lesson of a teacher; the harness's is counted per student.
 TAKEN, OURS = "teacher_attendance", "teacher-attendance"
 RAISED = "cn.zhengai.monitoring.warning_raised.v1"
-SUMS = """SELECT s.level, w.code, m.code, t.start, t.numerator, t.denominator FROM total t JOIN series s ON s.id = t.series
-JOIN word w ON w.id = s.subject JOIN metric m ON m.id = s.metric_id WHERE t.span = 0"""
+SUMS = """SELECT (t.series >> 36) - m.id * 9, w.code, m.code, t.start, t.numerator, t.denominator FROM total t
+JOIN metric m ON m.id = (t.series >> 36) / 9 JOIN word w ON w.id = t.series & 68719476735 WHERE t.span = 0"""
 
 
 def lines(data: Path, limit: int | None = None) -> Iterator[tuple[str, bytes]]:
@@ -116,7 +116,7 @@ class Product:
         return int(self.rows("SELECT count(*) FROM outbox")[0][0])
 
     def stored(self) -> int:
-        return int(self.rows("SELECT count(*) FROM observation")[0][0])
+        return int(self.rows("SELECT coalesce(sum(observations), 0) FROM log_block")[0][0])
 
     def memory_mb(self) -> float:
         """Most memory that the processes have had, together."""
