@@ -47,6 +47,28 @@ class MetricDefined(Event, type="monitoring.metric_defined", about="code"):
     active: bool = True
 
 
+class Measurement(BaseModel):
+    """What one subject has in one window, as GET /measurements says it: exact decimals in the metric's unit, `value` None without data."""
+
+    subject: str
+    start: date
+    numerator: Decimal
+    denominator: Decimal
+    value: Decimal | None
+    revision: int
+
+
+class Measured(Event, type="monitoring.measured", about="metric"):
+    """Windows of a metric at a level that somebody follows (`MeasureWanted`) and that changed since they were told last; the newest
+    telling of a (metric, level, window, subject, start) stands.
+    """
+
+    metric: str
+    level: str
+    window: str
+    measurements: list[Measurement]
+
+
 class WarningRaised(Event, type="monitoring.warning_raised", about="warning"):
     """A subject passed a warning line: a new episode of (indicator, subject).
 

@@ -118,3 +118,12 @@ class ImprovementOverdue(Event, type="planning.improvement_overdue", about="impr
     improvement: UUID
     warning: UUID
     due_on: date
+
+
+class MeasureWanted(Event, type="planning.measure_wanted", about="metric"):
+    """Planning follows what a metric comes to at a level over windows of a kind; `subject` None: of everybody there."""
+
+    metric: str
+    level: str
+    window: str
+    subject: str | None = None

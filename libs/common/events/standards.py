@@ -68,3 +68,45 @@ class IndicatorActivated(Event, type="standards.indicator_activated", about="cod
     hold_days: int = 0
     repetition: Repetition | None = None
     overrides: list[Override] = []
+
+
+class Floor(BaseModel):
+    """The bottom line of an element (底线): no target and no personal standard for the metric may be past it.
+
+    `comparison` `at_least` or `at_most`; `clause` is what a refusal names.
+    """
+
+    metric: str
+    comparison: str
+    value: Decimal
+    clause: str
+
+
+class Element(BaseModel):
+    """An element of a standard: how it is met is `measured` (by `indicators`), `judged` or a `document`."""
+
+    code: str
+    name: str
+    met_by: str
+    indicators: list[str] = []
+    floor: Floor | None = None
+
+
+class StandardActivated(Event, type="standards.standard_activated", about="code"):
+    """A version of a standard is in force from midnight of `effective_from` in the school's zone; the whole of it."""
+
+    code: str
+    version: int
+    family: str
+    name: str
+    effective_from: date
+    elements: list[Element]
+
+
+class MeasureWanted(Event, type="standards.measure_wanted", about="metric"):
+    """Standards follows what a metric comes to at a level over windows of a kind; `subject` None: of everybody there."""
+
+    metric: str
+    level: str
+    window: str
+    subject: str | None = None
