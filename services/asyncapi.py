@@ -43,8 +43,8 @@ def asyncapi(services: Mapping[str, Service], release: str) -> dict[str, Any]:
     for module in pkgutil.iter_modules(events.__path__):
         import_module(f"{events.__name__}.{module.name}")
     classes = catalogue()
-    schemas = _schemas(list(classes.values()))
-    messages = {f"{name}.v{number}": _message(cls) for (name, number), cls in sorted(classes.items())}
+    schemas, said = _schemas(list(classes.values()))
+    messages = {f"{name}.v{number}": _message(cls, said[cls]) for (name, number), cls in sorted(classes.items())}
     messages[OBSERVATIONS] = _observation()
     return {
         "asyncapi": "3.0.0",
@@ -61,19 +61,20 @@ def asyncapi(services: Mapping[str, Service], release: str) -> dict[str, Any]:
     }
 
 
-def _schemas(classes: list[type[Event]]) -> dict[str, Any]:
-    _, document = models_json_schema([(cls, "serialization") for cls in classes], ref_template="#/components/schemas/{model}")
+def _schemas(classes: list[type[Event]]) -> tuple[dict[str, Any], dict[type[Event], Any]]:
+    """All definitions, and what leads to that of each event: two producers may call their events the same."""
+    said, document = models_json_schema([(cls, "serialization") for cls in classes], ref_template="#/components/schemas/{model}")
     definitions: dict[str, Any] = document["$defs"]
-    return definitions
+    return definitions, {cls: said[cls, "serialization"] for cls in classes}
 
 
-def _message(cls: type[Event]) -> dict[str, Any]:
+def _message(cls: type[Event], said: Mapping[str, Any]) -> dict[str, Any]:
     summary = (cls.__doc__ or "").strip().split("\n")[0]
     return {
         "name": cls.wire_type(),
         "title": cls.__name__,
         "summary": summary,
-        "payload": _payload(cls.wire_type(), f"urn:zhengai:{cls.producer()}", {"$ref": f"#/components/schemas/{cls.__name__}"}),
+        "payload": _payload(cls.wire_type(), f"urn:zhengai:{cls.producer()}", said),
     }
 
 

@@ -76,10 +76,11 @@ def add_source(
     name: str,
     school: School,
     uri: Annotated[list[str] | None, typer.Option(help="A `source` that it may send; default: urn:campus:SCHOOL:NAME.")] = None,
+    label: Annotated[str | None, typer.Option(help="How its numbers arise: measured (the default), imported or by_hand.")] = None,
 ) -> None:
     """Let a campus system send events. Prints its key, which is shown this once only."""
     here: Installation = context.obj
-    body = _given(name=name, uris=uri or None)
+    body = _given(name=name, uris=uri or None, label=label)
     answer = here.client().change("POST", "/api/v1/sources", school, school, json=body)
     here.say(answer["key"], **answer)
 

@@ -122,7 +122,7 @@ async def _fill(
     await import_posts(tx, scope, demo_school.posts_csv(today).encode())
     for account in accounts:
         await add_account(tx, scope, username=account.username, person=account.person, password=hashes[account.username])
-    keys = {name: (await add_source(tx, scope, name=name, uris=None))[2] for name in demo_school.SOURCES}
+    keys = {name: (await add_source(tx, scope, name=name, uris=None, label="measured"))[2] for name in demo_school.SOURCES}
     return {
         "school": code,
         "accounts": [

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from libs.common.bus import Record
 from libs.common.database import Transaction
-from libs.common.events.gateway import RosterImported, SchoolAdded
+from libs.common.events.gateway import RosterImported, SchoolAdded, SourceAdded
 from libs.common.events.planning import ImprovementOpened, ImprovementStarted
 from libs.common.events.standards import IndicatorActivated
 from services.monitoring.commands import catalogue, intake, roster, warnings
@@ -23,6 +23,10 @@ async def take_observations(batch: Batch, tx: Transaction) -> None:
 
 async def add_school(event: SchoolAdded, tx: Transaction) -> None:
     await catalogue.add_school(tx, event)
+
+
+async def label_source(event: SourceAdded, tx: Transaction) -> None:
+    await catalogue.label_source(tx, event)
 
 
 async def take_roster(event: RosterImported, tx: Transaction) -> None:

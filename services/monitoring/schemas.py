@@ -186,6 +186,7 @@ class EvidenceView(View):
     position: int = Field(description="Its place in the school's order of counting.")
     id: str
     source: str
+    label: Literal["measured", "imported", "by_hand"] = Field(description="How the numbers of its source arise.")
     time: datetime
     metric: str
     numerator: Exact
@@ -200,6 +201,7 @@ class EvidenceView(View):
             position=o.position,
             id=o.event,
             source=o.source,
+            label=o.label,
             time=o.time,
             metric=o.metric,
             numerator=decimal(o.numerator),
@@ -230,7 +232,7 @@ class ContributionView(View):
 class ExplanationView(View):
     """Why a warning stands: how its number is made, by which version it is judged, who contributed most, how it went before.
 
-    `sources`: how many observations each campus system brought. `observations` counts them; where `whole` is false there are
+    `sources`: how many observations each campus system brought; `labels`: how many of them were measured, imported, entered by hand. `observations` counts them; where `whole` is false there are
     more, and contributors and sources are of the first ones.
     """
 
@@ -246,6 +248,7 @@ class ExplanationView(View):
     contributors: list[ContributionView]
     trend: list[MeasurementView]
     sources: dict[str, int]
+    labels: dict[str, int]
     observations: int
     whole: bool
 
@@ -266,6 +269,7 @@ class ExplanationView(View):
             contributors=[ContributionView.of(each, kind) for each in found.contributors],
             trend=[MeasurementView.of(each, kind) for each in found.trend],
             sources=dict(found.sources),
+            labels=dict(found.labels),
             observations=sum(found.sources.values()),
             whole=found.whole,
         )

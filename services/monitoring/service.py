@@ -3,7 +3,7 @@
 It owns each school's metrics, observation log, sums and warnings, and keeps copies of the roster and of activated indicators.
 """
 
-from libs.common.events.gateway import RosterImported, SchoolAdded
+from libs.common.events.gateway import RosterImported, SchoolAdded, SourceAdded
 from libs.common.events.planning import ImprovementOpened, ImprovementStarted
 from libs.common.events.standards import IndicatorActivated
 from libs.common.service import Intake, Service
@@ -11,6 +11,7 @@ from services.monitoring.api import router
 from services.monitoring.handlers import (
     activate_indicator,
     add_school,
+    label_source,
     link_improvement,
     mark_improving,
     read_observations,
@@ -26,6 +27,7 @@ service = Service(
     tables=Table.metadata,
     handlers={
         SchoolAdded: add_school,
+        SourceAdded: label_source,
         RosterImported: take_roster,
         IndicatorActivated: activate_indicator,
         ImprovementOpened: link_improvement,

@@ -92,6 +92,16 @@ class SchoolAdded(Event, type="gateway.school_added", about="code"):
     template: str | None = None
 
 
+class SourceAdded(Event, type="gateway.source_added", about="name"):
+    """A campus system may send events under these `source` values; `label` says how its numbers arise: `measured`, `imported` or
+    `by_hand`.
+    """
+
+    name: str
+    uris: list[str]
+    label: str
+
+
 class RosterImported(Event, type="gateway.roster_imported", about="part"):
     """Rows of a roster import that are new or changed, in parts of at most 1,000 rows, orgs first.
 

@@ -19,8 +19,8 @@ Write = Annotated[Scope, needs("source.write")]
 @router.post("", status_code=201)
 async def add_source(body: SourceIn, scope: Write, tx: Tx) -> NewSourceView:
     """Add a campus system. Its key is shown this once. 409 where the name is taken."""
-    row, key, token = await commands.add_source(tx, scope, name=body.name, uris=body.uris)
-    return NewSourceView(name=row.name, school=row.school, uris=row.uris, key_id=key.id, key=token)
+    row, key, token = await commands.add_source(tx, scope, name=body.name, uris=body.uris, label=body.label)
+    return NewSourceView(name=row.name, school=row.school, uris=row.uris, label=row.label, key_id=key.id, key=token)
 
 
 @router.get("")
@@ -37,7 +37,7 @@ async def list_sources(scope: Write, session: Read, limit: Limit = 100, cursor: 
 
 def _view(row: SourceRow, keys: Mapping[str, Sequence[SourceKeyRow]]) -> SourceView:
     views = [KeyView.model_validate(key) for key in keys.get(row.name, ())]
-    return SourceView(name=row.name, school=row.school, uris=row.uris, keys=views)
+    return SourceView(name=row.name, school=row.school, uris=row.uris, label=row.label, keys=views)
 
 
 @router.post("/{name}/keys", status_code=201)

@@ -7,6 +7,7 @@ from functools import partial
 from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, NotFound
+from libs.common.events.gateway import SourceAdded
 from services.gateway.commands.adding import add_once
 from services.gateway.domain.credentials import KEYS_MOST, digest, new_token
 from services.gateway.queries.sources import count_live_keys, forget_cached_sources, get_source, list_keys
@@ -14,15 +15,16 @@ from services.gateway.tables import SourceKeyRow, SourceRow
 
 
 async def add_source(
-    tx: Transaction, scope: Scope, *, name: str, uris: Sequence[str] | None
+    tx: Transaction, scope: Scope, *, name: str, uris: Sequence[str] | None, label: str
 ) -> tuple[SourceRow, SourceKeyRow, str]:
     """Add a campus system; return it with its first key, which is shown this once. Raises Conflict where the name is taken."""
     taken = f"the source {name!r} is there already: POST /api/v1/sources/{name}/keys gives it another key"
     if await tx.session.get(SourceRow, (scope.school, name)) is not None:
         raise Conflict(taken)
     uris = list(dict.fromkeys(uris)) if uris else [f"urn:campus:{scope.school}:{name}"]
-    row = SourceRow(school=scope.school, name=name, uris=uris, added_at=tx.now)
+    row = SourceRow(school=scope.school, name=name, uris=uris, label=label, added_at=tx.now)
     await add_once(tx, row, taken)
+    tx.publish(SourceAdded(name=name, uris=uris, label=label), school=scope.school)
     return row, *await _new_key(tx, row)
 
 

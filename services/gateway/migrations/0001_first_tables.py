@@ -260,6 +260,7 @@ def upgrade() -> None:
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('name', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
     sa.Column('uris', sa.JSON(), nullable=False),
+    sa.Column('label', sa.String(), nullable=False),
     sa.Column('added_at', database.UtcDateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('school', 'name', name=op.f('source_pk'))
     )

@@ -63,11 +63,16 @@ class SchoolView(View):
     added_at: datetime
 
 
+Label = Literal["measured", "imported", "by_hand"]
+"""How the numbers of a source arise: a system measures them, a file was imported, a person entered them."""
+
+
 class SourceIn(Body):
-    """A campus system to add; without `uris` it may send `urn:campus:<school>:<name>`."""
+    """A campus system to add; without `uris` it may send `urn:campus:<school>:<name>`. `label` is shown beside its observations."""
 
     name: Code
     uris: list[Uri] | None = Field(None, min_length=1, max_length=20)
+    label: Label = "measured"
 
 
 class KeyView(View):
@@ -91,6 +96,7 @@ class SourceView(BaseModel):
     name: str
     school: str
     uris: list[str]
+    label: str
     keys: list[KeyView]
 
 
@@ -100,6 +106,7 @@ class NewSourceView(BaseModel):
     name: str
     school: str
     uris: list[str]
+    label: str
     key_id: str
     key: str
 

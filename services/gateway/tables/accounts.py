@@ -35,12 +35,13 @@ class MetricRow(Table):
 
 
 class SourceRow(Table):
-    """A campus system and the CloudEvents `source` values that it may send."""
+    """A campus system and the CloudEvents `source` values that it may send; `label` says how its numbers arise."""
 
     __tablename__ = "source"
     school: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(Ordered, primary_key=True)
     uris: Mapped[list[str]] = mapped_column(JSON)
+    label: Mapped[str]
     added_at: Mapped[datetime]
 
 

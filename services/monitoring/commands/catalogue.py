@@ -6,14 +6,14 @@ import secrets
 
 from libs.common.database import Transaction
 from libs.common.errors import Conflict
-from libs.common.events.gateway import SchoolAdded
+from libs.common.events.gateway import SchoolAdded, SourceAdded
 from libs.common.events.monitoring import MetricDefined
 from libs.common.events.standards import IndicatorActivated
 from services.monitoring.commands.judging import judge_all, refill, start_closing
 from services.monitoring.domain.story import activated_cause
 from services.monitoring.queries.catalogue import codes_of, find_indicator, find_metric
 from services.monitoring.queries.schools import changed, find_school_locked, get_school
-from services.monitoring.tables import IndicatorRow, InstallationRow, MetricRow, MomentRow, SchoolRow
+from services.monitoring.tables import IndicatorRow, InstallationRow, MetricRow, MomentRow, SchoolRow, SourceRow
 from services.monitoring.templates import STARTING, TEMPLATE
 
 
@@ -80,6 +80,13 @@ def _write(tx: Transaction, row: MetricRow, metric: MetricDefined) -> None:
     row.counting_rules = None if metric.counting_rules is None else metric.counting_rules.model_dump(exclude_none=True)
     tx.session.add(row)
     tx.publish(metric)
+
+
+async def label_source(tx: Transaction, event: SourceAdded) -> None:
+    """Remember how the numbers of a source arise."""
+    school = await get_school(tx.session, tx.school)
+    for uri in event.uris:
+        await tx.session.merge(SourceRow(school_id=school.id, uri=uri, label=event.label))
 
 
 async def activate_indicator(tx: Transaction, event: IndicatorActivated) -> None:

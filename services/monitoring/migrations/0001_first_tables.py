@@ -254,6 +254,12 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('school_pk')),
     sa.UniqueConstraint('code', name=op.f('school_code_uq'))
     )
+    op.create_table('source',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('uri', sa.String(), nullable=False),
+    sa.Column('label', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school_id', 'uri', name=op.f('source_pk'))
+    )
     op.create_table('tally',
     sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('day', sa.Integer(), nullable=False),

@@ -29,6 +29,7 @@ class Explained:
     contributors: Sequence[Contribution]
     trend: Sequence[Measurement]
     sources: Mapping[str, int]
+    labels: Mapping[str, int]
     whole: bool
 
 
@@ -48,5 +49,6 @@ async def explain(session: AsyncSession, school: School, row: WarningRow) -> Exp
         contributions(indicator, row.line, parts, CONTRIBUTORS),
         trend[-TREND:],
         dict(sorted(Counter(o.source for o in found[:MOST_OBSERVATIONS]).items())),
+        dict(sorted(Counter(o.label for o in found[:MOST_OBSERVATIONS]).items())),
         len(found) <= MOST_OBSERVATIONS,
     )

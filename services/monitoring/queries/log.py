@@ -18,10 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common.database import Transaction, in_batches
 from libs.common.events.observations import REFERENCES
 from services.monitoring.domain.log import Mask, Stretch, decode
-from services.monitoring.tables import AmendedRow, LogBlockRow, MetricRow, WordRow
+from services.monitoring.tables import AmendedRow, LogBlockRow, MetricRow, SourceRow, WordRow
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE = 8  # blocks read by one statement
+MEASURED = "measured"
 PHASES = ("before", "during", "after")
 NEVER = 1 << 30  # a day after all days
 Days = Sequence[tuple[int, int]]  # spans of days: the first, and the one after the last
@@ -29,12 +30,15 @@ Days = Sequence[tuple[int, int]]  # spans of days: the first, and the one after 
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """An observation of the log, in words. Numbers are millionths; `place` is where it stands in the order of counting."""
+    """An observation of the log, in words. Numbers are millionths; `place` is where it stands in the order of counting, `label` says
+    how the numbers of its source arise.
+    """
 
     position: int
     place: int
     metric: str
     source: str
+    label: str
     event: str
     time: datetime
     day: int
@@ -159,10 +163,14 @@ async def _in_words(session: AsyncSession, school_id: int, parts: Sequence[tuple
     for part in in_batches(sorted(wanted - {0}), 10_000):
         found = await session.execute(select(WordRow.id, WordRow.code).where(WordRow.id.in_(part)))
         words |= {id_: code for id_, code in found}  # noqa: C416 - rows are no pairs to dict's type
-    return [each for stretch, places in picked for each in _logged(stretch, places.tolist(), metrics, words)]
+    labelled = await session.execute(select(SourceRow.uri, SourceRow.label).filter_by(school_id=school_id))
+    labels = {uri: label for uri, label in labelled}  # noqa: C416 - as above
+    return [each for stretch, places in picked for each in _logged(stretch, places.tolist(), metrics, words, labels)]
 
 
-def _logged(stretch: Stretch, places: Sequence[int], metrics: Mapping[int, str], words: Mapping[int, str]) -> Iterable[Logged]:
+def _logged(
+    stretch: Stretch, places: Sequence[int], metrics: Mapping[int, str], words: Mapping[int, str], labels: Mapping[str, str]
+) -> Iterable[Logged]:
     plain = {name: column.tolist() for name, column in stretch.columns.items()}
     kinds = [kind for kind in REFERENCES if any(plain[kind])]
     for n, position in enumerate(stretch.positions.tolist()):
@@ -171,7 +179,8 @@ def _logged(stretch: Stretch, places: Sequence[int], metrics: Mapping[int, str],
             position=position,
             place=places[n],
             metric=metrics[plain["metric"][n]],
-            source=words[plain["source"][n]],
+            source=(source := words[plain["source"][n]]),
+            label=labels.get(source, MEASURED),
             event=stretch.events[n],
             time=instant(plain["time"][n]),
             day=plain["day"][n],

@@ -35,6 +35,15 @@ class WordRow(Table):
     code: Mapped[str] = mapped_column(Ordered)
 
 
+class SourceRow(Table):
+    """How the numbers of a source arise (`label`): `measured`, `imported` or `by_hand`. A source without a row is measured."""
+
+    __tablename__ = "source"
+    school_id: Mapped[int] = mapped_column(primary_key=True)
+    uri: Mapped[str] = mapped_column(primary_key=True)
+    label: Mapped[str]
+
+
 class IdBlockRow(Table):
     """The ids that were counted from one position through another: 16 bytes each, BLAKE2b of (source, id), in order."""
 

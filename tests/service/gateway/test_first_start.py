@@ -85,7 +85,7 @@ async def test_all_that_is_told_of_the_demo_school_is_told_in_its_name(tmp_path:
         await create_demo(sut.database, Settings(home=tmp_path))
 
         told = {(message.event.event_type, message.school) for message in await sut.published()}
-        facts = {"gateway.school_added", "gateway.roster_imported", "gateway.posts_imported"}
+        facts = {"gateway.school_added", "gateway.source_added", "gateway.roster_imported", "gateway.posts_imported"}
         assert told == {(fact, "demo") for fact in facts}
 
 

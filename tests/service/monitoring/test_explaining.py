@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from libs.common.events.gateway import SourceAdded
 from tests.service.harness import ServiceUnderTest, principal
 from tests.service.monitoring.world import EVERYTHING, NOW, correction, indicator, monitoring, roster, sent, take, warned
 
@@ -23,6 +24,7 @@ async def explained(sut: ServiceUnderTest) -> dict[str, Any]:
 async def test_a_warning_names_who_pulled_the_value_past_its_line(database_url: str, tmp_path: Path) -> None:
     watching = indicator("dept", {"orange": ("0.8", "0.85")}, level="department", min_denominator=Decimal(20))
     async with monitoring(database_url, tmp_path, lambda: NOW, roster(), watching) as sut:
+        await sut.handle(SourceAdded(name="other", uris=["urn:campus:demo:other"], label="by_hand"))
         await take(
             sut,
             sent("a", 9, 10, day="2026-02-23"),
@@ -47,6 +49,10 @@ async def test_a_warning_names_who_pulled_the_value_past_its_line(database_url: 
         assert (why["sources"], why["observations"], why["whole"]) == (
             {"urn:campus:demo:lms": 3, "urn:campus:demo:other": 1}, 4, True,
         )  # fmt: skip
+        assert why["labels"] == {"measured": 3, "by_hand": 1}
+        async with sut.as_(EVERYTHING) as client:
+            evidence = (await client.get(f"/warnings/{why['warning']}/evidence")).json()["items"]
+        assert {o["id"]: o["label"] for o in evidence} == {"b": "measured", "c": "by_hand", "d": "measured", "f": "measured"}
         assert why["revision"] == (await warned(sut))[0]["revision"] == 5
 
 
