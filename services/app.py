@@ -245,6 +245,7 @@ def serve(settings: Settings) -> None:
         # The server would tell of a refusal in its own words, and end with a status of its own.
         logging.getLogger("uvicorn.error").addFilter(lambda _: process.failure is None)
         _collect_seldom()
+        _switch_often()
         try:
             _Server(config, process).run(sockets=[listener])
         finally:
@@ -261,6 +262,13 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
+
+
+def _switch_often() -> None:
+    """Let threads take turns every millisecond: a request goes through a database's thread several times, and each time may have to
+    wait for the one that reads a batch.
+    """
+    sys.setswitchinterval(0.001)
 
 
 def listen(host: str, port: int) -> socket.socket:
