@@ -43,8 +43,8 @@ def asyncapi(services: Mapping[str, Service], release: str) -> dict[str, Any]:
     for module in pkgutil.iter_modules(events.__path__):
         import_module(f"{events.__name__}.{module.name}")
     classes = catalogue()
-    schemas = _schemas(list(classes.values()))
-    messages = {f"{name}.v{number}": _message(cls) for (name, number), cls in sorted(classes.items())}
+    references, schemas = _schemas(list(classes.values()))
+    messages = {f"{name}.v{number}": _message(cls, references[cls]) for (name, number), cls in sorted(classes.items())}
     messages[OBSERVATIONS] = _observation()
     return {
         "asyncapi": "3.0.0",
@@ -61,19 +61,20 @@ def asyncapi(services: Mapping[str, Service], release: str) -> dict[str, Any]:
     }
 
 
-def _schemas(classes: list[type[Event]]) -> dict[str, Any]:
-    _, document = models_json_schema([(cls, "serialization") for cls in classes], ref_template="#/components/schemas/{model}")
+def _schemas(classes: list[type[Event]]) -> tuple[dict[type[Event], Any], dict[str, Any]]:
+    """A reference to the schema of each class, and the schemas: two services may have events of one name."""
+    found, document = models_json_schema([(cls, "serialization") for cls in classes], ref_template="#/components/schemas/{model}")
     definitions: dict[str, Any] = document["$defs"]
-    return definitions
+    return {cls: found[cls, "serialization"] for cls in classes}, definitions
 
 
-def _message(cls: type[Event]) -> dict[str, Any]:
+def _message(cls: type[Event], data: Any) -> dict[str, Any]:
     summary = (cls.__doc__ or "").strip().split("\n")[0]
     return {
         "name": cls.wire_type(),
         "title": cls.__name__,
         "summary": summary,
-        "payload": _payload(cls.wire_type(), f"urn:zhengai:{cls.producer()}", {"$ref": f"#/components/schemas/{cls.__name__}"}),
+        "payload": _payload(cls.wire_type(), f"urn:zhengai:{cls.producer()}", data),
     }
 
 
