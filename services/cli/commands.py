@@ -17,6 +17,7 @@ from services.cli.catalogue import indicator_commands, metric_commands
 from services.cli.client import Client, connect, of
 from services.cli.schools import school_commands
 from services.cli.shell import Installation, OnlySchool, School, content_of, given, many
+from services.cli.standards import standard_commands
 
 app = typer.Typer(
     help="Run Zhengai from a shell: schools, campus systems, people, master data, indicators.",
@@ -33,6 +34,7 @@ for name, commands in {
     "school": school_commands,
     "source": source_commands,
     "user": user_commands,
+    "standard": standard_commands,
     "roster": roster_commands,
     "posts": posts_commands,
     "metric": metric_commands,

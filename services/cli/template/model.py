@@ -144,7 +144,7 @@ def template_faults(template: Template) -> list[Fault]:
     for n, standard in enumerate(template.standards):
         if standard.family not in families:
             found.append(Fault(pointer=f"/standards/{n}/family", detail=f"no family {standard.family!r} is there"))
-        found += _standard_faults(f"/standards/{n}", standard)
+        found += standard_faults(f"/standards/{n}", standard)
     standards = {standard.code for standard in template.standards}
     for n, ladder in enumerate(template.setup.ladders):
         for m, rung in enumerate(ladder.rungs):
@@ -154,7 +154,8 @@ def template_faults(template: Template) -> list[Fault]:
     return found
 
 
-def _standard_faults(where: str, standard: Standard) -> Iterator[Fault]:
+def standard_faults(where: str, standard: Standard) -> Iterator[Fault]:
+    """What does not hang together in a standard; pointers begin with `where`."""
     yield from twice(f"{where}/groups", standard.groups)
     yield from twice(f"{where}/ladders", standard.ladders)
     seen: set[str] = set()
