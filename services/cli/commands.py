@@ -169,6 +169,24 @@ def rebuild(context: typer.Context, school: School) -> None:
     here.say(f"before {state['before']}\nafter  {state['after']}\nRebuilt {school} from its log: {found}.", **state)
 
 
+@app.command("lint")
+def lint(
+    context: typer.Context,
+    school: School,
+    code: Annotated[str | None, typer.Option(help="Only findings of this kind.")] = None,
+) -> None:
+    """Say what of a school's plans, goals and standards does not hang together, and how to mend it; ends with 1 where there is anything."""
+    here: Installation = context.obj
+    asked = of(school) | given(code=code) | {"limit": "500"}
+    found = here.client().call("GET", "/api/v1/planning/lint", params=asked).json()
+    lines = [f"{each['code']}  {each['kind']} {each['object']}: {each['sentence']}\n    {each['mend']}" for each in found["items"]]
+    counts = ", ".join(f"{name} {n}" for name, n in found["counts"].items())
+    shown = [f"Only the first {len(lines)} of these are shown."] if found["more"] else []
+    here.say("\n".join([*lines, *shown, counts or f"Plans, goals and standards of {school} hang together."]), **found)
+    if lines:
+        raise typer.Exit(1)
+
+
 @deadletter_commands.command("list")
 def list_dead_letters(
     context: typer.Context,
