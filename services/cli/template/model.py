@@ -18,11 +18,14 @@ Prose = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"^[^\x00-\x
 
 
 class Family(Coded):
-    """A family of standards: what they are about (`kind`), and every how many years they are revised (None: not stated)."""
+    """A family of standards: what they are about (`kind`), and every how many years they are revised (None: not stated).
+
+    `review_path`: the posts that review them; where the documents do not say, as for every family of standards.
+    """
 
     kind: Line
     revision_years: Years | None = None
-    review_path: Annotated[list[Code], Field(max_length=20)] = []
+    review_path: Annotated[list[Code], Field(min_length=1, max_length=10)] = ["quality_office", "school_leader"]
     owner: Line | None = None
 
 
