@@ -15,7 +15,9 @@ import typer
 from services.cli import Failure
 from services.cli.catalogue import indicator_commands, metric_commands
 from services.cli.client import Client, connect, of
-from services.cli.shell import Installation, OnlySchool, School, content_of, many
+from services.cli.schools import school_commands
+from services.cli.shell import Installation, OnlySchool, School, content_of, given, many
+from services.cli.standards import standard_commands
 
 app = typer.Typer(
     help="Run Zhengai from a shell: schools, campus systems, people, master data, indicators.",
@@ -23,7 +25,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-school_commands = typer.Typer(help="Schools.", no_args_is_help=True)
 source_commands = typer.Typer(help="Campus systems that may send events.", no_args_is_help=True)
 user_commands = typer.Typer(help="Accounts of people.", no_args_is_help=True)
 roster_commands = typer.Typer(help="Master data: units, terms, courses, classes, people.", no_args_is_help=True)
@@ -33,6 +34,7 @@ for name, commands in {
     "school": school_commands,
     "source": source_commands,
     "user": user_commands,
+    "standard": standard_commands,
     "roster": roster_commands,
     "posts": posts_commands,
     "metric": metric_commands,
@@ -55,21 +57,6 @@ def options(
     context.obj = Installation(url, token, json_)
 
 
-@school_commands.command("add")
-def add_school(
-    context: typer.Context,
-    code: str,
-    name: Annotated[str, typer.Option(help="What people call it.")],
-    template: Annotated[str | None, typer.Option(help="Metrics, indicators and plans to start with.")] = None,
-    timezone: Annotated[str | None, typer.Option(help="IANA name; fixed once there are observations.")] = None,
-) -> None:
-    """Add a school."""
-    here: Installation = context.obj
-    body = _given(code=code, name=name, template=template, timezone=timezone)
-    answer = here.client().change("POST", "/api/v1/schools", None, code, json=body)
-    here.say(f"School {code} is there.", **answer)
-
-
 @source_commands.command("add")
 def add_source(
     context: typer.Context,
@@ -80,7 +67,7 @@ def add_source(
 ) -> None:
     """Let a campus system send events. Prints its key, which is shown this once only."""
     here: Installation = context.obj
-    body = _given(name=name, uris=uri or None, label=label)
+    body = given(name=name, uris=uri or None, label=label)
     answer = here.client().change("POST", "/api/v1/sources", school, school, json=body)
     here.say(answer["key"], **answer)
 
@@ -95,7 +82,7 @@ def add_user(
 ) -> None:
     """Give somebody of the roster an account. Prints the password that was made for it, which is shown this once only."""
     here: Installation = context.obj
-    body = _given(username=username, person=person, password=_password() if ask_password else None)
+    body = given(username=username, person=person, password=_password() if ask_password else None)
     answer = here.client().change("POST", "/api/v1/users", school, school, json=body)
     here.say(answer.get("password") or f"{username} may sign in.", **answer)
 
@@ -183,6 +170,24 @@ def rebuild(context: typer.Context, school: School) -> None:
     here.say(f"before {state['before']}\nafter  {state['after']}\nRebuilt {school} from its log: {found}.", **state)
 
 
+@app.command("lint")
+def lint(
+    context: typer.Context,
+    school: School,
+    code: Annotated[str | None, typer.Option(help="Only findings of this kind.")] = None,
+) -> None:
+    """Say what of a school's plans, goals and standards does not hang together, and how to mend it; ends with 1 where there is anything."""
+    here: Installation = context.obj
+    asked = of(school) | given(code=code) | {"limit": "500"}
+    found = here.client().call("GET", "/api/v1/planning/lint", params=asked).json()
+    lines = [f"{each['code']}  {each['kind']} {each['object']}: {each['sentence']}\n    {each['mend']}" for each in found["items"]]
+    counts = ", ".join(f"{name} {n}" for name, n in found["counts"].items())
+    shown = [f"Only the first {len(lines)} of these are shown."] if found["more"] else []
+    here.say("\n".join([*lines, *shown, counts or f"Plans, goals and standards of {school} hang together."]), **found)
+    if lines:
+        raise typer.Exit(1)
+
+
 @deadletter_commands.command("list")
 def list_dead_letters(
     context: typer.Context,
@@ -227,10 +232,6 @@ def _only_school(client: Client) -> str:
     if len(codes) > 1:
         raise Failure(f"there are {len(codes)} schools ({', '.join(codes[:SCHOOLS_SHOWN])}): add --school CODE")
     return codes[0]
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _counts(file: dict[str, int]) -> str:

@@ -41,6 +41,11 @@ class Context(typer.Context):
     obj: Installation
 
 
+def given(**values: Any) -> dict[str, Any]:
+    """What was said of these; the rest is left to the installation."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def many(n: int, what: str, one: str = "is", more: str = "are") -> str:
     """For example `1 metric is`, `2 metrics are`."""
     return f"{n} {what} {one}" if n == 1 else f"{n} {what}s {more}"

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from libs.common.bus import Record
 from libs.common.database import Transaction
+from libs.common.events import planning, standards
 from libs.common.events.gateway import RosterImported, SchoolAdded, SourceAdded
 from libs.common.events.planning import ImprovementOpened, ImprovementStarted
 from libs.common.events.standards import IndicatorActivated
-from services.monitoring.commands import catalogue, intake, roster, warnings
+from services.monitoring.commands import catalogue, intake, roster, telling, warnings
 from services.monitoring.commands.reading import Batch, read_batch
 
 
@@ -35,6 +36,10 @@ async def take_roster(event: RosterImported, tx: Transaction) -> None:
 
 async def activate_indicator(event: IndicatorActivated, tx: Transaction) -> None:
     await catalogue.activate_indicator(tx, event)
+
+
+async def follow_measurements(event: standards.MeasureWanted | planning.MeasureWanted, tx: Transaction) -> None:
+    await telling.follow(tx, event)
 
 
 async def link_improvement(event: ImprovementOpened, tx: Transaction) -> None:

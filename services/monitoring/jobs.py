@@ -9,6 +9,7 @@ from services.monitoring.commands.lessons import judge_ended
 from services.monitoring.commands.packing import pack_all
 from services.monitoring.commands.rebuilding import go_on
 from services.monitoring.commands.silence import note_silence
+from services.monitoring.commands.telling import tell_all
 from services.monitoring.queries.rebuilding import list_rebuilding
 from services.monitoring.queries.schools import find_school_locked, list_closing
 
@@ -35,4 +36,5 @@ JOBS = (
     Job(name="judge-by-clock", every=timedelta(seconds=5), run=judge_what_is_due),
     Job(name="rebuild", every=timedelta(seconds=0.5), run=rebuild_schools),
     Job(name="pack", every=timedelta(seconds=10), run=pack_all),
+    Job(name="tell-measurements", every=timedelta(seconds=2), run=tell_all),
 )

@@ -3,6 +3,7 @@
 It owns each school's metrics, observation log, sums and warnings, and keeps copies of the roster and of activated indicators.
 """
 
+from libs.common.events import planning, standards
 from libs.common.events.gateway import RosterImported, SchoolAdded, SourceAdded
 from libs.common.events.planning import ImprovementOpened, ImprovementStarted
 from libs.common.events.standards import IndicatorActivated
@@ -11,6 +12,7 @@ from services.monitoring.api import router
 from services.monitoring.handlers import (
     activate_indicator,
     add_school,
+    follow_measurements,
     label_source,
     link_improvement,
     mark_improving,
@@ -32,6 +34,8 @@ service = Service(
         IndicatorActivated: activate_indicator,
         ImprovementOpened: link_improvement,
         ImprovementStarted: mark_improving,
+        standards.MeasureWanted: follow_measurements,
+        planning.MeasureWanted: follow_measurements,
     },
     intake={"observations": Intake(take_observations, read_observations)},
     jobs=JOBS,

@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter
 
-from services.gateway.api import auth, deadletters, events, page, posts, progress, roster, schools, sources, users
+from services.gateway.api import auth, deadletters, events, page, posts, progress, roster, schools, setup, sources, users
 
 router = APIRouter()
 router.include_router(events.router)
 router.include_router(auth.router)
 router.include_router(schools.router)
+router.include_router(setup.router)
 router.include_router(sources.router)
 router.include_router(users.router)
 router.include_router(deadletters.router)

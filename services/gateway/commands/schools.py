@@ -19,8 +19,8 @@ async def add_school(
     """
     if template is not None:
         raise Invalid(
-            f"there is no template {template!r}: templates come with a later release",
-            [Fault(pointer="/template", detail="templates come later")],
+            "a school is added without a template: zhengai school add --template loads one",
+            [Fault(pointer="/template", detail="loaded by zhengai school add --template")],
         )
     wanted = {"name": name, "timezone": timezone, "year_start": year_start, "template": template}
     if (row := await find_school(tx.session, code)) is not None:

@@ -61,6 +61,7 @@ _GOVERN = _LEAD | {
     "metric.write",
     "indicator.write",
     "settings.write",
+    "setup.write",
     "conflict.read",
     "deadletter.read",
     "deadletter.replay",

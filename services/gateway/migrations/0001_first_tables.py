@@ -256,6 +256,13 @@ def upgrade() -> None:
     sa.Column('added_at', database.UtcDateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('code', name=op.f('school_pk'))
     )
+    op.create_table('setup',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('changed_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('changed_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', name=op.f('setup_pk'))
+    )
     op.create_table('source',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('name', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),

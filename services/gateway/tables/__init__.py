@@ -25,6 +25,7 @@ from services.gateway.tables.roster import (
     RoleRow,
     SessionRow,
 )
+from services.gateway.tables.setup import SetupRow
 
 __all__ = [
     "AccessTokenRow",
@@ -45,6 +46,7 @@ __all__ = [
     "RoleRow",
     "SchoolRow",
     "SessionRow",
+    "SetupRow",
     "SourceKeyRow",
     "SourceRow",
     "Table",

@@ -19,6 +19,7 @@ from libs.common.database import Transaction
 from libs.common.events.observations import REFERENCES, Observation
 from services.monitoring.commands.attributing import Subjects, attribute
 from services.monitoring.commands.folding import Cell, Group, Warned, able_to_turn, fold, rows_of_cells
+from services.monitoring.commands.telling import note_changed
 from services.monitoring.commands.warnings import Judged, Ledger
 from services.monitoring.domain.attribution import LEVEL_CODE, series_key
 from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
@@ -69,8 +70,10 @@ async def count(tx: Transaction, school: School, stretch: Stretch, observations:
     watched = sorted([*watched, *more], key=lambda each: each.entry.place) if more else watched
     bench = await _Bench.prepare(tx, school, watched, cells, before)
     measured_at = int(tx.now.timestamp() * 1_000_000)
-    await bulk.add_totals(tx, rows_of_cells(groups, measured_at))
+    rows = rows_of_cells(groups, measured_at)
+    await bulk.add_totals(tx, rows)
     await bulk.add_newest(tx, [(*cell, s.numerator, s.denominator, s.revision, measured_at, s.at) for cell, s in newest.items()])
+    await note_changed(tx, school, [*rows, *newest])
     for each in watched:
         bench.judge(each)
     await bench.ledger.write()
@@ -201,6 +204,7 @@ async def recount(tx: Transaction, school: School, gone: Sequence[Entry], come: 
     measured_at = int(tx.now.timestamp() * 1_000_000)
     rows = [(*cell, total.numerator, total.denominator, len(places[cell]), measured_at) for cell, total in numbers.items()]
     await bulk.add_totals(tx, rows)
+    await note_changed(tx, school, rows)
     await find_newest_anew(tx, school, anew)
     return changed
 
@@ -220,7 +224,9 @@ async def find_newest_anew(tx: Transaction, school: School, cells: Iterable[tupl
             for o in sorted(await list_standing_of(tx.session, school.id, school.metric_ids[metric], days), key=lambda o: o.place):
                 if school.roster.subjects(o.references, o.day).get(level) == subject:
                     found += Sum(o.numerator, o.denominator, 0, newest_at(school, o))
-            wrong += await bulk.set_newest(tx, (series, window, start), found, measured_at)
+            if await bulk.set_newest(tx, (series, window, start), found, measured_at):
+                await note_changed(tx, school, [(series, window, start)])
+                wrong += 1
     return wrong
 
 

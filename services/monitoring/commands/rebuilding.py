@@ -15,6 +15,7 @@ from services.monitoring.commands.counting import Entry, cells_of, entry_of, fin
 from services.monitoring.commands.folding import Cell
 from services.monitoring.commands.reconciling import Why
 from services.monitoring.commands.retelling import retell
+from services.monitoring.commands.telling import note_changed
 from services.monitoring.domain.attribution import LEVEL_CODE
 from services.monitoring.queries import bulk
 from services.monitoring.queries.log import standing_after
@@ -91,6 +92,7 @@ async def _finish(tx: Transaction, row: SchoolRow, school: School, rebuild: Rebu
     wrong = await differing_totals(tx.session, school.id)
     measured_at = int(tx.now.timestamp() * 1_000_000)
     await bulk.add_totals(tx, [(*cell, 1, measured_at) for cell in wrong])
+    await note_changed(tx, school, wrong)
     newest = await _newest_anew(tx, school)
     why = Why("rebuilt", f"rebuilt|{rebuild.started_at.isoformat()}", "按观测日志重建")
     for (metric, level), by_code in sorted(school.watch.items()):

@@ -17,6 +17,7 @@ from services.monitoring.commands.judging import refill
 from services.monitoring.commands.overrides import judged_otherwise
 from services.monitoring.commands.reconciling import Why
 from services.monitoring.commands.retelling import retell
+from services.monitoring.commands.telling import note_terms
 from services.monitoring.domain.attribution import LEVEL_CODE, Roster, first_differences
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries.log import Logged, list_naming, words_of
@@ -71,6 +72,7 @@ async def _apply(tx: Transaction, parts: Sequence[RosterImported]) -> None:
     row, school = reloaded
     why = Why("roster", f"roster|{parts[-1].part}", "名册变动")
     if any(part.sessions for part in parts) and school.calendar.terms != before.calendar.terms:
+        await note_terms(tx, row.id, before.calendar)
         await _rebuild_terms(tx, row, school, replace(why, because="terms", reason="学期变动"))
     await _reattribute(tx, row, school, before.roster, why)
 

@@ -124,6 +124,21 @@ def upgrade() -> None:
         batch_op.create_index('enrollment_class_ix', ['school_id', 'class'], unique=False)
         batch_op.create_index('enrollment_person_ix', ['school_id', 'person'], unique=False)
 
+    op.create_table('followed',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('metric', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('window', sa.String(), nullable=False),
+    sa.Column('subject', sa.String(), nullable=True),
+    sa.Column('wanted_by', sa.String(), nullable=False),
+    sa.Column('told_through', sa.BigInteger(), nullable=False),
+    sa.Column('former', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('followed_pk'))
+    )
+    with op.batch_alter_table('followed', schema=None) as batch_op:
+        batch_op.create_index('followed_place_ix', ['school_id', 'metric', 'level', 'window'], unique=False)
+
     op.create_table('id_block',
     sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('first', sa.BigInteger(), nullable=False),
@@ -322,6 +337,13 @@ def upgrade() -> None:
     with op.batch_alter_table('unplaced', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('unplaced_school_id_ix'), ['school_id'], unique=False)
 
+    op.create_table('untold',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('series', sa.BigInteger(), nullable=False),
+    sa.Column('start', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('school_id', 'series', 'start', name=op.f('untold_pk')),
+    sqlite_with_rowid=False
+    )
     op.create_table('warning',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('school_id', sa.Integer(), nullable=False),

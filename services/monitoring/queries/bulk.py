@@ -178,6 +178,23 @@ async def add_newest(tx: Transaction, rows: Sequence[tuple[int, int, int, int, i
     )
 
 
+async def add_untold(tx: Transaction, rows: Sequence[tuple[int, int, int]]) -> None:
+    """Remember days of series that changed and that somebody follows: school, series, day."""
+    await _insert(tx, "untold", {"school_id": "bigint", "series": "bigint", "start": "bigint"}, rows, "ON CONFLICT DO NOTHING")
+
+
+async def list_sums(tx: Transaction, spans: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int, int, int, int]]:
+    """Series, day, numerator, denominator, revision, at of days; a span is a series, a day (inclusive) and a day (exclusive)."""
+    rows = await _lookup(
+        tx,
+        {"series": "bigint", "since": "bigint", "before": "bigint"},
+        spans,
+        "SELECT t.series, t.start, t.numerator, t.denominator, t.revision, t.at FROM k CROSS JOIN total t "
+        "WHERE t.series = k.series AND t.span = 0 AND t.start >= k.since AND t.start < k.before",
+    )
+    return [(series, day, n, d, revision, at) for series, day, n, d, revision, at in rows]
+
+
 async def set_newest(tx: Transaction, cell: tuple[int, int, int], found: Sum, measured_at: int) -> int:
     """Let this be the newest observation of a sum of kind `latest` (none where its `at` is -1); return 1 where it was another."""
     known = (await find_totals(tx, [cell])).get(cell, Sum())

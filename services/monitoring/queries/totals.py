@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, delete, func, select
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, SQLColumnExpression, and_, delete, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.database import in_batches
@@ -35,7 +35,7 @@ def subjects_of(metric_id: int, level: int) -> Select[int, int, str]:
 
 def of_metric(metric_id: SQLColumnExpression[int]) -> ColumnElement[bool]:
     """Whether a sum is one of a metric."""
-    each = len(LEVELS) << WORD_BITS
+    each = literal(len(LEVELS) << WORD_BITS, BigInteger)  # beyond the type that PostgreSQL would take for that of the metric's id
     return and_(TotalRow.series >= metric_id * each, TotalRow.series < (metric_id + 1) * each)
 
 

@@ -2,6 +2,7 @@
 
 from services.monitoring.tables.base import Table
 from services.monitoring.tables.catalogue import IndicatorRow, MetricRow, MomentRow, SchoolRow
+from services.monitoring.tables.following import FollowedRow, UntoldRow
 from services.monitoring.tables.observations import (
     AmendedRow,
     AmendmentRow,
@@ -37,6 +38,7 @@ __all__ = [
     "ConflictRow",
     "CourseRow",
     "EnrollmentRow",
+    "FollowedRow",
     "IdBlockRow",
     "IndicatorRow",
     "InstallationRow",
@@ -58,6 +60,7 @@ __all__ = [
     "TotalRow",
     "TurnRow",
     "UnplacedRow",
+    "UntoldRow",
     "WarningPlaceRow",
     "WarningRow",
     "WarningStepRow",

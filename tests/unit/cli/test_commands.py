@@ -344,3 +344,26 @@ def test_migrate_says_in_one_sentence_that_a_database_cannot_be_reached(
     assert ending.status == 1
     assert ending.err.startswith("zhengai: the database of gateway cannot be reached: ")
     assert ending.err.count("\n") == 1
+
+
+def test_lint_names_each_finding_and_how_to_mend_it_and_ends_with_one_where_there_is_any(
+    zhengai: Zhengai, installation: Installation
+) -> None:
+    finding = {
+        "code": "goal-without-owner",
+        "kind": "goal",
+        "object": "G1",
+        "sentence": "nobody answers for it",
+        "mend": "name one",
+    }
+    found = {"counts": {"goal-without-owner": 501}, "items": [finding], "more": True}
+    installation.on("GET", "/api/v1/planning/lint", Answer(200, found), Answer(200, {"counts": {}, "items": [], "more": False}))
+
+    ending = zhengai("lint", *SCHOOL, "--code", "goal-without-owner")
+
+    assert (ending.status, ending.err) == (1, "")
+    for part in (*finding.values(), "501", "Only the first 1"):
+        assert str(part) in ending.out
+    (request,) = installation.sent("GET", "/api/v1/planning/lint")
+    assert request.query == {"school": "demo", "code": "goal-without-owner", "limit": "500"}
+    assert zhengai("lint", *SCHOOL).status == 0

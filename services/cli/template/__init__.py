@@ -1,0 +1,1 @@
+"""Templates: a school's documents as data, which `zhengai school add --template` loads and `zhengai school export` writes."""

@@ -1,0 +1,126 @@
+"""Find a template, read it, and move it to the period that a school plans for."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from services.cli import Failure
+from services.cli.shell import content_of
+from services.cli.template import lines
+from services.cli.template.model import Template, template_faults
+from services.gateway.domain.setup import Period
+
+FOLDER = Path(__file__).parents[1] / "templates"
+PLACE = "{period}"
+SHOWN = 10
+WIDE = 128
+_DIGITS = "〇一二三四五六七八九"
+_FIRST_PLAN = 1951  # the years of the state's five-year plans are counted from here on, but for the break after the second
+_FIVE = 5
+_REGULAR = 1971  # the fourth, from which on each follows the one before
+
+
+def names() -> list[str]:
+    """The templates that come with the product."""
+    return sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def find(template: str) -> Path:
+    """The file of a template: by its name, or a file of one's own. Raises Failure."""
+    if template in names():
+        return FOLDER / f"{template}.json"
+    if template.endswith(".json"):
+        return Path(template)
+    raise Failure(f"there is no template {template!r}: there are {', '.join(names())}, or a file FILE.json of your own")
+
+
+def read_template(file: Path) -> Template:
+    """Read a template. Raises Failure, with line and reason, for one that cannot be loaded."""
+    try:
+        text = content_of(file).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Failure(f"{file.name} is not UTF-8") from error
+    value, found = lines.read(text, file.name)
+    try:
+        template = Template.model_validate(value)
+    except ValidationError as error:
+        said = [(tuple(fault["loc"]), str(fault["msg"])) for fault in error.errors(include_url=False, include_input=False)]
+        raise _refusal(file.name, found, said) from error
+    if faults := template_faults(template):
+        raise _refusal(file.name, found, [(_path(fault["pointer"]), fault["detail"]) for fault in faults])
+    return template
+
+
+def _refusal(name: str, found: dict[lines.Path, int], faults: list[tuple[lines.Path, str]]) -> Failure:
+    said = sorted((lines.line_of(found, path), "/".join(map(str, path)), reason) for path, reason in faults)
+    words = [f"{name}, line {line}: {path or 'the whole'}: {reason}" for line, path, reason in said[:SHOWN]]
+    return Failure("; ".join([*words, f"and {len(said) - SHOWN} more"] if len(said) > SHOWN else words))
+
+
+def _path(pointer: str) -> lines.Path:
+    return tuple(int(part) if part.isdigit() else part for part in pointer.strip("/").split("/"))
+
+
+def period_of(text: str) -> Period:
+    """A period as it is given at the shell. Raises Failure."""
+    match = re.fullmatch(r"(\d{4})-(\d{4})", text, re.ASCII)
+    try:
+        return Period(first=int(match[1]), last=int(match[2])) if match else _no_period(text)
+    except ValidationError as error:
+        raise Failure(f"--period {text}: {error.errors()[0]['msg']}") from error
+
+
+def _no_period(text: str) -> Period:
+    raise Failure(f"--period {text} is no period: it looks like 2026-2030")
+
+
+def label(period: Period) -> str:
+    """A period as people write it: that of a five-year plan of the state by the plan's number (“十五五”), another by its years."""
+    number, rest = divmod(period.first - _FIRST_PLAN, _FIVE)
+    if rest or period.last - period.first != _FIVE - 1 or period.first < _REGULAR:
+        return f"{period.first}—{period.last}年"
+    return f"“{_numeral(number)}五”"
+
+
+def _numeral(number: int) -> str:
+    tens, ones = divmod(number, 10)
+    return ("" if tens == 0 else "十" if tens == 1 else f"{_DIGITS[tens]}十") + (_DIGITS[ones] if ones or not tens else "")
+
+
+def moved(template: Template, period: Period | None) -> Template:
+    """The template of a period (None: its own), names and all; what `returned` undoes."""
+    period = period or template.period
+    text = template.model_dump_json(exclude_defaults=True).replace(PLACE, label(period))
+    return Template.model_validate_json(text).model_copy(update={"period": period})
+
+
+def written(template: Template) -> str:
+    """A template as a file: a short part a line."""
+    value = template.model_dump(mode="json", exclude_defaults=True)
+    return _written({"format": template.format, **value}, 0) + "\n"
+
+
+def _written(value: Any, indent: int) -> str:
+    if isinstance(value, dict) and "code" in value:
+        value = {"code": value["code"], **value}
+    flat = json.dumps(value, ensure_ascii=False)
+    if len(flat) + indent <= WIDE or not isinstance(value, dict | list):
+        return flat
+    pad = " " * (indent + 1)
+    if isinstance(value, dict):
+        parts = [f"{pad}{json.dumps(name, ensure_ascii=False)}: {_written(part, indent + 1)}" for name, part in value.items()]
+    else:
+        parts = [pad + _written(part, indent + 1) for part in value]
+    begin, end = "{}" if isinstance(value, dict) else "[]"
+    return "\n".join((begin, ",\n".join(parts), " " * indent + end))
+
+
+def returned(template: Template) -> Template:
+    """The template as it can be moved to another period."""
+    text = template.model_dump_json(exclude_defaults=True).replace(label(template.period), PLACE)
+    return Template.model_validate_json(text)

@@ -1,0 +1,184 @@
+"""How a school is set up: what its documents name and nothing is measured by. Kept whole, for whoever needs it.
+
+Bodies and roles, periods of diagnosis, kinds of reports and of plans: all of it is the school's own data. No code knows a name in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from libs.common.errors import Fault
+
+Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+Years = Annotated[int, Field(ge=1, le=100)]
+
+
+class Part(BaseModel):
+    """A part of a document: unknown fields refused, nothing bent into another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Named(Part):
+    """What has a name of the school's own, and perhaps an English one."""
+
+    name: Line
+    name_en: Line | None = None
+
+
+class Coded(Named):
+    """What other parts refer to."""
+
+    code: Code
+
+
+class Period(Part):
+    """Years, both inclusive, that a school plans for."""
+
+    first: Annotated[int, Field(ge=1950, le=2200)]
+    last: Annotated[int, Field(ge=1950, le=2200)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.last < self.first:
+            raise ValueError("the period ends before it begins")
+        return self
+
+
+class Organ(Coded):
+    """A body (机构) of the school's quality assurance; `several`: one in each unit. `level`: what it answers for, if not for all."""
+
+    parent: Code | None = None
+    level: Line | None = None
+    several: bool = False
+
+
+class Department(Named):
+    """A department that the documents name; `body`: the one that it is."""
+
+    aliases: Annotated[list[Line], Field(max_length=20)] = []
+    body: Code | None = None
+    several: bool = False
+
+
+class PlanKind(Coded):
+    """A plan that the documents ask for of each unit, programme, course or person (`per`), or once (None).
+
+    `years`: how long it lasts, None: the documents do not say. Below one of `parents`: of several, the school chooses.
+    """
+
+    kind: Line
+    level: Line
+    lead: Line | None = None
+    parents: Annotated[list[Code], Field(max_length=50)] = []
+    per: Line | None = None
+    years: Years | None = None
+    every_term: bool = False
+
+
+class Span(Part):
+    """A length of time."""
+
+    value: Annotated[int, Field(ge=1, le=100)]
+    unit: Literal["day", "week", "month", "term", "year", "academic_year"]
+
+
+class Cycle(Part):
+    """The periods after which a level is diagnosed, the shortest first, and the report that ends the longest."""
+
+    level: Line
+    periods: Annotated[list[Span], Field(min_length=1, max_length=10)]
+    report: Code | None = None
+
+
+class ReportKind(Coded):
+    """A report that the documents ask for. `public`: `yes`, `no`, or `on_review`, once somebody has looked at it."""
+
+    level: Line
+    frequency: Line
+    public: Literal["yes", "no", "on_review"] = "no"
+    contents: Annotated[list[Line], Field(max_length=50)] = []
+
+
+class Step(Named):
+    """A rung of a ladder whose rungs are whole standards."""
+
+    standards: Annotated[list[Code], Field(max_length=50)] = []
+
+
+class Ladder(Coded):
+    """A ladder across standards; one inside a standard stands there."""
+
+    cumulative: bool = False
+    rungs: Annotated[list[Step], Field(max_length=50)] = []
+
+
+class Setup(Part):
+    """The whole set-up. `template`: what it was loaded from; `metrics`: codes of the catalogue that the documents need."""
+
+    template: Code | None = None
+    period: Period | None = None
+    bodies: Annotated[list[Organ], Field(max_length=500)] = []
+    departments: Annotated[list[Department], Field(max_length=500)] = []
+    roles: Annotated[list[Named], Field(max_length=500)] = []
+    plan_kinds: Annotated[list[PlanKind], Field(max_length=1000)] = []
+    ladders: Annotated[list[Ladder], Field(max_length=100)] = []
+    cycles: Annotated[list[Cycle], Field(max_length=100)] = []
+    reports: Annotated[list[ReportKind], Field(max_length=500)] = []
+    metrics: Annotated[list[Line], Field(max_length=1000)] = []
+
+
+def faults(setup: Setup) -> list[Fault]:
+    """What does not hang together: a code that stands twice, a parent or a report that is not there, bodies or plans in a circle."""
+    found = [
+        *twice("/bodies", setup.bodies),
+        *twice("/plan_kinds", setup.plan_kinds),
+        *twice("/ladders", setup.ladders),
+        *twice("/reports", setup.reports),
+    ]
+    bodies = {body.code: [body.parent] if body.parent else [] for body in setup.bodies}
+    plans = {plan.code: plan.parents for plan in setup.plan_kinds}
+    found += circles("/bodies", bodies, lambda n: f"/bodies/{n}/parent")
+    found += circles("/plan_kinds", plans, lambda n: f"/plan_kinds/{n}/parents")
+    reports = {report.code for report in setup.reports}
+    for n, cycle in enumerate(setup.cycles):
+        if cycle.report is not None and cycle.report not in reports:
+            found.append(Fault(pointer=f"/cycles/{n}/report", detail=f"no report {cycle.report!r} is there"))
+    for n, department in enumerate(setup.departments):
+        if department.body is not None and department.body not in bodies:
+            found.append(Fault(pointer=f"/departments/{n}/body", detail=f"no body {department.body!r} is there"))
+    return found
+
+
+def twice(where: str, items: Sequence[Coded]) -> Iterator[Fault]:
+    """Codes that stand a second time."""
+    seen: set[str] = set()
+    for n, item in enumerate(items):
+        if item.code in seen:
+            yield Fault(pointer=f"{where}/{n}/code", detail=f"the code {item.code!r} stands twice")
+        seen.add(item.code)
+
+
+def circles(where: str, parents: Mapping[str, Iterable[str]], pointer: Callable[[int], str]) -> Iterator[Fault]:
+    """Parents that are not there, and those that lie below their own child."""
+    for n, (code, above) in enumerate(parents.items()):
+        for parent in above:
+            if parent not in parents:
+                yield Fault(pointer=pointer(n), detail=f"no {parent!r} stands in {where}")
+        if code in _above(code, parents):
+            yield Fault(pointer=pointer(n), detail=f"{code!r} lies below itself")
+
+
+def _above(code: str, parents: Mapping[str, Iterable[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = list(parents.get(code, ()))
+    while waiting:
+        each = waiting.pop()
+        if each not in seen:
+            seen.add(each)
+            waiting += parents.get(each, ())
+    return seen
