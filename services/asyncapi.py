@@ -18,9 +18,9 @@ OBSERVATIONS = "observations"
 TOPICS = {
     OBSERVATIONS: "What campus systems observed. Trusted systems may write here: one event a record, or an array of one school.",
     "gateway": "Schools, rosters and posts.",
-    "standards": "Indicators with their warning lines.",
+    "standards": "Indicators with their warning lines, standards with their elements.",
     "monitoring": "Metrics, and warnings from raised to cleared.",
-    "planning": "Improvement tasks from opened to closed.",
+    "planning": "Plans in force, and improvement tasks from opened to closed.",
     "deadletters": "What could never be handled, and why.",
 }
 _NUMBER = {"type": "number", "exclusiveMinimum": -1_000_000_000, "exclusiveMaximum": 1_000_000_000, "multipleOf": 0.000001}
@@ -43,8 +43,8 @@ def asyncapi(services: Mapping[str, Service], release: str) -> dict[str, Any]:
     for module in pkgutil.iter_modules(events.__path__):
         import_module(f"{events.__name__}.{module.name}")
     classes = catalogue()
-    schemas = _schemas(list(classes.values()))
-    messages = {f"{name}.v{number}": _message(cls) for (name, number), cls in sorted(classes.items())}
+    references, schemas = _schemas(list(classes.values()))
+    messages = {f"{name}.v{number}": _message(cls, references[cls]) for (name, number), cls in sorted(classes.items())}
     messages[OBSERVATIONS] = _observation()
     return {
         "asyncapi": "3.0.0",
@@ -61,19 +61,20 @@ def asyncapi(services: Mapping[str, Service], release: str) -> dict[str, Any]:
     }
 
 
-def _schemas(classes: list[type[Event]]) -> dict[str, Any]:
-    _, document = models_json_schema([(cls, "serialization") for cls in classes], ref_template="#/components/schemas/{model}")
+def _schemas(classes: list[type[Event]]) -> tuple[dict[type[Event], Any], dict[str, Any]]:
+    """Return how each class is referred to (two services may have events of one name), and the definitions."""
+    found, document = models_json_schema([(cls, "serialization") for cls in classes], ref_template="#/components/schemas/{model}")
     definitions: dict[str, Any] = document["$defs"]
-    return definitions
+    return {cls: found[cls, "serialization"] for cls in classes}, definitions
 
 
-def _message(cls: type[Event]) -> dict[str, Any]:
+def _message(cls: type[Event], reference: dict[str, Any]) -> dict[str, Any]:
     summary = (cls.__doc__ or "").strip().split("\n")[0]
     return {
         "name": cls.wire_type(),
         "title": cls.__name__,
         "summary": summary,
-        "payload": _payload(cls.wire_type(), f"urn:zhengai:{cls.producer()}", {"$ref": f"#/components/schemas/{cls.__name__}"}),
+        "payload": _payload(cls.wire_type(), f"urn:zhengai:{cls.producer()}", reference),
     }
 
 
