@@ -15,6 +15,7 @@ from libs.common.database import Transaction
 from libs.common.event import Event, Message, decode
 from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded
 from libs.common.events.monitoring import (
+    Measured,
     MetricDefined,
     WarningCleared,
     WarningDismissed,
@@ -23,9 +24,10 @@ from libs.common.events.monitoring import (
     WarningRevised,
     WarningWithdrawn,
 )
+from libs.common.events.standards import IndicatorActivated, StandardActivated
 from libs.common.runtime import for_the_first_time
 from libs.common.telemetry import bind_trace
-from services.planning.commands import copies, opening, people, revising
+from services.planning.commands import attaining, copies, goals, opening, people, plans, revising
 from services.planning.domain.states import Step
 
 
@@ -38,12 +40,25 @@ async def keep_roster(event: RosterImported, tx: Transaction) -> None:
     await copies.keep_roster(tx, event)
     if event.last:
         await people.assign_unfilled(tx)
+        await plans.place_again(tx)
 
 
 async def keep_posts(event: PostsImported, tx: Transaction) -> None:
     """As the roster: a post that was vacant may be held now."""
     await copies.keep_posts(tx, event.posts)
     await people.assign_unfilled(tx)
+
+
+async def keep_standard(event: StandardActivated, tx: Transaction) -> None:
+    await copies.keep_standard(tx, event)
+
+
+async def keep_indicator(event: IndicatorActivated, tx: Transaction) -> None:
+    """Goals that it measures follow its newest version."""
+    await copies.keep_indicator(tx, event)
+    changed = await goals.follow_indicator(tx, event.code, event.metric, event.level, event.window)
+    await attaining.follow(tx, changed)
+    await attaining.reassess(tx, [row.goal for row in changed])
 
 
 async def keep_metric(event: MetricDefined, tx: Transaction) -> None:
@@ -80,7 +95,7 @@ THEN: Handlers = {
     WarningWithdrawn: close_improvement_of_withdrawn_warning,
     WarningRevised: revise_improvement,
 }
-TAKEN: frozenset[type[Event]] = frozenset({*FIRST, WarningRaised, *THEN})
+TAKEN: frozenset[type[Event]] = frozenset({*FIRST, WarningRaised, *THEN, Measured})
 _WANTED = frozenset(cls.event_type for cls in TAKEN)
 
 
@@ -100,6 +115,18 @@ async def take_warnings(records: Sequence[Record], tx: Transaction) -> None:
         tx.school = school
         await opening.open_improvements(tx, warnings)
     await _one_by_one(await for_the_first_time([m for m in messages if type(m.event) in THEN], tx), THEN, tx)
+    await _take_measured(await for_the_first_time([m for m in messages if isinstance(m.event, Measured)], tx), tx)
+
+
+async def _take_measured(messages: Sequence[Message], tx: Transaction) -> None:
+    """What was measured changes nothing but how far goals are: all of a school at once."""
+    told: dict[str, list[Measured]] = {}
+    for message in messages:
+        if isinstance(message.event, Measured):
+            told.setdefault(message.school, []).append(message.event)
+    for school, measured in told.items():
+        tx.school = school
+        await attaining.take_measured(tx, measured)
 
 
 async def _one_by_one(messages: Sequence[Message], handlers: Handlers, tx: Transaction) -> None:

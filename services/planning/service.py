@@ -1,8 +1,9 @@
-"""Planning owns what is done about it: improvement tasks, from warning to closed."""
+"""Planning owns what is to be reached and what is done about it: plans and goals, and improvement tasks, from warning to closed."""
 
 from datetime import timedelta
 
 from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded
+from libs.common.events.standards import IndicatorActivated, StandardActivated
 from libs.common.service import Intake, Job, Service
 from services.planning import handlers, jobs
 from services.planning.api import router
@@ -16,8 +17,13 @@ service = Service(
         SchoolAdded: handlers.keep_school,
         RosterImported: handlers.keep_roster,
         PostsImported: handlers.keep_posts,
+        StandardActivated: handlers.keep_standard,
+        IndicatorActivated: handlers.keep_indicator,
     },
     intake={"monitoring": Intake(handlers.take_warnings)},
     takes=handlers.TAKEN,
-    jobs=(Job(name="overdue", every=timedelta(minutes=1), run=jobs.call_overdue),),
+    jobs=(
+        Job(name="overdue", every=timedelta(minutes=1), run=jobs.call_overdue),
+        Job(name="standings", every=timedelta(minutes=1), run=jobs.renew_standings),
+    ),
 )

@@ -16,7 +16,8 @@ from tests.contract.college import PEOPLE, STUDENTS, College, college
 
 TABLE = Path(__file__).parent / "access.yaml"
 ROLES = ("operator", "source", *PEOPLE)
-PLACEHOLDERS = {"warning": "0" * 8 + "-0000-4000-8000-" + "0" * 12, "improvement": "0" * 8 + "-0000-4000-8000-" + "0" * 12}
+NOTHING = "0" * 8 + "-0000-4000-8000-" + "0" * 12
+PLACEHOLDERS = {"warning": NOTHING, "improvement": NOTHING, "goal": NOTHING}
 SIGN_OUT = "DELETE /api/v1/auth/token"
 
 

@@ -127,3 +127,19 @@ class MeasureWanted(Event, type="planning.measure_wanted", about="metric"):
     level: str
     window: str
     subject: str | None = None
+
+
+class PlanPublished(Event, type="planning.plan_published", about="plan"):
+    """A version of a plan is in force in the place of the one before; `goals` says how many it has. Dates are inclusive."""
+
+    plan: str
+    version: int
+    name: str
+    kind: str
+    level: str
+    unit: str | None
+    subject: str | None
+    parent: str | None
+    period_from: date
+    period_to: date
+    goals: int

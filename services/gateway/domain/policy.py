@@ -49,13 +49,14 @@ _LOOK = frozenset(
         "measurement.read",
         "warning.read",
         "improvement.read",
+        "plan.read",
         "report.read",
         "progress.read",
     }
 )
 _KNOW = _LOOK | {"roster.read"}
-_FILL_IN = _KNOW | {"warning.handle", "improvement.work"}
-_LEAD = _FILL_IN | {"improvement.verify", "post.delegate"}
+_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "plan.write"}
+_LEAD = _FILL_IN | {"improvement.verify", "plan.approve", "post.delegate"}
 _GOVERN = _LEAD | {
     "post.write",
     "metric.write",
@@ -80,14 +81,15 @@ POSTS: Mapping[str, Rule] = {
     "office_head": Rule(Over.UNIT, _LEAD),
     "programme_leader": Rule(Over.UNIT, _LEAD),
     "course_leader": Rule(Over.COURSE, _LEAD),
-    "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"post.delegate"}),
+    "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
-    "staff": Rule(Over.SELF_TEACHER, _LOOK),
-    "student": Rule(Over.SELF_STUDENT, _LOOK),
+    "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write"}),
+    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),
 }
-"""Post (任职) → what it may do. A quality officer fills in and the head verifies; students and parents only look."""
+"""Post (任职) → what it may do. A quality officer fills in and the head verifies; students and parents only look,
+but that staff and students write plans of their own."""
 
 
 def grants(relations: Relations, person: str, today: date) -> tuple[Grant, ...]:

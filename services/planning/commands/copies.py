@@ -11,8 +11,20 @@ from sqlalchemy import delete, insert
 from libs.common.database import Transaction
 from libs.common.events.gateway import Post, RosterImported, SchoolAdded
 from libs.common.events.monitoring import MetricDefined
+from libs.common.events.standards import IndicatorActivated, StandardActivated
 from services.planning.queries import forget
-from services.planning.tables import EnrollmentRow, HomeroomRow, MetricRow, OrgRow, PersonRow, PostRow, SchoolRow, Table
+from services.planning.tables import (
+    EnrollmentRow,
+    HomeroomRow,
+    IndicatorRow,
+    MetricRow,
+    OrgRow,
+    PersonRow,
+    PostRow,
+    SchoolRow,
+    StandardRow,
+    Table,
+)
 
 _NEVER_OWNERS = frozenset({"student", "parent", "guardian", "relative"})
 
@@ -25,8 +37,28 @@ async def keep_school(tx: Transaction, school: SchoolAdded) -> None:
 
 async def keep_metric(tx: Transaction, metric: MetricDefined) -> None:
     """Remember how a metric's numbers read."""
-    await tx.session.merge(MetricRow(school=tx.school, code=metric.code, kind=metric.kind, unit=metric.unit))
+    await tx.session.merge(MetricRow(school=tx.school, code=metric.code, kind=metric.kind, unit=metric.unit, alias=metric.alias))
     forget(tx.session)
+
+
+async def keep_indicator(tx: Transaction, said: IndicatorActivated) -> None:
+    """Remember what an indicator measures."""
+    names = ("code", "version", "name", "metric", "level", "window", "comparison")
+    await tx.session.merge(IndicatorRow(school=tx.school, **{name: getattr(said, name) for name in names}))
+
+
+async def keep_standard(tx: Transaction, said: StandardActivated) -> None:
+    """Remember a version of a standard with its elements and floors."""
+    elements = [element.model_dump(mode="json") for element in said.elements]
+    row = StandardRow(
+        school=tx.school,
+        code=said.code,
+        version=said.version,
+        name=said.name,
+        effective_from=said.effective_from,
+        elements=elements,
+    )
+    await tx.session.merge(row)
 
 
 async def keep_roster(tx: Transaction, roster: RosterImported) -> None:
@@ -34,8 +66,9 @@ async def keep_roster(tx: Transaction, roster: RosterImported) -> None:
     staff = [person for person in roster.people if not _NEVER_OWNERS.issuperset(person.roles) or not person.roles]
     await _replace(tx, OrgRow, [{"id": org.id, "parent": org.parent} for org in roster.orgs])
     homerooms = [each for each in roster.classes if each.kind == "homeroom"]
-    await _replace(tx, HomeroomRow, [{"id": each.id, "active": each.active} for each in homerooms])
-    await _replace(tx, PersonRow, [{"id": each.id, "name": each.name, "active": each.active} for each in staff])
+    await _replace(tx, HomeroomRow, [{"id": each.id, "active": each.active, "org": each.org} for each in homerooms])
+    people = [{"id": each.id, "name": each.name, "active": each.active, "orgs": each.orgs} for each in staff]
+    await _replace(tx, PersonRow, people)
     await _replace(tx, EnrollmentRow, [each.model_dump() for each in roster.enrollments])
     forget(tx.session)
 

@@ -88,6 +88,7 @@ def _row(
         "severity": warning.severity,
         "status": Status.PROPOSED,
         "cleared": False,
+        "warned": True,
         "owner": owner.person,
         "owner_post": owner.post,
         "verifier": verifier.person,
@@ -176,7 +177,10 @@ async def hurry_improvement(tx: Transaction, warning: WarningEscalated) -> None:
 async def end_with_warning(tx: Transaction, warning: UUID, step: Step, by: str | None = None, why: str | None = None) -> None:
     """The warning has cleared (what is verified closes, the rest stays with people), or was dismissed or withdrawn."""
     row = await queries.find_by_warning(tx.session, tx.school, warning)
-    if row is None or row.status == Status.CLOSED:
+    if row is None:
+        return
+    row.warned = False
+    if row.status == Status.CLOSED:
         return
     after = next_state(Status(row.status), step)
     if step is Step.CLEAR and not row.cleared:

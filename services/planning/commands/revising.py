@@ -11,6 +11,8 @@ from services.planning.commands.people import note
 from services.planning.domain.states import Status
 from services.planning.tables import ImprovementRow
 
+UNCLEARED = frozenset({"open", "acknowledged", "improving", "stale"})
+
 
 async def revise_improvement(tx: Transaction, warning: WarningRevised) -> None:
     """The warning stands, perhaps again, and perhaps milder or worse: the task says so. Dates that people know stay as they are.
@@ -20,6 +22,7 @@ async def revise_improvement(tx: Transaction, warning: WarningRevised) -> None:
     row = await queries.find_by_warning(tx.session, tx.school, warning.warning)
     if row is None:
         return
+    row.warned = warning.status in UNCLEARED
     if row.status == Status.CLOSED:
         if row.close_reason != "withdrawn":
             return

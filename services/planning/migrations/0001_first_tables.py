@@ -65,10 +65,61 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('enrollment_school_class_id_role_ix'), ['school', 'class_id', 'role'], unique=False)
         batch_op.create_index(batch_op.f('enrollment_school_person_role_ix'), ['school', 'person', 'role'], unique=False)
 
+    op.create_table('followed',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('metric', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('window', sa.String(), nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'metric', 'level', 'window', 'subject', name=op.f('followed_pk'))
+    )
+    op.create_table('goal_delivery',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('goal', sa.Uuid(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('evidence', sa.JSON(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('position', name=op.f('goal_delivery_pk'))
+    )
+    with op.batch_alter_table('goal_delivery', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('goal_delivery_goal_ix'), ['goal'], unique=False)
+
+    op.create_table('goal_history',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('goal', sa.Uuid(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('why', sa.Text(), nullable=True),
+    sa.Column('old', sa.JSON(none_as_null=True), nullable=True),
+    sa.Column('new', sa.JSON(none_as_null=True), nullable=True),
+    sa.PrimaryKeyConstraint('position', name=op.f('goal_history_pk'))
+    )
+    with op.batch_alter_table('goal_history', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('goal_history_goal_ix'), ['goal'], unique=False)
+
+    op.create_table('goal_standing',
+    sa.Column('goal', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('holds_until', sa.Date(), nullable=False),
+    sa.Column('state', sa.String(), nullable=False),
+    sa.Column('value', sa.String(), nullable=True),
+    sa.Column('target', sa.String(), nullable=True),
+    sa.Column('deviation', sa.String(), nullable=True),
+    sa.Column('attainment', sa.String(), nullable=True),
+    sa.Column('covered', sa.String(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=True),
+    sa.PrimaryKeyConstraint('goal', name=op.f('goal_standing_pk'))
+    )
+    with op.batch_alter_table('goal_standing', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('goal_standing_school_holds_until_ix'), ['school', 'holds_until'], unique=False)
+
     op.create_table('homeroom',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
     sa.Column('active', sa.Boolean(), nullable=False),
+    sa.Column('org', sa.String(), nullable=True),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('homeroom_pk'))
     )
     op.create_table('improvement',
@@ -88,6 +139,7 @@ def upgrade() -> None:
     sa.Column('severity', sa.String(), nullable=False),
     sa.Column('status', sa.String(), nullable=False),
     sa.Column('cleared', sa.Boolean(), nullable=False),
+    sa.Column('warned', sa.Boolean(), nullable=False),
     sa.Column('owner', sa.String(), nullable=True),
     sa.Column('owner_post', sa.String(), nullable=False),
     sa.Column('verifier', sa.String(), nullable=True),
@@ -110,16 +162,41 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('improvement_pk'))
     )
     with op.batch_alter_table('improvement', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('improvement_school_indicator_subject_ix'), ['school', 'indicator', 'subject'], unique=False)
         batch_op.create_index(batch_op.f('improvement_school_opened_at_id_ix'), ['school', 'opened_at', 'id'], unique=False)
         batch_op.create_index(batch_op.f('improvement_school_unfilled_status_ix'), ['school', 'unfilled', 'status'], unique=False)
         batch_op.create_index(batch_op.f('improvement_school_warning_ix'), ['school', 'warning'], unique=True)
         batch_op.create_index(batch_op.f('improvement_status_due_on_ix'), ['status', 'due_on'], unique=False)
 
+    op.create_table('indicator',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('metric', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('window', sa.String(), nullable=False),
+    sa.Column('comparison', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'code', name=op.f('indicator_pk'))
+    )
+    op.create_table('measured',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('metric', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('window', sa.String(), nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=False),
+    sa.Column('numerator', sa.String(), nullable=False),
+    sa.Column('denominator', sa.String(), nullable=False),
+    sa.Column('value', sa.String(), nullable=True),
+    sa.PrimaryKeyConstraint('school', 'metric', 'level', 'window', 'subject', 'start', name=op.f('measured_pk'))
+    )
     op.create_table('metric',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('kind', sa.String(), nullable=False),
     sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('alias', sa.String(), nullable=True),
     sa.PrimaryKeyConstraint('school', 'code', name=op.f('metric_pk'))
     )
     op.create_table('org',
@@ -133,8 +210,40 @@ def upgrade() -> None:
     sa.Column('id', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
     sa.Column('active', sa.Boolean(), nullable=False),
+    sa.Column('orgs', sa.JSON(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('person_pk'))
     )
+    op.create_table('plan',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('owner', sa.String(), nullable=True),
+    sa.Column('owner_post', sa.String(), nullable=True),
+    sa.Column('subject', sa.String(), nullable=True),
+    sa.Column('period_from', sa.Date(), nullable=False),
+    sa.Column('period_to', sa.Date(), nullable=False),
+    sa.Column('parent', sa.String(), nullable=True),
+    sa.Column('swot', sa.JSON(), nullable=False),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('current', sa.Boolean(), nullable=False),
+    sa.Column('live', sa.Boolean(), nullable=False),
+    sa.Column('created_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('created_by', sa.String(), nullable=False),
+    sa.Column('submitted_by', sa.String(), nullable=True),
+    sa.Column('approved_by', sa.String(), nullable=True),
+    sa.Column('published_on', sa.Date(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('plan_pk'))
+    )
+    with op.batch_alter_table('plan', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('plan_school_code_version_ix'), ['school', 'code', 'version'], unique=True)
+        batch_op.create_index(batch_op.f('plan_school_current_code_ix'), ['school', 'current', 'code'], unique=False)
+        batch_op.create_index(batch_op.f('plan_school_parent_ix'), ['school', 'parent'], unique=False)
+
     op.create_table('post',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('key', sa.String(), nullable=False),
@@ -160,6 +269,57 @@ def upgrade() -> None:
     sa.Column('changed_by', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('school', name=op.f('settings_pk'))
     )
+    op.create_table('standard',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('effective_from', sa.Date(), nullable=False),
+    sa.Column('elements', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'code', 'version', name=op.f('standard_pk'))
+    )
+    op.create_table('goal',
+    sa.Column('goal', sa.Uuid(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('plan', sa.Uuid(), nullable=False),
+    sa.Column('plan_code', sa.String(), nullable=False),
+    sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('roll_up', sa.String(), nullable=False),
+    sa.Column('indicator', sa.String(), nullable=True),
+    sa.Column('metric', sa.String(), nullable=True),
+    sa.Column('level', sa.String(), nullable=True),
+    sa.Column('window', sa.String(), nullable=True),
+    sa.Column('subject', sa.String(), nullable=True),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('current', sa.Boolean(), nullable=False),
+    sa.Column('live', sa.Boolean(), nullable=False),
+    sa.ForeignKeyConstraint(['plan'], ['plan.id'], name=op.f('goal_plan_fk')),
+    sa.PrimaryKeyConstraint('goal', 'version', name=op.f('goal_pk'))
+    )
+    with op.batch_alter_table('goal', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('goal_plan_ix'), ['plan'], unique=False)
+        batch_op.create_index(batch_op.f('goal_school_current_ix'), ['school', 'current'], unique=False)
+        batch_op.create_index(batch_op.f('goal_school_indicator_subject_ix'), ['school', 'indicator', 'subject'], unique=False)
+        batch_op.create_index(batch_op.f('goal_school_metric_level_window_subject_ix'), ['school', 'metric', 'level', 'window', 'subject'], unique=False)
+
+    op.create_table('goal_link',
+    sa.Column('goal', sa.Uuid(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('parent', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('plan', sa.Uuid(), nullable=False),
+    sa.Column('weight', sa.String(), nullable=True),
+    sa.Column('current', sa.Boolean(), nullable=False),
+    sa.Column('live', sa.Boolean(), nullable=False),
+    sa.ForeignKeyConstraint(['plan'], ['plan.id'], name=op.f('goal_link_plan_fk')),
+    sa.PrimaryKeyConstraint('goal', 'version', 'parent', name=op.f('goal_link_pk'))
+    )
+    with op.batch_alter_table('goal_link', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('goal_link_parent_live_goal_ix'), ['parent', 'live', 'goal'], unique=False)
+        batch_op.create_index(batch_op.f('goal_link_plan_ix'), ['plan'], unique=False)
+        batch_op.create_index(batch_op.f('goal_link_school_current_ix'), ['school', 'current'], unique=False)
+
     op.create_table('improvement_history',
     sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
     sa.Column('improvement', sa.Uuid(), nullable=False),
@@ -178,6 +338,25 @@ def upgrade() -> None:
     sa.Column('place', sa.String(), nullable=False),
     sa.ForeignKeyConstraint(['improvement'], ['improvement.id'], name=op.f('improvement_place_improvement_fk')),
     sa.PrimaryKeyConstraint('improvement', 'place', name=op.f('improvement_place_pk'))
+    )
+    op.create_table('plan_history',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('plan', sa.Uuid(), nullable=False),
+    sa.Column('step', sa.String(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('what', sa.JSON(), nullable=False),
+    sa.ForeignKeyConstraint(['plan'], ['plan.id'], name=op.f('plan_history_plan_fk')),
+    sa.PrimaryKeyConstraint('position', name=op.f('plan_history_pk'))
+    )
+    with op.batch_alter_table('plan_history', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('plan_history_plan_ix'), ['plan'], unique=False)
+
+    op.create_table('plan_place',
+    sa.Column('plan', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['plan'], ['plan.id'], name=op.f('plan_place_plan_fk')),
+    sa.PrimaryKeyConstraint('plan', 'place', name=op.f('plan_place_pk'))
     )
     # ### end Alembic commands ###
 

@@ -16,7 +16,7 @@ ALL = principal("improvement.read", "improvement.work", "settings.write", id="Q1
 
 async def tick(sut: ServiceUnderTest) -> list[ImprovementOverdue]:
     """Run the job once and return what is newly overdue."""
-    (job,) = service.jobs
+    job = next(job for job in service.jobs if job.name == "overdue")
     async with sut.database.transaction() as tx:
         await job.run(tx)
     return [m.event for m in await sut.published() if isinstance(m.event, ImprovementOverdue)]

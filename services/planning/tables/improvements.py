@@ -1,20 +1,14 @@
-"""Rows that planning owns, and its copies of what owner lookup needs."""
+"""Improvement tasks, and what a school sets for them."""
 
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Identity, Index, MetaData, Text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import JSON, ForeignKey, Identity, Index, Text
+from sqlalchemy.orm import Mapped, mapped_column
 
-from libs.common.database import NAMES, TYPES, Ordered, RowId
-
-
-class Table(DeclarativeBase):
-    """Base of this service's tables."""
-
-    metadata = MetaData(naming_convention=NAMES)
-    type_annotation_map = TYPES
+from libs.common.database import RowId
+from services.planning.tables.base import Table
 
 
 class ImprovementRow(Table):
@@ -22,7 +16,8 @@ class ImprovementRow(Table):
 
     `goal_proposed` and `curve` are written when it is opened; `metric`, `indicator_name` and `comparison` serve another title; `measures`, `goal`, `deadline` by `start`; `done` and
     `evidence` by the last `submit`. `cleared`: the data has cleared the warning. `unfilled`: a post below its owner was
-    vacant, or nobody could be found to verify: whoever comes to hold one takes over what is not started yet.
+    vacant, or nobody could be found to verify: whoever comes to hold one takes over what is not started yet. `warned`: its
+    warning stands, also where the task is closed already.
     """
 
     __tablename__ = "improvement"
@@ -31,6 +26,7 @@ class ImprovementRow(Table):
         Index(None, "school", "opened_at", "id"),
         Index(None, "status", "due_on"),
         Index(None, "school", "unfilled", "status"),
+        Index(None, "school", "indicator", "subject"),
     )
     id: Mapped[UUID] = mapped_column(primary_key=True)
     school: Mapped[str]
@@ -48,6 +44,7 @@ class ImprovementRow(Table):
     severity: Mapped[str]
     status: Mapped[str]
     cleared: Mapped[bool] = mapped_column(default=False)
+    warned: Mapped[bool] = mapped_column(default=True)
     owner: Mapped[str | None]
     owner_post: Mapped[str]
     verifier: Mapped[str | None]
@@ -97,81 +94,3 @@ class SettingsRow(Table):
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
     changed_at: Mapped[datetime]
     changed_by: Mapped[str]
-
-
-# --- copies from other services -----------------------------------------------------------------------------------------
-
-
-class SchoolRow(Table):
-    """A school and its zone."""
-
-    __tablename__ = "school"
-    code: Mapped[str] = mapped_column(primary_key=True)
-    timezone: Mapped[str]
-
-
-class MetricRow(Table):
-    """How the numbers of a metric read."""
-
-    __tablename__ = "metric"
-    school: Mapped[str] = mapped_column(primary_key=True)
-    code: Mapped[str] = mapped_column(primary_key=True)
-    kind: Mapped[str]
-    unit: Mapped[str | None]
-
-
-class OrgRow(Table):
-    """A unit and the one above it."""
-
-    __tablename__ = "org"
-    school: Mapped[str] = mapped_column(primary_key=True)
-    id: Mapped[str] = mapped_column(primary_key=True)
-    parent: Mapped[str | None]
-
-
-class HomeroomRow(Table):
-    """A class that is a homeroom; classes of courses are known by their enrollments alone."""
-
-    __tablename__ = "homeroom"
-    school: Mapped[str] = mapped_column(primary_key=True)
-    id: Mapped[str] = mapped_column(primary_key=True)
-    active: Mapped[bool]
-
-
-class PersonRow(Table):
-    """Somebody of the school's staff: no student and no parent ever owns a task."""
-
-    __tablename__ = "person"
-    school: Mapped[str] = mapped_column(primary_key=True)
-    id: Mapped[str] = mapped_column(Ordered, primary_key=True)
-    name: Mapped[str]
-    active: Mapped[bool]
-
-
-class EnrollmentRow(Table):
-    """Somebody in a class, from `start` (inclusive) to `end` (exclusive); None is open."""
-
-    __tablename__ = "enrollment"
-    __table_args__ = (Index(None, "school", "class_id", "role"), Index(None, "school", "person", "role"))
-    school: Mapped[str] = mapped_column(primary_key=True)
-    id: Mapped[str] = mapped_column(primary_key=True)
-    class_id: Mapped[str]
-    person: Mapped[str]
-    role: Mapped[str]
-    primary: Mapped[bool]
-    start: Mapped[date | None]
-    end: Mapped[date | None]
-
-
-class PostRow(Table):
-    """A post of a person; `key` is (person, post, object, start) as JSON. Dates as in `EnrollmentRow`."""
-
-    __tablename__ = "post"
-    __table_args__ = (Index(None, "school", "post", "object"),)
-    school: Mapped[str] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
-    person: Mapped[str]
-    post: Mapped[str]
-    object: Mapped[str | None]
-    start: Mapped[date | None]
-    end: Mapped[date | None]

@@ -1,0 +1,186 @@
+"""Keep how far each live goal is: from measurements, from what is delivered, and upwards by the rule that each parent declares."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, timedelta
+from fractions import Fraction
+from graphlib import TopologicalSorter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, delete, or_
+
+from libs.common.database import Transaction, in_batches
+from libs.common.events.monitoring import Measured
+from libs.common.events.planning import MeasureWanted
+from services.planning import queries
+from services.planning.domain.attainment import Child, Standing, State, counts_for, delivered, measured, rolled_up
+from services.planning.domain.goals import Goal, kept
+from services.planning.domain.numbers import rounded, text_of
+from services.planning.queries import Key
+from services.planning.tables import DeliveryRow, FollowedRow, GoalRow, LinkRow, MeasuredRow, StandingRow
+
+AT_ONCE = 5000  # standings that one run of the clock renews in a school
+KEYS = ("metric", "level", "window", "subject")
+
+
+async def today_of(tx: Transaction, school: str) -> date:
+    return tx.now.astimezone(await queries.zone_of(tx.session, school)).date()
+
+
+async def follow(tx: Transaction, goals: Sequence[GoalRow]) -> None:
+    """Ask monitoring for what measures these goals, each once for the whole school."""
+    wanted = queries.keys_of(goals)
+    for key in sorted(wanted - await queries.followed_among(tx.session, tx.school, wanted)):
+        said = dict(zip(KEYS, key, strict=True))
+        tx.session.add(FollowedRow(school=tx.school, **said))
+        tx.publish(MeasureWanted(**said))
+
+
+async def take_measured(tx: Transaction, told: Sequence[Measured]) -> None:
+    """Keep what was measured of what is followed (of two tellings of a window the later stands) and see how far its goals are."""
+    rows = {(*_key(each, m.subject), m.start): m for each in told for m in each.measurements}
+    followed = await queries.followed_among(tx.session, tx.school, {key[:4] for key in rows})
+    mine = {key: m for key, m in rows.items() if key[:4] in followed}
+    if not mine:
+        return
+    await queries.lock_school(tx.session, tx.school)
+    columns = [getattr(MeasuredRow, name) for name in (*KEYS, "start")]
+    for some in in_batches(sorted(mine), 100):
+        there = or_(*(and_(*(column == value for column, value in zip(columns, key, strict=True))) for key in some))
+        await tx.session.execute(delete(MeasuredRow).where(MeasuredRow.school == tx.school, there))
+    await tx.insert(
+        MeasuredRow,
+        [
+            {
+                "school": tx.school,
+                **dict(zip((*KEYS, "start"), key, strict=True)),
+                "numerator": f"{m.numerator:f}",
+                "denominator": f"{m.denominator:f}",
+                "value": None if m.value is None else f"{m.value:f}",
+            }
+            for key, m in mine.items()
+        ],
+    )
+    await reassess(tx, await queries.measured_by(tx.session, tx.school, {key[:4] for key in mine}))
+
+
+def _key(told: Measured, subject: str) -> Key:
+    return told.metric, told.level, told.window, subject
+
+
+async def renew(tx: Transaction) -> None:
+    """By the clock: a new year has another target, and what lacks after its deadline is behind."""
+    for school in await queries.list_schools(tx.session):
+        tx.school = school
+        due = await queries.list_due_standings(tx.session, school, await today_of(tx, school), AT_ONCE)
+        if due:
+            await reassess(tx, due)
+
+
+async def report_delivery(tx: Transaction, goal: GoalRow, by: str, number: int, evidence: Sequence[str]) -> None:
+    """Say how many of a goal's deliverables there are by now."""
+    tx.session.add(DeliveryRow(goal=goal.goal, number=number, evidence=list(evidence), at=tx.now, by=by))
+    await tx.session.flush()
+    await reassess(tx, [goal.goal])
+
+
+async def reassess(tx: Transaction, goals: Collection[UUID]) -> None:
+    """Write anew how far these live goals are, and all that they serve: children before parents."""
+    if not goals:
+        return
+    await queries.lock_school(tx.session, tx.school)
+    affected = await queries.live_above(tx.session, goals)
+    found = await queries.live_of(tx.session, affected)
+    links = await queries.live_links_to(tx.session, list(found))
+    standings = await _known(tx, {link.goal for link in links} - set(found))
+    own = await _own(tx, list(found.values()), await today_of(tx, tx.school))
+    below: dict[UUID, list[LinkRow]] = {}
+    for link in links:
+        below.setdefault(link.parent, []).append(link)
+    order = TopologicalSorter({goal: [link.goal for link in below.get(goal, ())] for goal in found}).static_order()
+    year = (await today_of(tx, tx.school)).year
+    for goal in order:
+        if goal in found:
+            standings[goal] = _one(own[goal], below.get(goal, ()), standings, year)
+    await _write(tx, {goal: (standings[goal], own[goal][0]) for goal in found})
+
+
+Own = tuple[Goal, Standing]
+
+
+def _one(own: Own, links: Sequence[LinkRow], standings: Mapping[UUID, Standing], year: int) -> Standing:
+    goal, mine = own
+    children = [
+        Child(None if link.weight is None else Fraction(link.weight), standings[link.goal])
+        for link in links
+        if link.goal in standings
+    ]
+    return mine if goal.roll_up == "none" or not children else rolled_up(goal.roll_up, goal.measure, children, year)
+
+
+async def _own(tx: Transaction, rows: Sequence[GoalRow], today: date) -> dict[UUID, Own]:
+    """Each goal with how far it is by its own numbers alone."""
+    readings = await queries.newest_readings(tx.session, [row.goal for row in rows if row.metric is not None])
+    deliveries = await queries.newest_deliveries(tx.session, [row.goal for row in rows if "deliverable" in row.content])
+    begins = await queries.periods_begin(tx.session, {row.plan for row in rows})
+    found: dict[UUID, Own] = {}
+    for row in rows:
+        goal, standing = kept(row.content), Standing("no_data")
+        if goal.measure is not None and row.window is not None:
+            reading = readings.get(row.goal)
+            if reading is not None and not counts_for(reading.start, row.window, begins[row.plan]):
+                reading = None
+            value, start = (None, None) if reading is None else (reading.value, reading.start)
+            standing = measured(goal.measure, value, start, today.year)
+        elif goal.deliverable is not None:
+            there = deliveries.get(row.goal)
+            standing = delivered(goal.deliverable.number, there.number if there else None, goal.deadline, today)
+        found[row.goal] = goal, standing
+    return found
+
+
+async def _known(tx: Transaction, goals: Collection[UUID]) -> dict[UUID, Standing]:
+    """What is written of goals that do not change now."""
+    rows = await queries.standings_of(tx.session, goals)
+    return {goal: standing_of(row) for goal, row in rows.items()}
+
+
+def standing_of(row: StandingRow) -> Standing:
+    state: State = row.state  # type: ignore[assignment]  # written by `_write`
+    value, target, deviation, attainment = (
+        None if text is None else Fraction(text) for text in (row.value, row.target, row.deviation, row.attainment)
+    )
+    return Standing(state, value, target, deviation, attainment, Fraction(row.covered), row.start)
+
+
+async def _write(tx: Transaction, standings: Mapping[UUID, tuple[Standing, Goal]]) -> None:
+    today = await today_of(tx, tx.school)
+    for some in in_batches(list(standings), 500):
+        await tx.session.execute(delete(StandingRow).where(StandingRow.goal.in_(some)))
+    await tx.insert(StandingRow, [_row(tx.school, goal, today, *each) for goal, each in standings.items()])
+
+
+def _row(school: str, goal: UUID, today: date, standing: Standing, said: Goal) -> dict[str, Any]:
+    turns = date(today.year + 1, 1, 1)
+    if said.deliverable is not None and said.deadline is not None and today <= said.deadline:
+        turns = min(turns, said.deadline + timedelta(days=1))
+    return {
+        "goal": goal,
+        "school": school,
+        "holds_until": turns,
+        "state": standing.state,
+        "value": text_of(standing.value),
+        "target": text_of(standing.target),
+        "deviation": text_of(standing.deviation),
+        "attainment": text_of(standing.attainment),
+        "covered": f"{rounded(standing.covered):f}",
+        "start": standing.start,
+    }
+
+
+async def forget_standings(tx: Transaction, goals: Collection[UUID]) -> None:
+    """Goals that a new version of their plan no longer has are nowhere any more."""
+    for some in in_batches(list(goals), 500):
+        await tx.session.execute(delete(StandingRow).where(StandingRow.goal.in_(some)))

@@ -1,0 +1,103 @@
+"""SMART at publication: what a goal lacks is named by its letter, and what looks out of reach is said, never forbidden.
+
+Source: digest §3.6 (precise 准确, measurable 可测, attainable 可达, relevant 相关, time-bound 时限).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+from typing import Literal
+
+from services.planning.domain.attainment import reached
+from services.planning.domain.goals import Goal, Measure
+
+Letter = Literal["S", "M", "A", "R", "T"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A letter that a goal fails (or, of A, may fail), the field, and why."""
+
+    goal: str
+    letter: Letter
+    field: str
+    detail: str
+
+    @property
+    def pointer(self) -> str:
+        return f"/goals/{self.goal}/{self.field}"
+
+
+def failing(goal: Goal, period: tuple[date, date], *, root: bool) -> Iterator[Finding]:
+    """What keeps a goal from being published. `root`: its plan has no parent, so the goal needs none."""
+    if goal.statement is None:
+        yield Finding(goal.code, "S", "statement", "it does not say what is to be reached")
+    if not goal.answers:
+        yield Finding(goal.code, "S", "owner", "nobody answers for it: name one person or one post")
+    if goal.measure is None and goal.deliverable is None and goal.roll_up in {"none", "sum"}:
+        yield Finding(
+            goal.code, "M", "measure", "nothing says how one will see that it is reached: an indicator, a metric or a deliverable"
+        )
+    if goal.measure is not None and not goal.measure.values:
+        yield Finding(goal.code, "M", "measure/values", "it has no target for any year")
+    if not goal.parents and not root:
+        yield Finding(goal.code, "R", "parents", "it serves no goal of a plan above")
+    yield from _in_time(goal, period)
+
+
+def _in_time(goal: Goal, period: tuple[date, date]) -> Iterator[Finding]:
+    start, end = period
+    if goal.deadline is None:
+        yield Finding(goal.code, "T", "deadline", "it has no deadline")
+    elif not start <= goal.deadline <= end:
+        yield Finding(goal.code, "T", "deadline", f"{goal.deadline} lies outside the plan's period from {start} to {end}")
+    if goal.measure is not None:
+        for n, each in enumerate(goal.measure.values):
+            if not start.year <= each.year <= end.year:
+                yield Finding(goal.code, "T", f"measure/values/{n}/year", f"{each.year} lies outside the plan's period")
+
+
+def doubtful(goal: Goal, history: Sequence[tuple[date, Fraction]]) -> Iterator[Finding]:
+    """What makes a goal look out of reach, or too easy: its targets beside the baseline and the measured history, oldest first."""
+    measure = goal.measure
+    if measure is None or not measure.values or not measure.of_data:
+        return
+    where = "measure/values/0/target"
+    if measure.baseline is None and not history:
+        yield Finding(goal.code, "A", "measure/baseline", "without a baseline or data nobody can say whether it can be reached")
+    if measure.baseline is not None and _worse(measure, measure.values[0].target, measure.baseline):
+        yield Finding(
+            goal.code, "A", where, f"the first target {first_text(measure)} is worse than the baseline {measure.baseline:f}"
+        )
+    if history and measure.operator != "equal" and reached(measure.operator, history[-1][1], Fraction(measure.values[-1].target)):
+        yield Finding(goal.code, "A", where, "the last target is reached already")
+    if (steep := _steep(measure, history)) is not None:
+        yield Finding(goal.code, "A", where, steep)
+
+
+def first_text(measure: Measure) -> str:
+    return f"{measure.values[0].target:f}"
+
+
+def _worse(measure: Measure, target: Decimal, than: Decimal) -> bool:
+    return (measure.operator == "at_least" and target < than) or (measure.operator == "at_most" and target > than)
+
+
+def _steep(measure: Measure, history: Sequence[tuple[date, Fraction]]) -> str | None:
+    """The largest yearly step that the targets ask for, where the data never made one as large from window to window."""
+    if len(history) < 3 or measure.operator == "equal":  # two steps at least, or there is nothing to compare with
+        return None
+    sign = 1 if measure.operator == "at_least" else -1
+    done = max(sign * (later - earlier) for (_, earlier), (_, later) in pairwise(history))
+    points = [(each.year, Fraction(each.target)) for each in measure.values]
+    if measure.baseline is not None:
+        points.insert(0, (points[0][0] - 1, Fraction(measure.baseline)))
+    asked = [sign * (b - a) / (after - before) for (before, a), (after, b) in pairwise(points)]
+    if not asked or max(asked) <= max(done, Fraction(0)):
+        return None
+    return f"it asks for steps of {float(max(asked)):g} a year; the data never moved by more than {float(done):g} from window to window"

@@ -1,0 +1,126 @@
+"""Improvements as they are read. What belongs to one school takes its scope or its code first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID, uuid5
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common.auth import Scope
+from libs.common.database import in_batches
+from libs.common.errors import NotFound
+from libs.common.event import NAMESPACE
+from services.planning.domain.states import OWNERS_TURN, Status
+from services.planning.queries.school import IN_AT_ONCE
+from services.planning.tables import HistoryRow, ImprovementRow, PlaceRow
+
+
+def improvement_id(school: str, warning: UUID) -> UUID:
+    """The id of a warning's one improvement."""
+    return uuid5(NAMESPACE, f"{school}|improvement|{warning}")
+
+
+async def find_by_warning(session: AsyncSession, school: str, warning: UUID) -> ImprovementRow | None:
+    """Return the warning's improvement, locked until the transaction ends."""
+    return await session.get(ImprovementRow, improvement_id(school, warning), with_for_update=True)
+
+
+async def known_of(session: AsyncSession, ids: Sequence[UUID]) -> set[UUID]:
+    """Return which of these improvements there are."""
+    found: set[UUID] = set()
+    for some in in_batches(ids, IN_AT_ONCE):
+        found.update(await session.scalars(select(ImprovementRow.id).where(ImprovementRow.id.in_(some))))
+    return found
+
+
+async def get_improvement(session: AsyncSession, scope: Scope, improvement: UUID) -> ImprovementRow:
+    """Raises NotFound, also for what the scope does not cover."""
+    sql = select(ImprovementRow).where(_covered(scope), ImprovementRow.id == improvement)
+    if (row := await session.scalar(sql)) is None:
+        raise NotFound("there is no such improvement")
+    return row
+
+
+async def lock_improvements(session: AsyncSession, scope: Scope, ids: Sequence[UUID]) -> Sequence[ImprovementRow]:
+    """Return these improvements in the order of `ids`, locked. Raises NotFound where one is missing or not covered."""
+    sql = select(ImprovementRow).where(_covered(scope), ImprovementRow.id.in_(ids)).order_by(ImprovementRow.id).with_for_update()
+    found = {row.id: row for row in await session.scalars(sql)}
+    if missing := [id_ for id_ in ids if id_ not in found]:
+        raise NotFound("there is no such improvement" if len(ids) == 1 else f"there is no improvement {missing[0]}")
+    return [found[id_] for id_ in ids]
+
+
+async def list_improvements(
+    session: AsyncSession,
+    scope: Scope,
+    *,
+    status: str | None,
+    warning: UUID | None,
+    owner: str | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> Sequence[ImprovementRow]:
+    """Return improvements newest first, one more than `limit`, starting past `after` (opened_at, id)."""
+    sql = select(ImprovementRow).where(_covered(scope))
+    for column, value in (
+        (ImprovementRow.status, status),
+        (ImprovementRow.warning, warning),
+        (ImprovementRow.owner, owner),
+    ):
+        if value is not None:
+            sql = sql.where(column == value)
+    if after is not None:
+        at, id_ = after
+        same = and_(ImprovementRow.opened_at == at, ImprovementRow.id < id_)
+        sql = sql.where(or_(ImprovementRow.opened_at < at, same))
+    newest_first = (ImprovementRow.opened_at.desc(), ImprovementRow.id.desc())
+    return (await session.scalars(sql.order_by(*newest_first).limit(limit + 1))).all()
+
+
+async def list_unfilled(session: AsyncSession, school: str) -> Sequence[ImprovementRow]:
+    """Return what lacks somebody and is not started yet, locked."""
+    sql = select(ImprovementRow).where(
+        ImprovementRow.school == school, ImprovementRow.unfilled, ImprovementRow.status == Status.PROPOSED
+    )
+    return (await session.scalars(sql.order_by(ImprovementRow.id).with_for_update())).all()
+
+
+async def places_of(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """Return where each of these improvements lies."""
+    found: dict[UUID, list[str]] = {id_: [] for id_ in ids}
+    for some in in_batches(ids, IN_AT_ONCE):
+        sql = select(PlaceRow).where(PlaceRow.improvement.in_(some)).order_by(PlaceRow.improvement, PlaceRow.place)
+        for row in await session.scalars(sql):
+            found[row.improvement].append(row.place)
+    return found
+
+
+async def history_of(session: AsyncSession, improvement: UUID) -> Sequence[HistoryRow]:
+    """Return what happened to an improvement that the caller has already been given, oldest first."""
+    sql = select(HistoryRow).where(HistoryRow.improvement == improvement).order_by(HistoryRow.position)
+    return (await session.scalars(sql)).all()
+
+
+async def list_newly_overdue(session: AsyncSession, school: str, today: date, limit: int) -> Sequence[ImprovementRow]:
+    """Return what is past its due date and in its owner's hands, and has not been called overdue yet."""
+    sql = (
+        select(ImprovementRow)
+        .where(
+            ImprovementRow.school == school,
+            ImprovementRow.status.in_(OWNERS_TURN),
+            ImprovementRow.due_on < today,
+            ImprovementRow.overdue_at.is_(None),
+        )
+        .order_by(ImprovementRow.id)
+        .limit(limit)
+        .with_for_update()
+    )
+    return (await session.scalars(sql)).all()
+
+
+def _covered(scope: Scope) -> ColumnElement[bool]:
+    mine = scope.where(PlaceRow.place, PlaceRow.improvement == ImprovementRow.id)
+    return and_(ImprovementRow.school == scope.school, mine)

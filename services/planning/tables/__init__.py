@@ -1,0 +1,54 @@
+"""Rows that planning owns, and its copies of what others own."""
+
+from services.planning.tables.base import Table
+from services.planning.tables.copies import (
+    EnrollmentRow,
+    FollowedRow,
+    HomeroomRow,
+    IndicatorRow,
+    MeasuredRow,
+    MetricRow,
+    OrgRow,
+    PersonRow,
+    PostRow,
+    SchoolRow,
+    StandardRow,
+)
+from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
+from services.planning.tables.plans import (
+    DeliveryRow,
+    GoalHistoryRow,
+    GoalRow,
+    LinkRow,
+    PlanHistoryRow,
+    PlanPlaceRow,
+    PlanRow,
+    StandingRow,
+)
+
+__all__ = [
+    "DeliveryRow",
+    "EnrollmentRow",
+    "FollowedRow",
+    "GoalHistoryRow",
+    "GoalRow",
+    "HistoryRow",
+    "HomeroomRow",
+    "ImprovementRow",
+    "IndicatorRow",
+    "LinkRow",
+    "MeasuredRow",
+    "MetricRow",
+    "OrgRow",
+    "PersonRow",
+    "PlaceRow",
+    "PlanHistoryRow",
+    "PlanPlaceRow",
+    "PlanRow",
+    "PostRow",
+    "SchoolRow",
+    "SettingsRow",
+    "StandardRow",
+    "StandingRow",
+    "Table",
+]
