@@ -2,7 +2,7 @@
 
 from libs.common.database import Transaction
 from libs.common.events.monitoring import MetricDefined
-from services.standards.commands import keep_metric
+from services.standards.commands.indicators import keep_metric
 
 
 async def keep_metric_for_indicators(event: MetricDefined, tx: Transaction) -> None:

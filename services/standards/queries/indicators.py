@@ -1,4 +1,4 @@
-"""Every SELECT of standards. Definitions are open to whoever may read indicators of the school."""
+"""Every SELECT of indicators. Definitions are open to whoever may read indicators of the school."""
 
 from __future__ import annotations
 

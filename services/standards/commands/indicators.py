@@ -1,4 +1,4 @@
-"""Everything that changes what standards knows."""
+"""Everything that changes an indicator."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
-from services.standards.domain import Definition, faults_of
-from services.standards.queries import find_indicator, find_metric, get_indicator, get_version
+from services.standards.domain.indicators import Definition, faults_of
+from services.standards.queries.indicators import find_indicator, find_metric, get_indicator, get_version
 from services.standards.tables import IndicatorRow, MetricRow, VersionRow
 from services.standards.templates import SUGGESTED
 
