@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.standards.api import indicators
+from services.standards.api import attainment, families, indicators, standards
 
 router = APIRouter()
-router.include_router(indicators.router)
+for part in (indicators, families, standards, attainment):
+    router.include_router(part.router)

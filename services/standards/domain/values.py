@@ -35,9 +35,9 @@ def plain(value: Decimal) -> Decimal:
     return Decimal(f"{value:f}")
 
 
-def _given_or_kept(value: object, info: ValidationInfo) -> object:
+def _given_or_kept(value: object, info: ValidationInfo) -> Decimal:
     """A number of a request, or the text that a document keeps of one."""
-    return value if info.mode == "json" and isinstance(value, str) else plain(exact_number(value))
+    return Decimal(value) if info.mode == "json" and isinstance(value, str) else plain(exact_number(value))
 
 
 def _day(value: object) -> date:

@@ -21,6 +21,12 @@ async def find_metric(session: AsyncSession, school: str, code: str) -> MetricRo
     return found
 
 
+async def list_metrics(session: AsyncSession, school: str) -> dict[str, str]:
+    """Return the code of each metric, by its code and by its alias."""
+    rows = (await session.scalars(select(MetricRow).where(MetricRow.school == school))).all()
+    return {name: row.code for row in rows for name in (row.alias, row.code) if name is not None}
+
+
 async def find_indicator(session: AsyncSession, scope: Scope, code: str) -> IndicatorRow | None:
     """Return the indicator, locked until the transaction ends."""
     return await session.get(IndicatorRow, (scope.school, code), with_for_update=True)
