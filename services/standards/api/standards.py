@@ -123,7 +123,7 @@ async def approve_version(
 
 @router.post("/{code}/versions/{version}/return", response_model=StandardView)
 async def return_version(code: Code, version: Version, body: ReasonIn, tx: Tx, caller: Caller, scope: MayReview) -> Response:
-    """Make it a draft again, with a reason. 403 and 409 as for `approve`."""
+    """Make it a draft again, with a reason. Its authors take it back; for others 403 and 409 are as for `approve`."""
     return await _whole(tx.session, await reviewing.send_back(tx, scope, caller.id, code, version, body.reason))
 
 

@@ -34,12 +34,18 @@ async def approve(tx: Transaction, scope: Scope, by: str, code: str, version: in
 
 
 async def send_back(tx: Transaction, scope: Scope, by: str, code: str, version: int, reason: str) -> Found:
-    """Make a version in review a draft again, with a reason; the next review begins anew. Raises as `approve`."""
+    """Make a version in review a draft again, with a reason; the next review begins anew.
+
+    Who wrote or submitted it takes it back: a path that waits for a vacant post would never end. Otherwise raises as `approve`.
+    """
     row, standard = await load(tx, scope, code, version)
     after = next_state(State(row.state), Step.RETURN)
-    post = await _reviewer(tx, row, by, await today_in(tx.session, row.school, tx.now))
+    if by in {*row.authors, row.submitted_by}:
+        note(tx, row, "taken_back", by, text=reason)
+    else:
+        post = await _reviewer(tx, row, by, await today_in(tx.session, row.school, tx.now))
+        note(tx, row, "returned", by, post, reason)
     row.state, row.approvals, row.review_path = after, 0, []
-    note(tx, row, "returned", by, post, reason)
     return row, standard
 
 

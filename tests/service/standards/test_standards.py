@@ -78,8 +78,9 @@ async def test_nobody_reviews_what_they_wrote_and_each_step_is_for_its_post(data
         await office.ask(AUTHOR, "POST", f"{AT}/submit", {})
         gone, operator = principal(*GOVERN, id="L9"), principal(*GOVERN, id="operator")
         for who in (OFFICE, AUTHOR, HEAD, LEADER, gone, operator):
-            for step, body in (("approve", {}), ("return", {"reason": "不行"})):
-                assert (await office.ask(who, "POST", f"{AT}/{step}", body))[0] == 403, (who.id, step)
+            assert (await office.ask(who, "POST", f"{AT}/approve", {}))[0] == 403, who.id
+        for who in (LEADER, gone, operator):
+            assert (await office.ask(who, "POST", f"{AT}/return", {"reason": "不行"}))[0] == 403, who.id
         _, shown = await office.ask(AUTHOR, "GET", AT)
         assert (shown["state"], shown["next_posts"], shown["authors"]) == (
             *("in_review", ["quality_office", "school_leader"]),
@@ -102,6 +103,19 @@ async def test_what_is_returned_is_a_draft_again_and_its_review_begins_anew(data
         assert (status, changed["version"], changed["name"]) == (200, 1, "改")
         assert (await office.review())["state"] == "active"
         assert ("returned", "L1", "缺少佐证") in await history(office)
+
+
+async def test_what_waits_for_a_vacant_post_is_taken_back_and_goes_along_the_new_path(database_url: str, tmp_path: Path) -> None:
+    async with school(database_url, tmp_path) as office:
+        await office.ask(AUTHOR, "PUT", "/families/teacher", {**FAMILY, "review_path": ["committee"]})
+        await office.ask(HEAD, "POST", "/standards", standard())
+        await office.ask(HEAD, "POST", f"{AT}/submit", {})
+        await office.ask(AUTHOR, "PUT", "/families/teacher", {**FAMILY, "review_path": ["school_leader"]})
+        assert (await office.ask(LEADER, "POST", f"{AT}/approve", {}))[0] == 403  # what is in review keeps its path
+        _, shown = await office.ask(HEAD, "POST", f"{AT}/return", {"reason": "委员会空缺"})
+        assert (shown["state"], shown["steps"][-1]["step"]) == ("draft", "taken_back")
+        _, shown = await office.ask(HEAD, "POST", f"{AT}/submit", {})
+        assert shown["next_posts"] == ["school_leader"]
 
 
 @pytest.mark.parametrize(
