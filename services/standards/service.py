@@ -1,14 +1,24 @@
-"""Standards says what good means: indicators, warning lines, their versions."""
+"""Standards says what good means: indicators, warning lines, families of standards, their versions, ladders and judgements."""
 
-from libs.common.events.monitoring import MetricDefined
-from libs.common.service import Service
+from datetime import timedelta
+
+from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded
+from libs.common.events.monitoring import Measured, MetricDefined
+from libs.common.service import Job, Service
+from services.standards import handlers, jobs
 from services.standards.api import router
-from services.standards.handlers import keep_metric_for_indicators
 from services.standards.tables import Table
 
 service = Service(
     name="standards",
     router=router,
     tables=Table.metadata,
-    handlers={MetricDefined: keep_metric_for_indicators},
+    handlers={
+        SchoolAdded: handlers.keep_school,
+        RosterImported: handlers.keep_roster,
+        PostsImported: handlers.keep_posts,
+        MetricDefined: handlers.keep_metric_for_indicators,
+        Measured: handlers.keep_measured,
+    },
+    jobs=(Job(name="standards", every=timedelta(minutes=1), run=jobs.begin_and_end_standards),),
 )

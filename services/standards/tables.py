@@ -1,12 +1,13 @@
 """Rows that standards owns."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKeyConstraint, MetaData
+from sqlalchemy import JSON, ForeignKey, ForeignKeyConstraint, Identity, Index, MetaData, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from libs.common.database import NAMES, TYPES, Ordered
+from libs.common.database import NAMES, TYPES, Ordered, RowId
 
 
 class Table(DeclarativeBase):
@@ -39,7 +40,7 @@ class IndicatorRow(Table):
 
 
 class VersionRow(Table):
-    """One version, never changed once written; `definition` is a `Definition` with its decimals as strings."""
+    """One version of an indicator, never changed once written; `definition` is a `Definition` with its decimals as strings."""
 
     __tablename__ = "version"
     __table_args__ = (ForeignKeyConstraint(["school", "code"], ["indicator.school", "indicator.code"]),)
@@ -51,3 +52,193 @@ class VersionRow(Table):
     created_by: Mapped[str]
     activated_at: Mapped[datetime | None]
     activated_by: Mapped[str | None]
+
+
+class FamilyRow(Table):
+    """A family of standards of a school: what they are about, how often they are to be revised (None: unstated) and the posts that
+    review them, in order.
+    """
+
+    __tablename__ = "family"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(Ordered, primary_key=True)
+    name: Mapped[str]
+    name_en: Mapped[str | None]
+    kind: Mapped[str]
+    revision_years: Mapped[int | None]
+    review_path: Mapped[list[str]] = mapped_column(JSON)
+    owner: Mapped[str | None]
+    changed_at: Mapped[datetime]
+    changed_by: Mapped[str]
+
+
+class StandardRow(Table):
+    """A standard of a school; `newest` is its last version, `active` the one in force (None: none)."""
+
+    __tablename__ = "standard"
+    __table_args__ = (ForeignKeyConstraint(["school", "family"], ["family.school", "family.code"]),)
+    school: Mapped[str] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(Ordered, primary_key=True)
+    family: Mapped[str] = mapped_column(Ordered)
+    newest: Mapped[int]
+    active: Mapped[int | None]
+
+
+class StandardVersionRow(Table):
+    """One version of a standard; `content` is a `Content`, with its decimals as text, and no longer changes once it is in review.
+
+    `authors`: all who wrote in it. `review_path` is the family's when it was submitted, `approvals` how much of it is done.
+    """
+
+    __tablename__ = "standard_version"
+    __table_args__ = (
+        ForeignKeyConstraint(["school", "code"], ["standard.school", "standard.code"]),
+        Index(None, "state", "effective_from"),
+        Index(None, "state", "effective_to"),
+    )
+    school: Mapped[str] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(Ordered, primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    effective_from: Mapped[date]
+    effective_to: Mapped[date | None]
+    authors: Mapped[list[str]] = mapped_column(JSON)
+    review_path: Mapped[list[str]] = mapped_column(JSON)
+    approvals: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    submitted_by: Mapped[str | None]
+    activated_at: Mapped[datetime | None]
+    retired_at: Mapped[datetime | None]
+    retired_because: Mapped[str | None]
+
+
+class StepRow(Table):
+    """What happened to a version of a standard: who did what when, for which post, with which words."""
+
+    __tablename__ = "standard_step"
+    __table_args__ = (Index(None, "school", "code", "version", "position"), {"sqlite_autoincrement": True})
+    position: Mapped[int] = mapped_column(RowId, Identity(), primary_key=True)
+    school: Mapped[str]
+    code: Mapped[str]
+    version: Mapped[int]
+    step: Mapped[str]
+    at: Mapped[datetime]
+    by: Mapped[str | None]
+    post: Mapped[str | None]
+    text: Mapped[str | None] = mapped_column(Text)
+
+
+class JudgementRow(Table):
+    """A judgement of a subject by an element, which `said` keeps as it stood then; never changed, a newer one takes its place."""
+
+    __tablename__ = "judgement"
+    __table_args__ = (Index(None, "school", "standard", "level", "subject"), Index(None, "school", "judged_at", "id"))
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    school: Mapped[str]
+    standard: Mapped[str]
+    version: Mapped[int]
+    element: Mapped[str]
+    level: Mapped[str]
+    subject: Mapped[str]
+    met: Mapped[bool]
+    evidence: Mapped[str] = mapped_column(Text)
+    judged_at: Mapped[datetime]
+    judged_on: Mapped[date]
+    valid_until: Mapped[date | None]
+    judged_by: Mapped[str]
+    post: Mapped[str]
+    said: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class JudgementPlaceRow(Table):
+    """Where a judgement's subject lay (`kind:id`): who may see it follows from these."""
+
+    __tablename__ = "judgement_place"
+    judgement: Mapped[UUID] = mapped_column(ForeignKey("judgement.id"), primary_key=True)
+    place: Mapped[str] = mapped_column(primary_key=True)
+
+
+# --- copies of what others own ------------------------------------------------------------------------------------------
+
+
+class MeasuredRow(Table):
+    """Copy of what monitoring measured, as it was told last; decimals as text, `value` None without data."""
+
+    __tablename__ = "measured"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    level: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    window: Mapped[str] = mapped_column(primary_key=True)
+    start: Mapped[date] = mapped_column(primary_key=True)
+    numerator: Mapped[str]
+    denominator: Mapped[str]
+    value: Mapped[str | None]
+
+
+class SchoolRow(Table):
+    """Copy of a school's zone: a standard begins at midnight there."""
+
+    __tablename__ = "school"
+    code: Mapped[str] = mapped_column(primary_key=True)
+    timezone: Mapped[str]
+
+
+class OrgRow(Table):
+    __tablename__ = "org"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    parent: Mapped[str | None]
+
+
+class CourseRow(Table):
+    __tablename__ = "course"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    org: Mapped[str | None]
+
+
+class ClassRow(Table):
+    __tablename__ = "class"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    course: Mapped[str | None]
+    org: Mapped[str | None]
+
+
+class PersonRow(Table):
+    __tablename__ = "person"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    orgs: Mapped[list[str]] = mapped_column(JSON)
+
+
+class EnrollmentRow(Table):
+    """Somebody in a class, as `student` or `teacher`, from `start` (inclusive) to `end` (exclusive)."""
+
+    __tablename__ = "enrollment"
+    __table_args__ = (Index(None, "school", "person"),)
+    school: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    class_id: Mapped[str]
+    person: Mapped[str]
+    role: Mapped[str]
+    start: Mapped[date | None]
+    end: Mapped[date | None]
+
+
+class PostRow(Table):
+    """Who holds which post over what; `key` is (person, post, object, start), which names it."""
+
+    __tablename__ = "post"
+    __table_args__ = (Index(None, "school", "person"), Index(None, "school", "post"))
+    school: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    person: Mapped[str]
+    post: Mapped[str]
+    object: Mapped[str | None]
+    start: Mapped[date | None]
+    end: Mapped[date | None]

@@ -93,7 +93,10 @@ class Element(BaseModel):
 
 
 class StandardActivated(Event, type="standards.standard_activated", about="code"):
-    """A version of a standard is in force from midnight of `effective_from` in the school's zone; the whole of it."""
+    """A version of a standard is in force from midnight of `effective_from` in the school's zone; the whole of it.
+
+    `trial`: it is tried out, and none of its elements has a floor.
+    """
 
     code: str
     version: int
@@ -101,6 +104,18 @@ class StandardActivated(Event, type="standards.standard_activated", about="code"
     name: str
     effective_from: date
     elements: list[Element]
+    trial: bool = False
+
+
+class StandardRetired(Event, type="standards.standard_retired", about="code"):
+    """A version of a standard is no longer in force, and none has taken its place: its floors are gone.
+
+    `because` is `ended` (its last day is over) or `withdrawn` (by a person).
+    """
+
+    code: str
+    version: int
+    because: str
 
 
 class MeasureWanted(Event, type="standards.measure_wanted", about="metric"):

@@ -46,6 +46,7 @@ _LOOK = frozenset(
         "school.read",
         "metric.read",
         "indicator.read",
+        "standard.read",
         "measurement.read",
         "warning.read",
         "improvement.read",
@@ -55,12 +56,13 @@ _LOOK = frozenset(
     }
 )
 _KNOW = _LOOK | {"roster.read"}
-_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "plan.write"}
-_LEAD = _FILL_IN | {"improvement.verify", "plan.approve", "post.delegate"}
+_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "plan.write", "judgement.write"}
+_LEAD = _FILL_IN | {"improvement.verify", "plan.approve", "post.delegate", "standard.write", "standard.review"}
 _GOVERN = _LEAD | {
     "post.write",
     "metric.write",
     "indicator.write",
+    "standard.manage",
     "settings.write",
     "setup.write",
     "conflict.read",
@@ -75,7 +77,7 @@ EVERYTHING = _GOVERN | _INSTALL
 POSTS: Mapping[str, Rule] = {
     "school_leader": Rule(Over.SCHOOL, _GOVERN),
     "quality_office": Rule(Over.SCHOOL, _GOVERN),
-    "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "post.delegate"}),
+    "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "post.delegate", "judgement.write"}),
     "department_head": Rule(Over.UNIT, _LEAD),
     "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate"}),
     "office_head": Rule(Over.UNIT, _LEAD),
@@ -84,12 +86,15 @@ POSTS: Mapping[str, Rule] = {
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
     "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write"}),
-    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write"}),
+    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "judgement.write"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
-    "outside_expert": Rule(Over.NAMED, _LOOK),
+    "outside_expert": Rule(Over.NAMED, _LOOK | {"judgement.write"}),
 }
-"""Post (任职) → what it may do. A quality officer fills in and the head verifies; students and parents only look,
-but that staff and students write plans of their own."""
+"""Post (任职) → what it may do. A quality officer fills in and the head verifies; parents only look; staff and students write plans
+of their own.
+
+Who may judge by standards at all does so by the post that an element names: a student, where it says `self`.
+"""
 
 
 def grants(relations: Relations, person: str, today: date) -> tuple[Grant, ...]:

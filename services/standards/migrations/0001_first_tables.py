@@ -50,6 +50,46 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('position', name=op.f('outbox_pk')),
     sqlite_autoincrement=True
     )
+    op.create_table('class',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('course', sa.String(), nullable=True),
+    sa.Column('org', sa.String(), nullable=True),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('class_pk'))
+    )
+    op.create_table('course',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('org', sa.String(), nullable=True),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('course_pk'))
+    )
+    op.create_table('enrollment',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('class_id', sa.String(), nullable=False),
+    sa.Column('person', sa.String(), nullable=False),
+    sa.Column('role', sa.String(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=True),
+    sa.Column('end', sa.Date(), nullable=True),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('enrollment_pk'))
+    )
+    with op.batch_alter_table('enrollment', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('enrollment_school_person_ix'), ['school', 'person'], unique=False)
+
+    op.create_table('family',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('name_en', sa.String(), nullable=True),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('revision_years', sa.Integer(), nullable=True),
+    sa.Column('review_path', sa.JSON(), nullable=False),
+    sa.Column('owner', sa.String(), nullable=True),
+    sa.Column('changed_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('changed_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'code', name=op.f('family_pk'))
+    )
     op.create_table('indicator',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
@@ -57,12 +97,108 @@ def upgrade() -> None:
     sa.Column('active', sa.Integer(), nullable=True),
     sa.PrimaryKeyConstraint('school', 'code', name=op.f('indicator_pk'))
     )
+    op.create_table('judgement',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('standard', sa.String(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('element', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('met', sa.Boolean(), nullable=False),
+    sa.Column('evidence', sa.Text(), nullable=False),
+    sa.Column('judged_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('judged_on', sa.Date(), nullable=False),
+    sa.Column('valid_until', sa.Date(), nullable=True),
+    sa.Column('judged_by', sa.String(), nullable=False),
+    sa.Column('post', sa.String(), nullable=False),
+    sa.Column('said', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('judgement_pk'))
+    )
+    with op.batch_alter_table('judgement', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('judgement_school_judged_at_id_ix'), ['school', 'judged_at', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('judgement_school_standard_level_subject_ix'), ['school', 'standard', 'level', 'subject'], unique=False)
+
+    op.create_table('measured',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('metric', sa.String(), nullable=False),
+    sa.Column('window', sa.String(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=False),
+    sa.Column('numerator', sa.String(), nullable=False),
+    sa.Column('denominator', sa.String(), nullable=False),
+    sa.Column('value', sa.String(), nullable=True),
+    sa.PrimaryKeyConstraint('school', 'level', 'subject', 'metric', 'window', 'start', name=op.f('measured_pk'))
+    )
     op.create_table('metric',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('alias', sa.String(), nullable=True),
     sa.Column('direction', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'code', name=op.f('metric_pk'))
+    )
+    op.create_table('org',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('parent', sa.String(), nullable=True),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('org_pk'))
+    )
+    op.create_table('person',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('orgs', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('person_pk'))
+    )
+    op.create_table('post',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('key', sa.String(), nullable=False),
+    sa.Column('person', sa.String(), nullable=False),
+    sa.Column('post', sa.String(), nullable=False),
+    sa.Column('object', sa.String(), nullable=True),
+    sa.Column('start', sa.Date(), nullable=True),
+    sa.Column('end', sa.Date(), nullable=True),
+    sa.PrimaryKeyConstraint('school', 'key', name=op.f('post_pk'))
+    )
+    with op.batch_alter_table('post', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('post_school_person_ix'), ['school', 'person'], unique=False)
+        batch_op.create_index(batch_op.f('post_school_post_ix'), ['school', 'post'], unique=False)
+
+    op.create_table('school',
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('timezone', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('code', name=op.f('school_pk'))
+    )
+    op.create_table('standard_step',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('step', sa.String(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=True),
+    sa.Column('post', sa.String(), nullable=True),
+    sa.Column('text', sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint('position', name=op.f('standard_step_pk')),
+    sqlite_autoincrement=True
+    )
+    with op.batch_alter_table('standard_step', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('standard_step_school_code_version_position_ix'), ['school', 'code', 'version', 'position'], unique=False)
+
+    op.create_table('judgement_place',
+    sa.Column('judgement', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['judgement'], ['judgement.id'], name=op.f('judgement_place_judgement_fk')),
+    sa.PrimaryKeyConstraint('judgement', 'place', name=op.f('judgement_place_pk'))
+    )
+    op.create_table('standard',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('family', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('newest', sa.Integer(), nullable=False),
+    sa.Column('active', sa.Integer(), nullable=True),
+    sa.ForeignKeyConstraint(['school', 'family'], ['family.school', 'family.code'], name=op.f('standard_school_family_fk')),
+    sa.PrimaryKeyConstraint('school', 'code', name=op.f('standard_pk'))
     )
     op.create_table('version',
     sa.Column('school', sa.String(), nullable=False),
@@ -76,6 +212,30 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['school', 'code'], ['indicator.school', 'indicator.code'], name=op.f('version_school_code_fk')),
     sa.PrimaryKeyConstraint('school', 'code', 'version', name=op.f('version_pk'))
     )
+    op.create_table('standard_version',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('state', sa.String(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('effective_from', sa.Date(), nullable=False),
+    sa.Column('effective_to', sa.Date(), nullable=True),
+    sa.Column('authors', sa.JSON(), nullable=False),
+    sa.Column('review_path', sa.JSON(), nullable=False),
+    sa.Column('approvals', sa.Integer(), nullable=False),
+    sa.Column('created_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('created_by', sa.String(), nullable=False),
+    sa.Column('submitted_by', sa.String(), nullable=True),
+    sa.Column('activated_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('retired_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('retired_because', sa.String(), nullable=True),
+    sa.ForeignKeyConstraint(['school', 'code'], ['standard.school', 'standard.code'], name=op.f('standard_version_school_code_fk')),
+    sa.PrimaryKeyConstraint('school', 'code', 'version', name=op.f('standard_version_pk'))
+    )
+    with op.batch_alter_table('standard_version', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('standard_version_state_effective_from_ix'), ['state', 'effective_from'], unique=False)
+        batch_op.create_index(batch_op.f('standard_version_state_effective_to_ix'), ['state', 'effective_to'], unique=False)
+
     # ### end Alembic commands ###
 
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from libs.common.events.monitoring import MetricDefined
-from services.standards.domain import Definition, faults_of
-from services.standards.schemas import IndicatorIn
+from services.standards.domain.indicators import Definition, faults_of
+from services.standards.schemas.indicators import IndicatorIn
 from services.standards.templates import SUGGESTED
 from tests.service.standards.test_indicators import EXAMPLE, standards
 

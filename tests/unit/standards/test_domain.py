@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.events.standards import WarningLine
-from services.standards.domain import SEVERITIES, Definition, Status, faults_of, status_of
+from services.standards.domain.indicators import SEVERITIES, Definition, Status, faults_of, status_of
 
 
 def definition(comparison: str, *lines: tuple[str, str, str], **other: Any) -> Definition:

@@ -27,8 +27,6 @@ ABOVE = {
     "department": ("department",),
 }
 """The kinds of units that subjects of a level are or lie in; a homeroom is a class, and a student's class is the homeroom."""
-PLACES = 6
-LARGEST = 1_000_000_000
 
 
 class Status(StrEnum):

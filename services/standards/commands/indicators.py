@@ -1,4 +1,4 @@
-"""Everything that changes what standards knows."""
+"""Everything that changes an indicator."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from sqlalchemy.exc import IntegrityError
 from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
-from services.standards.domain import Definition, faults_of
-from services.standards.queries import find_indicator, find_metric, get_indicator, get_version
+from libs.common.events.standards import MeasureWanted
+from services.standards.domain.indicators import Definition, faults_of
+from services.standards.queries.indicators import find_indicator, find_metric, get_indicator, get_version
+from services.standards.queries.standards import active_indicators, list_in_force
 from services.standards.tables import IndicatorRow, MetricRow, VersionRow
 from services.standards.templates import SUGGESTED
 
@@ -98,7 +100,7 @@ async def _first(tx: Transaction, scope: Scope, code: str) -> IndicatorRow:
 async def activate_version(tx: Transaction, scope: Scope, by: str, code: str, version: int) -> tuple[VersionRow, IndicatorRow]:
     """Put a version in force from its `effective_from`; the active one again changes nothing.
 
-    Raises NotFound, Conflict where a newer version is active already, Forbidden as `define_indicator`.
+    Raises NotFound, Conflict where a newer version is active already, Forbidden as `define_indicator`, Invalid for a target past a floor.
     """
     indicator = await get_indicator(tx.session, scope, code)
     row = await get_version(tx.session, scope, code, version)
@@ -108,10 +110,34 @@ async def activate_version(tx: Transaction, scope: Scope, by: str, code: str, ve
         return row, indicator
     if indicator.active is not None and indicator.active > version:
         raise Conflict(f"version {indicator.active} is active: an older one cannot replace it; define it again as the next version")
+    await _check_floors(tx, scope, definition)
     indicator.active = version
     row.activated_at, row.activated_by = tx.now, by
     tx.publish(definition.activated(code, version))
+    await _follow(tx, scope, code)
     return row, indicator
+
+
+async def _check_floors(tx: Transaction, scope: Scope, definition: Definition) -> None:
+    """A target may be better than the bottom line of a standard in force, never worse. Raises Invalid, with the clause."""
+    if definition.target is None:
+        return
+    faults = [
+        Fault(pointer="/target", detail=f"{definition.target:f} is past {floor.clause} of {each.content.name}: {floor.said()}")
+        for each in await list_in_force(tx.session, scope.school)
+        for _, floor in each.content.floors
+        if floor.metric == definition.metric and not floor.holds(definition.target)
+    ]
+    if faults:
+        raise Invalid("the target is past the bottom line of a standard in force", faults)
+
+
+async def _follow(tx: Transaction, scope: Scope, code: str) -> None:
+    """Ask for what the indicator watches now, where an element of a standard in force is measured by it."""
+    used = [e for each in await list_in_force(tx.session, scope.school) for e in each.content.elements if code in e.indicators]
+    if any(element.met_by == "measured" and element.criterion is None for element in used):
+        said = (await active_indicators(tx.session, scope.school))[code]
+        tx.publish(MeasureWanted(metric=said.metric, level=said.level, window=said.window))
 
 
 def _check_level(scope: Scope, definition: Definition) -> None:

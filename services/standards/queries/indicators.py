@@ -1,4 +1,4 @@
-"""Every SELECT of standards. Definitions are open to whoever may read indicators of the school."""
+"""Every SELECT of indicators. Definitions are open to whoever may read indicators of the school."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ async def find_metric(session: AsyncSession, school: str, code: str) -> MetricRo
     sql = select(MetricRow).where(MetricRow.school == school, (MetricRow.code == code) | (MetricRow.alias == code))
     found: MetricRow | None = await session.scalar(sql)
     return found
+
+
+async def list_metrics(session: AsyncSession, school: str) -> dict[str, str]:
+    """Return the code of each metric, by its code and by its alias."""
+    rows = (await session.scalars(select(MetricRow).where(MetricRow.school == school))).all()
+    return {name: row.code for row in rows for name in (row.alias, row.code) if name is not None}
 
 
 async def find_indicator(session: AsyncSession, scope: Scope, code: str) -> IndicatorRow | None:

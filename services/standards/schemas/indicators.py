@@ -1,4 +1,4 @@
-"""Request and response bodies of standards."""
+"""Request and response bodies of indicators."""
 
 from __future__ import annotations
 
@@ -8,52 +8,26 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from libs.common.events.standards import Override, WarningLine
 from libs.common.http import Body, View
-from services.standards.domain import LARGEST, PLACES, Definition, Status, status_of
+from services.standards.domain.indicators import Definition, Status, status_of
+from services.standards.domain.values import CODE, METRIC, NUMBER_SCHEMA, Day, Level, Number, Shown, exact_number
 from services.standards.tables import IndicatorRow, VersionRow
 
-CODE = "^[a-z0-9][a-z0-9_-]{0,63}$"
-METRIC = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"  # its code or its alias
 MOST_WINDOWS = 60
 """How many windows a warning line may look back on: five years of months."""
 MOST_MINUTES = 7 * 24 * 60
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-
-def _exact(value: object) -> Decimal:
-    """A JSON number as it was written; JSON gives it as a float, whose shortest text is what the sender wrote."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("a number is needed")  # noqa: TRY004 - pydantic shows a ValueError to the caller
-    number = Decimal(str(value))
-    if not number.is_finite() or abs(number) >= LARGEST:
-        raise ValueError("a number below 1,000,000,000 is needed")
-    number = number.normalize()
-    if -int(number.as_tuple().exponent) > PLACES:
-        raise ValueError("a number has at most 6 decimals")
-    return number
 
 
 def _bound(value: object) -> Decimal | tuple[Decimal, Decimal]:
     if not isinstance(value, list | tuple):
-        return _exact(value)
+        return exact_number(value)
     if len(value) != 2:
         raise ValueError("a band has two bounds: [low, high]")
-    return _exact(value[0]), _exact(value[1])
-
-
-def _plain(value: Decimal) -> Decimal:
-    """The same number without an exponent, as it is to be read."""
-    return Decimal(f"{value:f}")
-
-
-def _day(value: object) -> date:
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError("a date is written YYYY-MM-DD")
-    return date.fromisoformat(value)
+    return exact_number(value[0]), exact_number(value[1])
 
 
 def _not_yet(**words: str) -> Callable[[object], object]:
@@ -80,29 +54,17 @@ def _evaluate(value: object) -> object:
     raise ValueError('\'on_update\', \'window_close\', {"daily_at": "HH:MM"} or {"lesson_end_plus_minutes": n}')
 
 
-_NUMBER: dict[str, Any] = {
-    "type": "number",
-    "exclusiveMinimum": -LARGEST,
-    "exclusiveMaximum": LARGEST,
-    "multipleOf": 0.000001,
-}
-Number = Annotated[
-    Decimal,
-    BeforeValidator(_exact),
-    WithJsonSchema(_NUMBER),
-]
-Shown = Annotated[Decimal, AfterValidator(_plain), WithJsonSchema({"type": "number"})]
 Bound = Annotated[
     Decimal | tuple[Decimal, Decimal],
     BeforeValidator(_bound),
-    WithJsonSchema({"anyOf": [_NUMBER, {"type": "array", "prefixItems": [_NUMBER, _NUMBER], "minItems": 2, "maxItems": 2}]}),
+    WithJsonSchema(
+        {"anyOf": [NUMBER_SCHEMA, {"type": "array", "prefixItems": [NUMBER_SCHEMA, NUMBER_SCHEMA], "minItems": 2, "maxItems": 2}]}
+    ),
 ]
 """A number, or of the comparison `outside` a band [low, high]."""
 Unit = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Positive = Annotated[Number, Field(gt=0)]
-Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 Severity = Literal["blue", "yellow", "orange", "red"]
-Level = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school"]
 Window = Annotated[
     Literal["day", "week", "month", "term", "year"],
     BeforeValidator(_not_yet(lesson="a lesson is a level, not a window: use level `lesson` with a day")),

@@ -1,0 +1,9 @@
+"""Endpoints of standards."""
+
+from fastapi import APIRouter
+
+from services.standards.api import attainment, families, indicators, standards
+
+router = APIRouter()
+for part in (indicators, families, standards, attainment):
+    router.include_router(part.router)

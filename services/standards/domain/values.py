@@ -1,0 +1,76 @@
+"""The kinds of values that indicators and standards are made of: codes, exact numbers, dates, text."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
+
+PLACES = 6
+LARGEST = 1_000_000_000
+CODE = "^[a-z0-9][a-z0-9_-]{0,63}$"
+METRIC = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"  # its code or its alias
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def exact_number(value: object) -> Decimal:
+    """A JSON number as it was written; JSON gives it as a float, whose shortest text is what the sender wrote."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("a number is needed")  # noqa: TRY004 - pydantic shows a ValueError to the caller
+    number = Decimal(str(value))
+    if not number.is_finite() or abs(number) >= LARGEST:
+        raise ValueError("a number below 1,000,000,000 is needed")
+    number = number.normalize()
+    if -int(number.as_tuple().exponent) > PLACES:
+        raise ValueError("a number has at most 6 decimals")
+    return number
+
+
+def plain(value: Decimal) -> Decimal:
+    """The same number without an exponent, as it is to be read."""
+    return Decimal(f"{value:f}")
+
+
+def _given_or_kept(value: object, info: ValidationInfo) -> Decimal:
+    """A number of a request, or the text that a document keeps of one."""
+    return Decimal(value) if info.mode == "json" and isinstance(value, str) else plain(exact_number(value))
+
+
+def _day(value: object) -> date:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("a date is written YYYY-MM-DD")
+    return date.fromisoformat(value)
+
+
+def months_later(day: date, months: int) -> date:
+    """The same day of a later month, or that month's last day where it is shorter. Raises ValueError past the year 9999."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    if year > date.max.year:
+        raise ValueError("a date ends with the year 9999")
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+NUMBER_SCHEMA: dict[str, Any] = {
+    "type": "number",
+    "exclusiveMinimum": -LARGEST,
+    "exclusiveMaximum": LARGEST,
+    "multipleOf": 0.000001,
+}
+Number = Annotated[Decimal, BeforeValidator(exact_number), WithJsonSchema(NUMBER_SCHEMA)]
+Kept = Annotated[Decimal, BeforeValidator(_given_or_kept), WithJsonSchema(NUMBER_SCHEMA)]
+"""A number of a document that is kept as JSON: given as a number, kept as text, read as the same decimal."""
+Shown = Annotated[Decimal, AfterValidator(plain), WithJsonSchema({"type": "number"})]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Level = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school"]
+Window = Literal["day", "week", "month", "term", "year"]
+Code = Annotated[str, Field(pattern=METRIC)]
+Post = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,63}$", examples=["quality_office"])]
+Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""Text of one line."""
+Prose = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
+"""Text that may have several lines."""
