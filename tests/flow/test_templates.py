@@ -42,7 +42,7 @@ def test_a_template_loads_once_exports_equal_and_lints_without_an_error(
     found = capsys.readouterr().out.splitlines()[-1]
     assert found.startswith("plan-without-review"), "plans are drafts: nobody has looked at them yet"
     assert "," not in found, "nothing else"
-    assert "“十五五”" == label(period_of(PERIOD))
+    assert label(period_of(PERIOD)) == "“十五五”"
 
 
 def zhengai(stack: Stack, *arguments: str) -> int:
