@@ -86,14 +86,12 @@ POSTS: Mapping[str, Rule] = {
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
     "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write"}),
-    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "judgement.write"}),
+    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
-    "outside_expert": Rule(Over.NAMED, _LOOK | {"judgement.write"}),
+    "outside_expert": Rule(Over.NAMED, _LOOK),
 }
-"""Post (任职) → what it may do. A quality officer fills in and the head verifies; parents only look; staff and students write plans
-of their own.
-
-Who may judge by standards at all does so by the post that an element names: a student, where it says `self`.
+"""Post (任职) → what it may do. A quality officer fills in and the head verifies; students and parents only look, but that staff
+and students write plans of their own.
 """
 
 

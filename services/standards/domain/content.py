@@ -16,7 +16,7 @@ from services.standards.domain.values import Code, Day, Kept, Level, Line, Post,
 Issuer = Literal["national", "provincial", "municipal", "institutional"]
 Months = Annotated[int, Field(ge=1, le=1200)]
 SELF = "self"
-"""In the place of a post: who the element is about judges it, a teacher or a student."""
+"""In the place of a post: who the element is about judges it. Whether they may judge at all, the gateway's table says."""
 UNSTATED = "unstated"
 """How an element is met that does not say it: nobody can, it stays undetermined."""
 
