@@ -104,7 +104,7 @@ async def read_tree(goal: UUID, session: Read, scope: MayRead, now: Now, limit: 
     """Answer for a node of the goal tree: how far it is, what lies below it, and the goals right below it, page by page."""
     row, _ = await queries.get_goal(session, scope, goal)
     today = await _today(session, scope, now)
-    found = await queries.below(session, goal, today)
+    found = await queries.below(session, scope.school, goal, today)
     after = from_cursor(cursor, str, str)
     children = await queries.children_of(session, scope, goal, after=after, limit=limit)
     shown = children[:limit]

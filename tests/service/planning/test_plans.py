@@ -329,5 +329,7 @@ async def test_lists_are_paged_and_filtered(database_url: str, tmp_path: Path) -
         more = await seen(sut, f"/plans/M/goals?limit=2&cursor={goals['next']}")
         assert [each["goal"]["code"] for each in (*goals["items"], *more["items"])] == ["G0", "G1", "G2"]
         async with sut.as_(OFFICE) as office:
+            again = await office.post("/plans", json=plan("S1", kind="special", parent="M"))
+            assert (again.status_code, again.json()["version"]) == (200, 1)
             assert (await office.get("/plans?colour=red")).status_code == 422
             assert (await office.get("/plans?cursor=x")).status_code == 422
