@@ -196,6 +196,7 @@ async def test_filters_that_mean_nothing_are_refused(sqlite_url: str, tmp_path: 
 SHOWN_OF_A = {
     "id": "a",
     "source": "urn:campus:demo:lms",
+    "label": "measured",
     "time": "2026-03-02T02:00:00Z",
     "metric": "attendance",
     "numerator": Decimal("0.5"),
