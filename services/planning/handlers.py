@@ -24,7 +24,7 @@ from libs.common.events.monitoring import (
     WarningRevised,
     WarningWithdrawn,
 )
-from libs.common.events.standards import IndicatorActivated, StandardActivated
+from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
 from libs.common.runtime import for_the_first_time
 from libs.common.telemetry import bind_trace
 from services.planning.commands import attaining, copies, goals, opening, people, plans, revising
@@ -51,6 +51,10 @@ async def keep_posts(event: PostsImported, tx: Transaction) -> None:
 
 async def keep_standard(event: StandardActivated, tx: Transaction) -> None:
     await copies.keep_standard(tx, event)
+
+
+async def drop_standard(event: StandardRetired, tx: Transaction) -> None:
+    await copies.drop_standard(tx, event)
 
 
 async def keep_indicator(event: IndicatorActivated, tx: Transaction) -> None:

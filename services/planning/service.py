@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded
-from libs.common.events.standards import IndicatorActivated, StandardActivated
+from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
 from libs.common.service import Intake, Job, Service
 from services.planning import handlers, jobs
 from services.planning.api import router
@@ -18,6 +18,7 @@ service = Service(
         RosterImported: handlers.keep_roster,
         PostsImported: handlers.keep_posts,
         StandardActivated: handlers.keep_standard,
+        StandardRetired: handlers.drop_standard,
         IndicatorActivated: handlers.keep_indicator,
     },
     intake={"monitoring": Intake(handlers.take_warnings)},

@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert
 from libs.common.database import Transaction
 from libs.common.events.gateway import Post, RosterImported, SchoolAdded
 from libs.common.events.monitoring import MetricDefined
-from libs.common.events.standards import IndicatorActivated, StandardActivated
+from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
 from services.planning.queries import forget
 from services.planning.tables import (
     EnrollmentRow,
@@ -59,6 +59,12 @@ async def keep_standard(tx: Transaction, said: StandardActivated) -> None:
         elements=elements,
     )
     await tx.session.merge(row)
+
+
+async def drop_standard(tx: Transaction, said: StandardRetired) -> None:
+    """Forget the versions up to one that is no longer in force: their floors bind nobody."""
+    gone = (StandardRow.school == tx.school, StandardRow.code == said.code, StandardRow.version <= said.version)
+    await tx.session.execute(delete(StandardRow).where(*gone))
 
 
 async def keep_roster(tx: Transaction, roster: RosterImported) -> None:
