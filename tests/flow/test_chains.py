@@ -11,6 +11,7 @@ import pytest
 
 from tests.flow.stack import Stack, until
 from tests.flow.test_scenarios import Scenario
+from tests.service.standards.school import FAMILY, standard
 
 FILES = {
     "orgs": ["sourcedId,name,type,parentSourcedId", "R,学校,school,", "D1,一系,department,R"],
@@ -60,6 +61,13 @@ class Chain(Scenario):
         self.school.settle(answer.headers["Zhengai-Position"])
         return answer.json()
 
+    def in_force(self, standard: str) -> None:
+        """Let the first version of a standard be reviewed."""
+        version = f"standards/standards/{standard}/versions/1"
+        self.school.change("POST", f"{version}/submit", json={})
+        for who in ("Q", "L"):
+            self.done(self.person(who), f"{version}/approve")
+
     def metric(self, code: str, grain: str) -> None:
         body = {"code": code, "name": code, "grain": [grain], "kind": "sum", "direction": "higher"}
         self.school.change("POST", "monitoring/metrics", json=body)
@@ -79,6 +87,48 @@ def goal(code: str, metric: str, level: str, owner: str, target: float) -> dict[
     measure = {"metric": metric, "level": level, "window": "year", "values": [{"year": 2026, "target": target}]}
     said = {"code": code, "statement": code, "measure": measure, "owner": owner, "deadline": "2026-12-31"}
     return {"goal": said, "why": "年度计划"}
+
+
+def test_scenario_9_an_observation_is_judged_by_the_version_of_its_time_also_when_it_is_late(chain: Chain) -> None:
+    body = {"code": "employed", "name": "就业率", "grain": ["programme"], "kind": "ratio", "direction": "higher"}
+    chain.school.change("POST", "monitoring/metrics", json=body)
+    for line, since in ((0.9, "2018-09-01"), (0.92, "2019-09-01")):
+        chain.watch("p-emp", "employed", line, level="programme", effective_from=since)
+    rows = [("cnc", "2019-08-30"), ("art", "2019-09-02"), ("new", "2019-09-02"), ("new", "2019-08-30")]
+    events = [chain.event("employed", 91, 100, day=day, programme=programme) for programme, day in rows]
+    for event in events:
+        del event["data"]["class"]
+    chain.send(*events)
+    assert chain.warnings() == [("p-emp", "art", "open"), ("p-emp", "new", "open")]
+    assert {w["version"] for w in chain.school.items("monitoring/warnings")} == {2}
+
+
+def test_scenario_15_eleven_of_twelve_is_not_attained_and_names_what_is_missing(chain: Chain) -> None:
+    body = {"code": "workload", "alias": "T-WRK", "name": "教学工作量", "grain": ["teacher"], "kind": "sum", "direction": "higher"}
+    chain.school.change("POST", "monitoring/metrics", json=body)
+    chain.school.change("PUT", "standards/families/teacher", json=FAMILY)
+    content = standard(effective_from="2020-01-01")
+    chain.school.change("POST", "standards/standards", json=content)
+    chain.in_force(content["code"])
+
+    head = chain.person("HD")
+    for each in (each for group in content["groups"] for each in group["elements"] if each["met_by"] == "judged"):
+        judged = {"standard": content["code"], "element": each["code"], "level": "teacher", "subject": "T1"}
+        body = {**judged, "met": each["name"] != "社会服务能力" or each["code"].startswith("R2"), "evidence": "年度考核表"}
+        chain.done(head, "standards/judgements", body)
+    workload = chain.event("workload", 320, teacher="T1")
+    del workload["data"]["class"]
+    chain.send(workload)
+
+    def rungs() -> dict[str, Any]:
+        shown = head.get(f"standards/ladders/{content['code']}/rank/T1").json()
+        return {each["code"]: each for each in shown["rungs"]}
+
+    until(lambda: not rungs()["R3"]["undetermined"], "the workload to be told")
+    third, second = rungs()["R3"], rungs()["R2"]
+    assert (third["required"], len(third["met"]), third["share"], third["attained"]) == (12, 11, 0.916667, False)
+    assert [each["name"] for each in third["missing"]] == ["社会服务能力"]
+    assert (second["required"], len(second["met"]), second["attained"]) == (7, 7, True)
 
 
 def test_scenario_17_a_teachers_data_list_stands_against_the_plan(chain: Chain) -> None:
@@ -133,9 +183,7 @@ def test_scenario_18_a_students_own_standard_is_not_below_the_schools(chain: Cha
         "groups": [{"code": "G", "name": "素质", "elements": [element]}],
     }
     operator.change("POST", "standards/standards", json=standard)
-    operator.change("POST", "standards/standards/st/versions/1/submit", json={})
-    for who in ("Q", "L"):
-        chain.done(chain.person(who), "standards/standards/st/versions/1/approve")
+    chain.in_force("st")
 
     student = chain.person("S1")
     chain.done(student, "planning/plans", personal("s1-2026", "student", "S1"))
