@@ -48,7 +48,7 @@ def installation(folder: Path) -> Iterator[dict[str, str]]:
 
 def test_who_follows_the_readme_reads_one_warning_and_its_improvement(tmp_path: Path) -> None:
     """`test_docs.py` holds the README in Chinese to the same commands."""
-    *first, last = blocks("README.md")
+    *first, last, _ = blocks("README.md")
     with installation(tmp_path) as environment:
         # What a person's pace gives by itself: the warning is there before it is asked for.
         script = "\n".join(["set -e", "shopt -s expand_aliases", *first, "zhengai wait --school hbpt", "echo; echo ANSWERS", last])
@@ -65,3 +65,20 @@ def test_who_follows_the_readme_reads_one_warning_and_its_improvement(tmp_path: 
     improvements, _ = decoder.raw_decode(answers[end:].lstrip())
     assert [(each["subject"], each["numerator"], each["denominator"]) for each in warnings["items"]] == [("CNC101-2026S", 0, 3)]
     assert [each["warning"] for each in improvements["items"]] == [warnings["items"][0]["id"]]
+
+
+def test_who_sets_a_school_up_from_its_documents_has_it_as_the_readme_says(tmp_path: Path) -> None:
+    alias, documents = blocks("README.md")[0].splitlines()[0], blocks("README.md")[-1]
+    with installation(tmp_path) as environment:
+        script = "\n".join(["shopt -s expand_aliases", alias, documents])
+        script = script.replace(".venv/bin/zhengai", str(Path(sys.executable).parent / "zhengai"))
+        address = f"http://127.0.0.1:{environment['ZHENGAI_PORT']}"
+        script = script.replace("zhengai ", f"zhengai --url {address} ").replace(
+            f"alias zhengai --url {address} ", "alias zhengai "
+        )
+
+        ended = subprocess.run(["bash"], input=script, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "plan-without-review" in ended.stdout
+    assert len(json.loads((tmp_path / "hbzy.json").read_text(encoding="utf-8"))["standards"]) > 0
