@@ -70,7 +70,7 @@ def test_who_follows_the_readme_reads_one_warning_and_its_improvement(tmp_path: 
 def test_who_sets_a_school_up_from_its_documents_has_it_as_the_readme_says(tmp_path: Path) -> None:
     alias, documents = blocks("README.md")[0].splitlines()[0], blocks("README.md")[-1]
     with installation(tmp_path) as environment:
-        script = "\n".join(["shopt -s expand_aliases", alias, documents])
+        script = f"shopt -s expand_aliases\n{alias}\n{documents}"
         script = script.replace(".venv/bin/zhengai", str(Path(sys.executable).parent / "zhengai"))
         address = f"http://127.0.0.1:{environment['ZHENGAI_PORT']}"
         script = script.replace("zhengai ", f"zhengai --url {address} ").replace(
