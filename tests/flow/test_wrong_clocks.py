@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,7 @@ def absence(n: int) -> bytes:
 def test_a_gateway_or_a_service_whose_clock_is_days_wrong_is_no_different(school: School) -> None:
     library, stack = faketime(), school.stack
     if library is None:
+        assert not os.environ.get("CI"), "libfaketime is missing: .ci/run installs it"
         pytest.skip("needs libfaketimeMT.so.1 (Debian: apt install libfaketime)")
     key = school.add()
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents+json"}
