@@ -17,13 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.database import Transaction, in_batches
 from libs.common.events.observations import REFERENCES
-from services.monitoring.domain.log import Mask, Stretch, decode
+from services.monitoring.domain.log import PHASES, Mask, Stretch, decode
 from services.monitoring.tables import AmendedRow, IdBlockRow, LogBlockRow, MetricRow, SourceRow, WordRow
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE = 8  # blocks read by one statement
 MEASURED = "measured"
-PHASES = ("before", "during", "after")
 NEVER = 1 << 30  # a day after all days
 Days = Sequence[tuple[int, int]]  # spans of days: the first, and the one after the last
 
