@@ -203,8 +203,7 @@ async def _unknown(tx: Transaction, school: School, stretch: Stretch, new: Seque
     """Where an id is named that would place the observation if the roster knew it. Remembers where it was named first."""
     missing = np.zeros(len(stretch), dtype=np.bool_)
     first: dict[int, int] = {}
-    placed = {"class": school.roster.classes, "homeroom": school.roster.classes, "student": school.roster.students}
-    for kind, known in placed.items():
+    for kind, known in school.roster.placing.items():
         words, rows = np.unique(stretch.columns[kind], return_index=True)
         at = REFERENCES.index(kind)
         unknown = [
