@@ -248,6 +248,7 @@ class Database:
         else:
             arrays.register()
             self.engine = create_async_engine(_impatient(url), pool_size=8, max_overflow=8, pool_pre_ping=True)
+        self._driver_error: type[Exception] = self.engine.dialect.loaded_dbapi.OperationalError  # as it comes out of `driver`
         self._writing = asyncio.Lock() if url.startswith("sqlite") else None
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         # PostgreSQL gives one snapshot to all statements of a read only where it is told to; SQLite always does.
@@ -276,7 +277,7 @@ class Database:
                 yield tx
                 await tx.write_appended()
                 await tx.insert(OutboxRow, tx.outgoing)
-        except (OperationalError, PoolTimeout) as error:
+        except (OperationalError, PoolTimeout, self._driver_error) as error:
             reason = getattr(error, "orig", error)
             raise Unavailable(f"the database cannot be used now: {reason}", headers={"Retry-After": "5"}) from error
         if tx.outgoing:

@@ -174,7 +174,6 @@ _EXTENSION = re.compile(r"[a-z0-9]{1,20}")
 _NAMED = re.compile(r"(?:required|unknown) field `(?P<name>[^`]*)`")
 _NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _KNOWN = frozenset(CloudEvent.__struct_encode_fields__)
-_OPTIONAL = ("datacontenttype", "dataschema", "subject", "school", "traceparent", "recordedtime")
 _REQUIRED = ("specversion", "id", "source", "type")
 _KEYS = len(CloudEvent.__struct_fields__) + len(Data.__struct_fields__)
 _NUMERALS: dict[bytes, int] = {b"%d" % n: n * MILLION for n in range(1001)}

@@ -81,10 +81,12 @@ class Consumer:
         await subscription.commit()
 
     async def _handle_in_parts(self, parts: Sequence[Sequence[Record]]) -> None:
-        """Handle the parts one after the other; the next one is read while one is handled."""
+        """Handle the parts one after the other, none while the outbox is full; the next one is read while one is handled."""
         ahead = asyncio.create_task(self._read(parts[0]))
         try:
             for n, records in enumerate(parts):
+                if n > 0:
+                    await self._wait_for_outbox()
                 batch = await ahead
                 if n + 1 < len(parts):
                     ahead = asyncio.create_task(self._read(parts[n + 1]))

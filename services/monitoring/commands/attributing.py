@@ -23,8 +23,8 @@ _DAYS = 22  # bits that hold any day of the calendar
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """For each level a column of words, 0 where an observation counts for nobody; `named`: what the columns mean of what is not
-    named by the observation itself.
+    """For each level a column of words, 0 where an observation counts for nobody; `derived`: the ids behind words that the
+    observation itself does not name, by level and word.
     """
 
     words: dict[str, Ints]

@@ -156,9 +156,8 @@ Warned = Mapping[tuple[int, str], Ints]  # (metric, level) → words of the subj
 
 def _past(numerator: Floats, denominator: Floats, limit: Floats, sign: float) -> Mask:
     """Where numerator / denominator may be below the limit (`sign` 1) or above it (-1); never false where it is."""
-    with np.errstate(invalid="ignore"):
-        at = limit * denominator
-        past: Mask = sign * (numerator - at) < _CLOSE * (np.abs(numerator) + np.where(np.isinf(at), 0, np.abs(at))) + 1
+    at = limit * denominator
+    past: Mask = sign * (numerator - at) < _CLOSE * (np.abs(numerator) + np.abs(at)) + 1
     return past
 
 
@@ -167,5 +166,5 @@ def _running(group: Group, column: Ints, begun: Ints) -> Floats:
     added = column[group.order]
     sums = np.cumsum(added)
     earlier = (sums - added)[group.bounds]  # what the cells before it have
-    running: Ints = sums + np.repeat(begun - earlier, group.observations)
+    running: Ints = sums + group.spread(begun - earlier)
     return running.astype(np.float64)

@@ -23,7 +23,7 @@ from services.monitoring.commands.amending import New, amend, count_amended
 from services.monitoring.commands.counting import count
 from services.monitoring.commands.owning import by_code, sort_out
 from services.monitoring.commands.reading import Arrived, Batch
-from services.monitoring.domain.log import Mask, Stretch
+from services.monitoring.domain.log import PHASES, Mask, Stretch
 from services.monitoring.queries import bulk
 from services.monitoring.queries.amendments import find_contents
 from services.monitoring.queries.conflicts import conflict_listed
@@ -35,7 +35,7 @@ from services.monitoring.tables import ConflictRow, SchoolRow
 
 TOPIC = "observations"
 _OUTCOMES = {None: "counted", "corrects": "corrected", "retracts": "retracted"}
-PHASES = {None: 0, "before": 1, "during": 2, "after": 3}
+_PHASES: dict[str | None, int] = {None: 0, **{phase: n for n, phase in enumerate(PHASES, 1)}}
 # The gateway allows AHEAD by its clock; ours may be a little behind, and what was accepted must be counted.
 TOLERANCE = AHEAD + timedelta(hours=1)
 # Both databases add in 64 bits. What stays below LARGE would take half a billion observations to fill the upper half.
@@ -192,7 +192,7 @@ async def _columns(tx: Transaction, school: School, new: Sequence[New]) -> Stret
         "day": school.calendar.days_of(times),
         "numerator": np.fromiter([o.numerator for o in plain], dtype=np.int64, count=count),
         "denominator": np.fromiter([o.denominator for o in plain], dtype=np.int64, count=count),
-        "phase": np.fromiter([PHASES[o.phase] for o in plain], dtype=np.int64, count=count),
+        "phase": np.fromiter([_PHASES[o.phase] for o in plain], dtype=np.int64, count=count),
         "counted_at": np.full(count, int(tx.now.timestamp() * 1_000_000), dtype=np.int64),
     }
     positions = np.fromiter([each.position for each in new], dtype=np.int64, count=count)
@@ -203,8 +203,7 @@ async def _unknown(tx: Transaction, school: School, stretch: Stretch, new: Seque
     """Where an id is named that would place the observation if the roster knew it. Remembers where it was named first."""
     missing = np.zeros(len(stretch), dtype=np.bool_)
     first: dict[int, int] = {}
-    placed = {"class": school.roster.classes, "homeroom": school.roster.classes, "student": school.roster.students}
-    for kind, known in placed.items():
+    for kind, known in school.roster.placing.items():
         words, rows = np.unique(stretch.columns[kind], return_index=True)
         at = REFERENCES.index(kind)
         unknown = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import delete
@@ -27,21 +27,36 @@ async def pack_all(tx: Transaction) -> None:
 async def pack(tx: Transaction, code: str) -> None:
     """Join what stands behind the last full block of a school, in order; nothing else of it changes."""
     school = await get_school(tx.session, code, lock=True)
-    blocks = [(small, decode(content)) for small, content in await list_blocks(tx.session, LogBlockRow, school.id, school.packed)]
-    joined = [block_of(school.id, join([stretch for _, stretch in group])) for group in _groups(blocks)]
-    await _replace(tx, LogBlockRow, school.id, school.packed, joined)
-    ids = await list_blocks(tx.session, IdBlockRow, school.id, school.ids_packed)
-    rows = [
-        {"school_id": school.id, "first": group[0][0].first, "last": group[-1][0].last, "ids": b"".join(part for _, part in group)}
-        for group in _groups(ids)
-    ]
-    await _replace(tx, IdBlockRow, school.id, school.ids_packed, rows)
-    school.packed, school.ids_packed = _packed(joined, school.packed), _packed(rows, school.ids_packed)
+
+    def log(parts: Sequence[tuple[Small, bytes]]) -> dict[str, Any]:
+        return block_of(school.id, join([decode(content) for _, content in parts]))
+
+    def ids(parts: Sequence[tuple[Small, bytes]]) -> dict[str, Any]:
+        whole = b"".join(part for _, part in parts)
+        return {"school_id": school.id, "first": parts[0][0].first, "last": parts[-1][0].last, "ids": whole}
+
+    school.packed = await _pack(tx, LogBlockRow, school.id, school.packed, log)
+    school.ids_packed = await _pack(tx, IdBlockRow, school.id, school.ids_packed, ids)
 
 
-def _groups(blocks: Sequence[tuple[Small, Any]]) -> Iterator[list[tuple[Small, Any]]]:
+async def _pack(
+    tx: Transaction, table: Any, school_id: int, packed: int, joined: Callable[[Sequence[tuple[Small, bytes]]], dict[str, Any]]
+) -> int:
+    """Join blocks past a position; return the last one of what need not be looked at again: all but the newest block, which may
+    still grow. A block that has no small neighbour stays as it is.
+    """
+    groups = list(_groups(await list_blocks(tx.session, table, school_id, packed)))
+    several = [group for group in groups if len(group) > 1]
+    for group in several:
+        gone = table.first.between(group[0][0].first, group[-1][0].first)
+        await tx.session.execute(delete(table).where(table.school_id == school_id, gone))
+    await tx.insert(table, [joined(group) for group in several])
+    return groups[-2][-1][0].last if len(groups) > 1 else packed
+
+
+def _groups(blocks: Sequence[tuple[Small, bytes]]) -> Iterator[list[tuple[Small, bytes]]]:
     """Neighbours that are no more than full together."""
-    group: list[tuple[Small, Any]] = []
+    group: list[tuple[Small, bytes]] = []
     size = 0
     for block in blocks:
         if group and size + block[0].size > FULL:
@@ -51,13 +66,3 @@ def _groups(blocks: Sequence[tuple[Small, Any]]) -> Iterator[list[tuple[Small, A
         size += block[0].size
     if group:
         yield group
-
-
-def _packed(rows: Sequence[dict[str, Any]], before: int) -> int:
-    """The last position of what need not be looked at again: all but the newest block, which may still grow."""
-    return int(rows[-2]["last"]) if len(rows) > 1 else before
-
-
-async def _replace(tx: Transaction, table: Any, school_id: int, after: int, rows: Sequence[dict[str, Any]]) -> None:
-    await tx.session.execute(delete(table).where(table.school_id == school_id, table.first > after))
-    await tx.insert(table, rows)

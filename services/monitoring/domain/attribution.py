@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 LEVELS = ("student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school")
@@ -16,12 +16,6 @@ WORD_BITS = 36
 def series_key(metric_id: int, level: int, word: int) -> int:
     """The integer that the sums of a series are keyed by: one metric, at one level (its code), of one subject (its word)."""
     return (metric_id * len(LEVELS) + level << WORD_BITS) | word
-
-
-def split_series(series: int) -> tuple[int, int, int]:
-    """Metric, level and word of a series."""
-    metric_id, level = divmod(series >> WORD_BITS, len(LEVELS))
-    return metric_id, level, series & (1 << WORD_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,16 +156,10 @@ class Roster:
             found = {}
         return {kind: unit for kind, unit in found.items() if unit is not None}
 
-    def unknown(self, named: Mapping[str, str]) -> list[tuple[str, str]]:
-        """The named (kind, id) that would place the observation if the roster knew them."""
-        missing = []
-        if "class" in named and named["class"] not in self.classes:
-            missing.append(("class", named["class"]))
-        if "homeroom" in named and named["homeroom"] not in self.classes:
-            missing.append(("homeroom", named["homeroom"]))
-        if "student" in named and named["student"] not in self.students:
-            missing.append(("student", named["student"]))
-        return missing
+    @property
+    def placing(self) -> dict[str, Container[str]]:
+        """The ids, by kind, that place an observation which names them; one that is not among them may come with a later roster."""
+        return {"class": self.classes, "homeroom": self.classes, "student": self.students}
 
 
 def first_differences(before: Roster, after: Roster) -> tuple[dict[str, int], dict[str, int]]:

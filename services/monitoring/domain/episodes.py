@@ -311,8 +311,7 @@ def judge(
 
     Only the deciding window is judged: the latest-starting one whose denominator is at least `min_denominator`. `earlier` are the
     sums of those before it with enough data, newest first, as many as the indicator `looks_back`. Where the indicator is off,
-    nothing begins or ends. Returns the episode as it is
-    now, the step taken, and the worst line passed (contract, "Warnings").
+    nothing begins or ends. Returns the episode as it is now, the step taken, and the worst line passed (contract, "Warnings").
     """
     if total.denominator < indicator.min_denominator or total.denominator <= 0:
         return episode, None, None

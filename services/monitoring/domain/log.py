@@ -22,6 +22,7 @@ Mask = npt.NDArray[np.bool_]
 
 PLAIN: Final = ("metric", "time", "day", "numerator", "denominator", "source", "phase", "counted_at")
 COLUMNS: Final = (*PLAIN, *REFERENCES)
+PHASES: Final = ("before", "during", "after")
 _WIDTHS = (np.uint8, np.uint16, np.uint32)
 _FAST = 1  # zlib's level: the next one takes twice the time for 3 % less
 

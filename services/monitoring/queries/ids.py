@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sqlalchemy import select
 
 from libs.common.database import Transaction
+from services.monitoring.queries.log import block_at
 from services.monitoring.tables import IdBlockRow
 
 BYTES = 16
@@ -89,7 +90,8 @@ async def _known(tx: Transaction, school_id: int, through: int) -> Ids:
     known = kept[school_id]
     kept.move_to_end(school_id)
     while known.through < through:
-        sql = select(IdBlockRow.first, IdBlockRow.ids).where(IdBlockRow.school_id == school_id, IdBlockRow.last > known.through)
+        new_ones = (IdBlockRow.first >= block_at(IdBlockRow, school_id, known.through + 1), IdBlockRow.last > known.through)
+        sql = select(IdBlockRow.first, IdBlockRow.ids).where(IdBlockRow.school_id == school_id, *new_ones)
         rows = (await tx.session.execute(sql.order_by(IdBlockRow.first).limit(_PART))).all()
         for first, ids in rows:
             new = max(known.through + 1, first)  # blocks are joined meanwhile
@@ -112,13 +114,12 @@ async def _ids_at(tx: Transaction, school_id: int, positions: Iterable[int]) -> 
     found: dict[int, bytes] = {}
     at = 0
     while at < len(wanted):
-        sql = select(IdBlockRow).where(IdBlockRow.school_id == school_id, IdBlockRow.last >= wanted[at])
-        block = (
-            await tx.session.execute(sql.order_by(IdBlockRow.first).limit(1).execution_options(populate_existing=True))
-        ).scalar_one()
-        while at < len(wanted) and wanted[at] <= block.last:
-            start = (wanted[at] - block.first) * BYTES
-            found[wanted[at]] = bytes(block.ids)[start : start + BYTES]
+        holds = IdBlockRow.first == block_at(IdBlockRow, school_id, wanted[at])
+        sql = select(IdBlockRow.first, IdBlockRow.last, IdBlockRow.ids).where(IdBlockRow.school_id == school_id, holds)
+        first, last, held = (await tx.session.execute(sql)).one()
+        ids = bytes(held)
+        while at < len(wanted) and wanted[at] <= last:
+            start = (wanted[at] - first) * BYTES
+            found[wanted[at]] = ids[start : start + BYTES]
             at += 1
-        tx.session.expunge(block)
     return found

@@ -12,18 +12,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Select, func, insert, select
+from sqlalchemy import ColumnElement, Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.database import Transaction, in_batches
 from libs.common.events.observations import REFERENCES
-from services.monitoring.domain.log import Mask, Stretch, decode
-from services.monitoring.tables import AmendedRow, LogBlockRow, MetricRow, SourceRow, WordRow
+from services.monitoring.domain.log import PHASES, Mask, Stretch, decode
+from services.monitoring.tables import AmendedRow, IdBlockRow, LogBlockRow, MetricRow, SourceRow, WordRow
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE = 8  # blocks read by one statement
 MEASURED = "measured"
-PHASES = ("before", "during", "after")
 NEVER = 1 << 30  # a day after all days
 Days = Sequence[tuple[int, int]]  # spans of days: the first, and the one after the last
 
@@ -113,7 +112,7 @@ async def read_log(
     session: AsyncSession, school_id: int, since: int = 0, days: tuple[int, int] | None = None
 ) -> AsyncIterator[Standing]:
     """The blocks with positions from `since` on that can hold something of the days (first, and the one after the last)."""
-    holds = LogBlockRow.first >= _block_at(school_id, since)
+    holds = LogBlockRow.first >= block_at(LogBlockRow, school_id, since)
     sql = _blocks(school_id).where(holds, LogBlockRow.last >= since)
     if days is not None:
         sql = sql.where(LogBlockRow.day_max >= days[0], LogBlockRow.day_min < days[1])
@@ -126,8 +125,9 @@ async def read_log(
         after = rows[-1][0]
 
 
-def _block_at(school_id: int, position: int) -> object:
-    first = select(func.max(LogBlockRow.first)).where(LogBlockRow.school_id == school_id, LogBlockRow.first <= position)
+def block_at(table: type[LogBlockRow | IdBlockRow], school_id: int, position: int) -> ColumnElement[int]:
+    """The first position of the block that can hold a position, as SQL: found by the key, however many blocks there are."""
+    first = select(func.max(table.first)).where(table.school_id == school_id, table.first <= position)
     return func.coalesce(first.scalar_subquery(), 0)
 
 
@@ -198,7 +198,9 @@ async def list_at(session: AsyncSession, school_id: int, positions: Iterable[int
     parts = []
     at = 0
     while at < len(wanted):
-        sql = _blocks(school_id).where(LogBlockRow.first >= _block_at(school_id, wanted[at]), LogBlockRow.last >= wanted[at])
+        sql = _blocks(school_id).where(
+            LogBlockRow.first >= block_at(LogBlockRow, school_id, wanted[at]), LogBlockRow.last >= wanted[at]
+        )
         if (row := (await session.execute(sql.limit(1))).first()) is None:
             break
         first, last, content = row

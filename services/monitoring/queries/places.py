@@ -26,7 +26,8 @@ _NAMES: dict[str, tuple[Any, Any]] = {
     "school": (OrgRow, OrgRow.name),
 }
 _KNOWN: Mapping[str, Callable[[Roster], Container[str]]] = {
-    "student": lambda roster: roster.students,
+    "student": lambda roster: roster.students,  # everybody, whatever their roles
+    "teacher": lambda roster: roster.students,
     "class": lambda roster: roster.classes,
     "homeroom": lambda roster: roster.classes,
     "course": lambda roster: roster.courses,
@@ -140,7 +141,7 @@ async def _units_of(session: AsyncSession, school_id: int, people: Sequence[str]
 
 
 async def classes_of_lessons(session: AsyncSession, lessons: Mapping[int, str]) -> dict[str, str]:
-    """The class that observations of each lesson (by word) named last."""
+    """A class that observations of each lesson (by word) name: of several, the one whose word is the newest."""
     found: dict[str, str] = {}
     for part in in_batches(sorted(lessons), _PART):
         rows = await session.execute(

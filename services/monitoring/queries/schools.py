@@ -73,8 +73,9 @@ class School:
     by code: a version may watch elsewhere than the one before it. `pending` are the roots of corrections and retractions
     whose original has not come; `unplaced` the words of ids that observations named and the roster does not know. `aliases` maps
     second codes of metrics to their codes, `owners` a metric to the one source that may send it, `switched_off` are metrics
-    that take no observations; `followed` says of which metrics and levels changes are to be told. The rest is known of what is in the database: words, lessons with their classes. While a batch is
-    counted, `arriving` maps its new ids to their positions, which follow the position `through`.
+    that take no observations; `followed` says of which metrics and levels changes are to be told. The rest is known of what is
+    in the database: words, lessons with their classes. While a batch is counted, `arriving` maps its new ids to their positions,
+    which follow the position `through`.
     """
 
     id: int

@@ -17,8 +17,9 @@ class WarningRow(Table):
     """One episode. `episode_open` holds until the data is back over the clear line, whatever people decided meanwhile.
 
     Numbers are the deciding window's when it was last judged, in millionths, and the `revision` of that window; `line` is the
-    worst line passed, of this version, or of its `override` for a unit ({kind: id}). `began` is the first day of the window that raised it. `raised_place` and `ended_place` say how far the school had counted then. `was` is the status
-    that it goes back to where a correction, or new data, takes the present one away.
+    worst line passed, of this version, or of its `override` for a unit ({kind: id}). `began` is the first day of the window that
+    raised it. `raised_place` and `ended_place` say how far the school had counted then. `was` is the status that it goes back to
+    where a correction, or new data, takes the present one away.
     """
 
     __tablename__ = "warning"
@@ -65,8 +66,9 @@ class WarningRow(Table):
 class TurnRow(Table):
     """A turn in the story of an (indicator, subject): where in the order of counting it stands, and how things are after it.
 
-    `severity` None: no episode; `began`: the first day of the window that raised it. The story is what the log, the roster and the indicators say today; a correction tells it anew
-    from where it changes. What people were shown meanwhile stands in `warning_step`, for ever.
+    `severity` None: no episode; `began`: the first day of the window that raised it. The story is what the log, the roster and the
+    indicators say today; a correction tells it anew from where it changes. What people were shown meanwhile stands in
+    `warning_step`, for ever.
     """
 
     __tablename__ = "turn"

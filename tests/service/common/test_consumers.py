@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from libs.common.bus import Record
+from libs.common.database import Transaction
 from libs.common.errors import Invalid
 from libs.common.event import UnknownVersion
 from libs.common.events.deadletters import DeadLettered
@@ -269,6 +270,33 @@ async def test_nothing_is_fetched_while_the_outbox_is_full(
             return "waits" in await subject.notes()
 
         await until(noted)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_was_fetched_waits_as_well_while_the_outbox_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machinery, "OUTBOX_FULL", 2)
+    monkeypatch.setattr(machinery, "BATCH_BYTES", 1)
+
+    class Tells(Little):
+        async def take_in(self, records: Any, tx: Transaction) -> None:
+            await super().take_in(records, tx)
+            for number in range(2):
+                tx.publish(told(str(number)).event, school=SCHOOL)
+
+    async with little(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as subject:
+        tells = Tells(subject.database, subject.bus, subject.settings, intake={"observations": []})
+        await subject.bus.publish([Record("observations", SCHOOL, b"1"), Record("observations", SCHOOL, b"2")])
+        running = asyncio.create_task(tells.consumer("little.observations").run(Health()))
+
+        async def taken(parts: int) -> bool:
+            return len(tells.intake["observations"]) == parts
+
+        await until(lambda: taken(1))
+        await asyncio.sleep(0.3)
+        assert await taken(1)
+        await subject.forget_outbox()
+        await until(lambda: taken(2))
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 

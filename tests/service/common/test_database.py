@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import StatementError
 
-from libs.common.database import InboxRow
+from libs.common.database import InboxRow, Transaction
+from libs.common.errors import Unavailable
 from libs.common.events.planning import ImprovementClosed
 from tests.service.common.little import NoteRow, little
 
@@ -25,6 +26,24 @@ async def test_a_read_sees_one_moment(database_url: str, tmp_path: Path) -> None
 async def test_each_commit_is_synced(tmp_path: Path) -> None:
     async with little(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as subject, subject.database.transaction() as tx:
         assert await tx.session.scalar(text("PRAGMA synchronous")) == 2  # FULL: less would lose what was committed with the power
+
+
+@pytest.mark.parametrize("by_driver", [False, True])
+async def test_what_the_database_cannot_hold_now_is_unavailable_however_it_is_written(tmp_path: Path, *, by_driver: bool) -> None:
+    fact = ImprovementClosed(improvement=uuid4(), warning=uuid4(), reason="x" * 1_000_000)
+
+    async def write(tx: Transaction) -> None:
+        await tx.session.execute(text("PRAGMA max_page_count = 1"))
+        if by_driver:
+            tx.publish(fact, school="demo")
+        else:
+            tx.session.add(NoteRow(about=uuid4(), told=fact.reason))
+
+    async with little(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as subject:
+        with pytest.raises(Unavailable, match="full"):
+            async with subject.database.transaction() as tx:
+                await write(tx)
+        assert await subject.outbox() == []
 
 
 async def test_an_instant_comes_back_as_it_was_and_a_naive_one_is_refused(database_url: str, tmp_path: Path) -> None:

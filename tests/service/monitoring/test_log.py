@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from services.monitoring.commands import packing
 from services.monitoring.domain.log import COLUMNS, Stretch, decode, join
+from services.monitoring.queries.packing import list_unpacked
 from services.monitoring.tables import IdBlockRow, LogBlockRow
 from tests.service.harness import ServiceUnderTest
 from tests.service.monitoring.world import (
@@ -103,3 +104,22 @@ async def test_few_small_blocks_are_left_alone(sqlite_url: str, tmp_path: Path) 
             await take(sut, sent(f"e{n}", 1, 1, class_="C1"))
         await pack(sut)
         assert await blocks(sut) == (5, 5)
+
+
+async def test_blocks_that_are_full_already_are_not_written_again(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "MANY", 10)
+    monkeypatch.setattr(packing, "FULL", 7)
+    async with monitoring(sqlite_url, tmp_path, lambda: NOW, roster()) as sut:
+        for n in range(12):
+            await take(sut, *[sent(f"e{n}-{m}", 1, 1, class_="C1") for m in range(5)])
+        async with sut.database.transaction() as tx:
+            before = await tx.driver(lambda connection: connection.total_changes)
+            await packing.pack_all(tx)
+            await tx.session.flush()
+            written = await tx.driver(lambda connection: connection.total_changes) - before
+        assert await blocks(sut) == (12, 12)
+        assert written <= 2, "how far it is packed, of log and ids"
+        async with sut.database.transaction() as tx:
+            assert await list_unpacked(tx.session, 10) == [], "they need not be looked at again"

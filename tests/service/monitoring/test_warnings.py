@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -70,6 +71,28 @@ async def test_a_warning_says_everything_the_contract_lists(database_url: str, t
     assert (message.event.clear, message.event.comparison, message.event.value) == (Decimal("0.9"), "below", Decimal("0.666667"))
     assert message.event.places == ["class:C1", "course:K1", "level:class", "school:demo", "unit:cnc", "unit:mech"]
     assert (message.causationid, message.school) == ("urn:campus:demo:lms|a", "demo")
+
+
+@pytest.mark.parametrize(
+    ("metric", "level", "subject", "name"),
+    [
+        ("attendance", "student", "S1", "学生1"),
+        ("teacher_attendance", "teacher", "T1", "王老师"),
+        ("attendance", "class", "C1", "数控编程1班"),
+        ("attendance", "homeroom", "H1", "数控2301"),
+        ("attendance", "course", "K1", "数控编程"),
+        ("attendance", "programme", "cnc", "数控技术"),
+        ("attendance", "department", "mech", "机电学院"),
+    ],
+)
+async def test_a_warned_subject_has_its_name_from_the_roster(
+    sqlite_url: str, tmp_path: Path, metric: str, level: str, subject: str, name: str
+) -> None:
+    async with monitoring(sqlite_url, tmp_path, lambda: NOW, roster(), indicator(metric=metric, level=level)) as sut:
+        who: dict[str, Any] = {"student": None, "teacher": "T1"} if level == "teacher" else {}
+        await take(sut, sent("a", 1, 2, metric=metric, **who))
+        (warning,) = await warned(sut)
+        assert (warning["subject"], warning["subject_name"]) == (subject, name)
 
 
 async def test_history_tells_each_step_with_its_numbers(database_url: str, tmp_path: Path) -> None:
