@@ -50,7 +50,7 @@ async def take(batch: Batch, tx: Transaction) -> None:
     """Count a batch's observations, school by school; one bad event goes to the dead letters alone."""
     for each in batch.unreadable:
         _refuse(tx, each.school, each.raw, each.error)
-    for code, read in batch.arrived.items():
+    for code, read in sorted(batch.arrived.items(), key=lambda each: each[0]):  # the order in which all hold schools
         found = await find_school_locked(tx, code)
         if found is None:
             for raw, _ in read:

@@ -74,15 +74,18 @@ async def note_terms(tx: Transaction, school_id: int, before: Calendar) -> None:
 
 
 async def tell_all(tx: Transaction) -> None:
-    """Tell what has changed in every school, until there is enough for one transaction; the next begins where this one ended."""
-    waiting = await list_waiting(tx.session)
-    last: str = tx.database.memory.get("told_last", "")
+    """Tell what has changed in every school, until there is enough for one transaction; the next begins where this one ended.
+
+    Schools are held in the order of their codes, as everywhere: who holds several never waits for one who waits for them.
+    """
+    waiting = sorted(await list_waiting(tx.session))
+    last: str = tx.database.memory.pop("told_last", "")
     told = 0
-    for code in sorted(waiting, key=lambda code: (code <= last, code)):
+    for code in [code for code in waiting if code > last] or waiting:
         tx.school, tx.traceparent = code, None
         told += await tell(tx, code, AT_ONCE - told)
-        tx.database.memory["told_last"] = code
         if told >= AT_ONCE:
+            tx.database.memory["told_last"] = code
             break
 
 

@@ -270,7 +270,7 @@ async def _pick(
 async def list_standing(
     session: AsyncSession, school_id: int, metric_ids: Collection[int], since: int, named: Named | None = None
 ) -> AsyncIterator[list[Logged]]:
-    """What stands from a place on, of these metrics, in no particular order; `named`: only what names one of these words."""
+    """What stands from a place on, of these metrics, in no particular order; `named`: what names none of these words may be left out."""
 
     def which(part: Standing) -> Mask:
         mask = part.of("metric", metric_ids)
