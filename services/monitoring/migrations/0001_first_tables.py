@@ -259,7 +259,7 @@ def upgrade() -> None:
     )
     op.create_table('school',
     sa.Column('id', sa.Integer(), nullable=False),
-    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
     sa.Column('timezone', sa.String(), nullable=False),
     sa.Column('year_start', sa.String(), nullable=False),
     sa.Column('position', sa.BigInteger(), nullable=False),

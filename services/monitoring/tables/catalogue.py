@@ -18,7 +18,7 @@ class SchoolRow(Table):
 
     __tablename__ = "school"
     id: Mapped[int] = mapped_column(primary_key=True)
-    code: Mapped[str] = mapped_column(unique=True)
+    code: Mapped[str] = mapped_column(Ordered, unique=True)
     timezone: Mapped[str]
     year_start: Mapped[str]
     position: Mapped[int] = mapped_column(BigInteger, default=0)
