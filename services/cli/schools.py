@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from services.cli import Failure
-from services.cli.shell import Installation, given, many
+from services.cli.shell import Installation, given, many, write_to
 
 school_commands = typer.Typer(help="Schools.", no_args_is_help=True)
 
@@ -60,9 +60,6 @@ def export_school(
     if output is None:
         typer.echo(text, nl=False)
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise Failure(f"{output} cannot be written: {(error.strerror or '').lower()}") from error
+    write_to(output, text.encode())
     parts = many(len(template.standards), "standard", "", "").strip()
     here.say(f"{output} holds {code}: {parts}, {len(template.setup.plan_kinds)} kinds of plans.", file=str(output))

@@ -57,3 +57,11 @@ def content_of(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise Failure(f"{file} cannot be read: {(error.strerror or '').lower()}") from error
+
+
+def write_to(file: Path, content: bytes) -> None:
+    """Write a file. Raises Failure where it cannot be written."""
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise Failure(f"{file} cannot be written: {(error.strerror or '').lower()}") from error

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli import Failure
-from services.cli.client import POSITION, of
-from services.cli.shell import Installation, School, many
+from services.cli.catalogue import INDICATORS, METRICS
+from services.cli.shell import Installation, School, many, write_to
 
 standard_commands = typer.Typer(help="Standards, in and out of Excel.", no_args_is_help=True)
 
@@ -22,10 +21,7 @@ def export_standards(context: typer.Context, file: Annotated[Path, typer.Argumen
 
     here: Installation = context.obj
     standards = loading.export(here.client(), school).standards
-    try:
-        file.write_bytes(sheet.write_sheet(standards))
-    except OSError as error:
-        raise Failure(f"{file} cannot be written: {(error.strerror or '').lower()}") from error
+    write_to(file, sheet.write_sheet(standards))
     here.say(
         f"{file} holds {many(len(standards), 'standard', '', '').strip()} of {school}.", file=str(file), standards=len(standards)
     )
@@ -50,16 +46,18 @@ def import_standards(
     client = here.client()
     template = loading.export(client, school)
     known = {standard.code: standard for standard in template.standards}
-    found = sheet.read_sheet(file, template.standards, {family.code for family in template.families})
+    families = {family.code for family in template.families}
+    named = [each for path in (INDICATORS, METRICS) for each in client.pages(path, school)]
+    measures = {str(code) for each in named for code in (each["code"], each.get("alias")) if code is not None}
+    found = sheet.read_sheet(file, template.standards, families, measures)
     changed = [standard for standard in found if standard != known.get(standard.code)]
-    position = None
+    writing = loading.Loading(client, school, loading.Loaded([]))
     for standard in changed:
         body = loading.standard_body(standard, template.period)
         if effective_from is not None:
             body["effective_from"] = f"{effective_from:%Y-%m-%d}"
-        answer = client.call("POST", loading.STANDARDS, params=of(school), json=body)
-        position = answer.headers.get(POSITION, position)
-    client.settle(school, position)
+        writing.add(f"standard {standard.code}", False, "POST", loading.STANDARDS, body)
+    client.settle(school, writing.loaded.position)
     words = (
         f"{many(len(changed), 'draft', 'was', 'were')} written at {school}, {len(found) - len(changed)} standards say this already."
     )

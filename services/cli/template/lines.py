@@ -18,12 +18,12 @@ def read(text: str, name: str) -> tuple[Any, dict[Path, int]]:
     """Return the value of a JSON text, and the line of each part of it. Raises Failure, with the line, for what is not JSON."""
     try:
         value = json.loads(text, parse_constant=_refuse)
+        lines = _Lines(text, name)
+        lines.walk(0, ())
     except json.JSONDecodeError as error:
         raise Failure(f"{name}, line {error.lineno}: not JSON: {error.msg}") from error
     except (RecursionError, ValueError) as error:
         raise Failure(f"{name}: not JSON: {error}") from error
-    lines = _Lines(text, name)
-    lines.walk(0, ())
     return value, lines.found
 
 
@@ -85,3 +85,8 @@ def line_of(lines: dict[Path, int], path: Path) -> int:
     while path not in lines and path:
         path = path[:-1]
     return lines[path]
+
+
+def path_of(pointer: str) -> Path:
+    """The parts of a JSON pointer."""
+    return tuple(int(part) if part.isdecimal() else part for part in pointer.split("/") if part)

@@ -30,7 +30,7 @@ class Loaded:
 
 def load(client: Client, school: str, template: Template) -> Loaded:
     """Add what a school lacks of a template; what is there stays. Again, or after a stop in between, it goes on where it was."""
-    loading = _Loading(client, school, Loaded([]))
+    loading = Loading(client, school, Loaded([]))
     setup = template.setup.model_copy(update={"template": template.code, "period": template.period})
     written = client.call("GET", SETUP, params=of(school)).json()["changed_at"] is not None
     loading.add("set-up", written, "PUT", SETUP, said(setup))
@@ -56,7 +56,9 @@ def load(client: Client, school: str, template: Template) -> Loaded:
 
 
 @dataclass
-class _Loading:
+class Loading:
+    """Adds part after part to a school, and names the one that is refused."""
+
     client: Client
     school: str
     loaded: Loaded

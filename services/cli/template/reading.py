@@ -52,7 +52,7 @@ def read_template(file: Path) -> Template:
         said = [(tuple(fault["loc"]), str(fault["msg"])) for fault in error.errors(include_url=False, include_input=False)]
         raise _refusal(file.name, found, said) from error
     if faults := template_faults(template):
-        raise _refusal(file.name, found, [(_path(fault["pointer"]), fault["detail"]) for fault in faults])
+        raise _refusal(file.name, found, [(lines.path_of(fault["pointer"]), fault["detail"]) for fault in faults])
     return template
 
 
@@ -60,10 +60,6 @@ def _refusal(name: str, found: dict[lines.Path, int], faults: list[tuple[lines.P
     said = sorted((lines.line_of(found, path), "/".join(map(str, path)), reason) for path, reason in faults)
     words = [f"{name}, line {line}: {path or 'the whole'}: {reason}" for line, path, reason in said[:SHOWN]]
     return Failure("; ".join([*words, f"and {len(said) - SHOWN} more"] if len(said) > SHOWN else words))
-
-
-def _path(pointer: str) -> lines.Path:
-    return tuple(int(part) if part.isdigit() else part for part in pointer.strip("/").split("/"))
 
 
 def period_of(text: str) -> Period:

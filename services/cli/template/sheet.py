@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
 from openpyxl import Workbook, load_workbook
@@ -16,6 +19,7 @@ from pydantic import ValidationError
 
 from services.cli import Failure
 from services.cli.shell import content_of
+from services.cli.template.lines import path_of
 from services.cli.template.model import Standard, standard_faults
 
 SHEET = "标准"
@@ -35,6 +39,20 @@ COLUMNS = {
 MET_BY = {"监测": "measured", "评判": "judged", "文件": "document"}
 MOST_ROWS = 50_000
 SHOWN = 10
+BROKEN = (
+    BadZipFile,
+    InvalidFileException,
+    ParseError,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+    AttributeError,
+)
+"""What the reader of Excel files raises for one that is none, or is cut off: it breaks wherever it happens to be."""
 _LETTERS = dict(zip(COLUMNS.values(), "ABCDEFGHIJ", strict=True))
 
 
@@ -56,6 +74,12 @@ class Sheet:
     standards: dict[str, dict[str, Any]] = field(default_factory=dict)
     cells: dict[tuple[str, tuple[str | int, ...]], str] = field(default_factory=dict)
     faults: list[tuple[str, str]] = field(default_factory=list)
+
+    def fault(self, standard: str, path: tuple[str | int, ...], reason: str) -> None:
+        """Note a fault of a part of a standard, in its cell or that of the innermost part around it that has one."""
+        while path and (standard, path) not in self.cells:
+            path = path[:-1]
+        self.faults.append((self.cells[standard, path], reason))
 
 
 def write_sheet(standards: Sequence[Standard]) -> bytes:
@@ -89,8 +113,11 @@ def _rows(standard: Standard) -> Iterator[tuple[str | None, ...]]:
             yield (*first, group.code, group.name, element.code, element.name, how, "、".join(element.indicators) or None)
 
 
-def read_sheet(file: Path, known: Sequence[Standard], families: Collection[str]) -> list[Standard]:
-    """The standards that a sheet names: what it says, over what is known of them. Raises Failure with the cell of each fault."""
+def read_sheet(file: Path, known: Sequence[Standard], families: Collection[str], measures: Collection[str]) -> list[Standard]:
+    """The standards that a sheet names: what it says, over what is known of them. Raises Failure with the cell of each fault.
+
+    `families`, and `measures` (indicators and metrics): the codes that the school has.
+    """
     sheet = Sheet()
     for row in _said(file, sheet):
         _take(row, sheet)
@@ -99,40 +126,39 @@ def read_sheet(file: Path, known: Sequence[Standard], families: Collection[str])
     for code, said in sheet.standards.items():
         try:
             standard = Standard.model_validate(_over(before.get(code, {}), said))
-            sheet.faults += [
-                (sheet.cells[code, ()], f"{fault['pointer']}: {fault['detail']}") for fault in standard_faults("", standard)
-            ]
-            if standard.family not in families:
-                sheet.faults.append((sheet.cells[code, ("family",)], f"the school has no family {standard.family!r}"))
-            found.append(standard)
         except ValidationError as error:
             for fault in error.errors(include_url=False, include_input=False):
-                path = tuple(fault["loc"])
-                while path and (code, path) not in sheet.cells:
-                    path = path[:-1]
-                sheet.faults.append((sheet.cells[code, path], str(fault["msg"])))
+                sheet.fault(code, tuple(fault["loc"]), str(fault["msg"]))
+            continue
+        found.append(standard)
+        for refused in standard_faults("", standard):
+            sheet.fault(code, path_of(refused["pointer"]), refused["detail"])
+        if standard.family not in families:
+            sheet.fault(code, ("family",), f"the school has no family {standard.family!r}")
+        for path, named in _named(standard):
+            if named not in measures:
+                sheet.fault(code, path, f"the school has no indicator and no metric {named!r}")
     if sheet.faults:
         words = [f"{file.name}, {cell}: {reason}" for cell, reason in sorted(sheet.faults, key=lambda at: (int(at[0][1:]), at[0]))]
         raise Failure("; ".join([*words[:SHOWN], *([f"and {len(words) - SHOWN} more"] if len(words) > SHOWN else [])]))
     return found
 
 
+def _named(standard: Standard) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Each indicator or metric that an element names, and where."""
+    for n, group in enumerate(standard.groups):
+        for m, element in enumerate(group.elements):
+            for named in element.indicators:
+                yield ("groups", n, "elements", m, "indicators"), named
+
+
 def _said(file: Path, sheet: Sheet) -> Iterator[Row]:
     """The rows below the head. Raises Failure for what is no such sheet."""
-    try:
-        book = load_workbook(BytesIO(content_of(file)), read_only=True)
-    except (BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
-        raise Failure(f"{file.name} is no Excel file (.xlsx)") from error
-    if SHEET not in book.sheetnames:
-        raise Failure(f"{file.name} has no sheet {SHEET!r}")
-    rows = book[SHEET].iter_rows(max_col=len(COLUMNS))
-    head = [cell.value for cell in next(rows, ())]
-    for letter, named, wanted in zip(_LETTERS.values(), [*head, *[None] * len(COLUMNS)], COLUMNS, strict=False):
-        if named != wanted:
+    head, *rows = _cells(file)
+    for letter, cell, wanted in zip(_LETTERS.values(), [*head, *[None] * len(COLUMNS)], COLUMNS, strict=False):
+        if cell is None or cell.value != wanted:
             raise Failure(f"{file.name}, {letter}1: {wanted!r} belongs there")
     for number, cells in enumerate(rows, 2):
-        if number > MOST_ROWS:
-            raise Failure(f"{file.name} has more than {MOST_ROWS:,} rows")
         row = Row(number, {})
         for name, cell in zip(COLUMNS.values(), cells, strict=False):
             text = _text(cell, row.cell(name), sheet)
@@ -142,6 +168,21 @@ def _said(file: Path, sheet: Sheet) -> Iterator[Row]:
             yield row
 
 
+def _cells(file: Path) -> list[tuple[Any, ...]]:
+    """All rows, an empty first one where there is none. Raises Failure."""
+    content = content_of(file)
+    try:
+        book = load_workbook(BytesIO(content), read_only=True)
+        rows = list(islice(book[SHEET].iter_rows(max_col=len(COLUMNS)), MOST_ROWS + 1)) if SHEET in book.sheetnames else None
+    except BROKEN as error:
+        raise Failure(f"{file.name} is no Excel file (.xlsx)") from error
+    if rows is None:
+        raise Failure(f"{file.name} has no sheet {SHEET!r}")
+    if len(rows) > MOST_ROWS:
+        raise Failure(f"{file.name} has more than {MOST_ROWS:,} rows")
+    return rows or [()]
+
+
 def _text(cell: Any, where: str, sheet: Sheet) -> str:
     """What a cell says, as text: codes that look like numbers come as numbers."""
     value = cell.value
@@ -149,7 +190,7 @@ def _text(cell: Any, where: str, sheet: Sheet) -> str:
         return ""
     if isinstance(value, str) and cell.data_type != "f":
         return value.strip()
-    if isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer():
         return str(int(value))
     sheet.faults.append((where, "text is needed, no formula, no date"))
     return ""

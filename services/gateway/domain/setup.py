@@ -5,7 +5,7 @@ Bodies and roles, periods of diagnosis, kinds of reports and of plans: all of it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -140,10 +140,9 @@ def faults(setup: Setup) -> list[Fault]:
         *twice("/ladders", setup.ladders),
         *twice("/reports", setup.reports),
     ]
-    bodies = {body.code: [body.parent] if body.parent else [] for body in setup.bodies}
-    plans = {plan.code: plan.parents for plan in setup.plan_kinds}
-    found += circles("/bodies", bodies, lambda n: f"/bodies/{n}/parent")
-    found += circles("/plan_kinds", plans, lambda n: f"/plan_kinds/{n}/parents")
+    found += circles("/bodies", "parent", [(body.code, [body.parent] if body.parent else []) for body in setup.bodies])
+    found += circles("/plan_kinds", "parents", [(plan.code, plan.parents) for plan in setup.plan_kinds])
+    bodies = {body.code for body in setup.bodies}
     reports = {report.code for report in setup.reports}
     for n, cycle in enumerate(setup.cycles):
         if cycle.report is not None and cycle.report not in reports:
@@ -163,14 +162,15 @@ def twice(where: str, items: Sequence[Coded]) -> Iterator[Fault]:
         seen.add(item.code)
 
 
-def circles(where: str, parents: Mapping[str, Iterable[str]], pointer: Callable[[int], str]) -> Iterator[Fault]:
-    """Parents that are not there, and those that lie below their own child."""
-    for n, (code, above) in enumerate(parents.items()):
+def circles(where: str, field: str, items: Sequence[tuple[str, Sequence[str]]]) -> Iterator[Fault]:
+    """Parents (each item's second part, its `field`) that are not there, and those that lie below their own child."""
+    parents = dict(items)
+    for n, (code, above) in enumerate(items):
         for parent in above:
             if parent not in parents:
-                yield Fault(pointer=pointer(n), detail=f"no {parent!r} stands in {where}")
+                yield Fault(pointer=f"{where}/{n}/{field}", detail=f"no {parent!r} stands in {where}")
         if code in _above(code, parents):
-            yield Fault(pointer=pointer(n), detail=f"{code!r} lies below itself")
+            yield Fault(pointer=f"{where}/{n}/{field}", detail=f"{code!r} lies below itself")
 
 
 def _above(code: str, parents: Mapping[str, Iterable[str]]) -> set[str]:

@@ -68,7 +68,7 @@ async def list_standards(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[StandardItem]:
-    """List standards by code, each in the version in force, or its newest where none is."""
+    """List standards by code, each in the version in force, or the newest that the caller may see."""
     after = from_cursor(cursor, str)
     rows = await queries.list_standards(
         session, scope, family=family, state=state, drafts=_drafts(caller), after=after[0] if after else None, limit=limit

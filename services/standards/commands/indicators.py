@@ -13,6 +13,7 @@ from libs.common.events.standards import MeasureWanted
 from services.standards.domain.indicators import Definition, faults_of
 from services.standards.queries.indicators import find_indicator, find_metric, get_indicator, get_version
 from services.standards.queries.standards import active_indicators, list_in_force
+from services.standards.queries.subjects import today_in
 from services.standards.tables import IndicatorRow, MetricRow, VersionRow
 from services.standards.templates import SUGGESTED
 
@@ -27,8 +28,8 @@ async def define_indicator(
 ) -> tuple[VersionRow, IndicatorRow, bool]:
     """Write the indicator's next version as a draft; the content of its newest version again gives that version.
 
-    A metric named by its alias is the metric: the version says its code. Returns the version, its indicator and whether it is new. Raises Invalid for lines that contradict themselves or an
-    unknown metric, Forbidden where the caller's posts do not reach the level.
+    A metric named by its alias is the metric: the version says its code. Returns the version, its indicator and whether it is new.
+    Raises Invalid for lines that contradict themselves or an unknown metric, Forbidden where the caller's posts do not reach the level.
     """
     _check_level(scope, definition)
     faults = faults_of(definition)
@@ -66,17 +67,18 @@ async def define_indicator(
 async def draft_suggested(
     tx: Transaction, scope: Scope, by: str, effective_from: date | None
 ) -> tuple[list[str], list[str], list[str]]:
-    """Write a draft for each suggested line that the school has no indicator for yet, in force from a date (None: today).
+    """Write a draft for each suggested line that the school has no indicator for yet, in force from a date (None: today in its zone).
 
     Returns the codes of the indicators that are new, that were there in whatever version, and that the school has no metric for.
     Raises as `define_indicator`.
     """
+    effective_from = effective_from or await today_in(tx.session, scope.school, tx.now)
     added: list[str] = []
     there: list[str] = []
     without: list[str] = []
     for suggested in SUGGESTED:
         said = {name: value for name, value in suggested.items() if name != "code"}
-        code, definition = suggested["code"], Definition(**said, effective_from=effective_from or tx.now.date())
+        code, definition = suggested["code"], Definition(**said, effective_from=effective_from)
         if await find_indicator(tx.session, scope, code) is not None:
             there.append(code)
         elif await find_metric(tx.session, scope.school, definition.metric) is None:

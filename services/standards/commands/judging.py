@@ -31,8 +31,9 @@ async def judge(
 ) -> JudgementRow:
     """Write a judgement: good while the element stays as it is, until `valid_until`, and no longer than the element says.
 
-    Raises NotFound for a standard that is not in force or a subject that the caller does not see, Invalid for an element that is not
-    judged or not about this level, Forbidden for who does not hold the post that judges it, and for one's own element.
+    Raises NotFound for a standard that is not there or a subject that the caller does not see, Conflict for a standard that is not in
+    force, Invalid for an element that is not judged or not about this level and for a day that is over or too late, Forbidden for
+    who does not hold the post that judges it, and for one's own element.
     """
     today = await today_in(tx.session, scope.school, tx.now)
     about = await get_subject(tx.session, scope, level, subject, today)

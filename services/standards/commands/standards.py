@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -64,11 +65,7 @@ async def write_standard(
     content = content.with_metrics(metrics)
     if row is not None and standard is not None and standard.family == family and queries.read(row) == content:
         return row, standard, False
-    faults = await _faults(tx, scope, code, family, version, standard, content)
-    faults += [
-        Fault(pointer=at, detail=f"the school has no metric {name!r}") for name, at in content.metrics() if name not in metrics
-    ]
-    if faults:
+    if faults := await _faults(tx, scope, code, family, version, standard, content, metrics):
         raise Invalid("the standard cannot stand like this", faults)
     if row is not None and standard is not None and version == row.version:
         _change(tx, scope, by, row, content)
@@ -122,9 +119,16 @@ def own_draft(scope: Scope, by: str, row: StandardVersionRow) -> None:
 
 
 async def _faults(
-    tx: Transaction, scope: Scope, code: str, family: str, version: int, standard: StandardRow | None, content: Content
+    tx: Transaction,
+    scope: Scope,
+    code: str,
+    family: str,
+    version: int,
+    standard: StandardRow | None,
+    content: Content,
+    metrics: Collection[str],
 ) -> list[Fault]:
-    """What cannot stand, but for metrics that there are not."""
+    """What cannot stand; `metrics`: the names of those that the school has."""
     faults = list(content.faults())
     if await queries.find_family(tx.session, scope, family) is None:
         faults.append(Fault(pointer="/family", detail=f"the school has no family {family!r}"))
@@ -133,10 +137,10 @@ async def _faults(
     if (earlier := await queries.find_latest_date(tx.session, scope, code, version)) and content.effective_from <= earlier[1]:
         detail = f"version {earlier[0]} is in force from {earlier[1]}: a later day is needed, what was judged by it stands"
         faults.append(Fault(pointer="/effective_from", detail=detail))
-    known = (await list_metrics(tx.session, scope.school)).keys() | await queries.indicator_codes(tx.session, scope.school)
-    unknown = [each for each in content.measures() if each[0] not in known]
-    faults += [Fault(pointer=at, detail=f"the school has no indicator and no metric {name!r}") for name, at in unknown]
-    return faults
+    known = {*metrics, *await queries.indicator_codes(tx.session, scope.school)}
+    unknown = [(name, at, "indicator and no metric") for name, at in content.measures() if name not in known]
+    unknown += [(name, at, "metric") for name, at in content.metrics() if name not in metrics]
+    return faults + [Fault(pointer=at, detail=f"the school has no {what} {name!r}") for name, at, what in unknown]
 
 
 async def _flush(tx: Transaction, what: str) -> None:

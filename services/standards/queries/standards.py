@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select, true
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from libs.common.auth import Scope
 from libs.common.errors import NotFound
@@ -72,8 +73,8 @@ async def read_version(session: AsyncSession, scope: Scope, code: str, version: 
 async def list_standards(
     session: AsyncSession, scope: Scope, *, family: str | None, state: str | None, drafts: bool, after: str | None, limit: int
 ) -> Sequence[Found]:
-    """Return each standard by code, in the version in force, or its newest where none is; one more than `limit`."""
-    shown = func.coalesce(StandardRow.active, StandardRow.newest)
+    """Return each standard by code, in the version in force, or the newest that the caller may see; one more than `limit`."""
+    shown = func.coalesce(StandardRow.active, StandardRow.newest if drafts else _newest_public())
     sql = _versions(scope, drafts=drafts).where(StandardVersionRow.version == shown)
     for column, value in ((StandardRow.family, family), (StandardVersionRow.state, state)):
         if value is not None:
@@ -165,6 +166,13 @@ async def indicator_codes(session: AsyncSession, school: str) -> set[str]:
 def read(row: StandardVersionRow) -> Content:
     """Return what a version says."""
     return Content.kept(row.content)
+
+
+def _newest_public() -> ScalarSelect[int]:
+    """The newest version of a standard that has been approved."""
+    row = aliased(StandardVersionRow)
+    same = and_(row.school == StandardRow.school, row.code == StandardRow.code)
+    return select(func.max(row.version)).where(same, row.state.in_(PUBLIC)).correlate(StandardRow).scalar_subquery()
 
 
 def _versions(scope: Scope, *, drafts: bool) -> Select[StandardVersionRow, StandardRow]:

@@ -123,21 +123,20 @@ class StandardView(StandardItem):
 
 def item(row: StandardVersionRow, standard: StandardRow) -> StandardItem:
     """Show a version without its content."""
-    return StandardItem(**_said(row, standard, read(row)))
+    return StandardItem(**_said(row, standard))
 
 
 def whole(row: StandardVersionRow, standard: StandardRow, steps: Sequence[StepRow]) -> StandardView:
     """Show all of a version."""
-    content = read(row)
-    return StandardView(**_said(row, standard, content), content=content, steps=[StepView.model_validate(each) for each in steps])
+    return StandardView(**_said(row, standard), content=read(row), steps=[StepView.model_validate(each) for each in steps])
 
 
-def _said(row: StandardVersionRow, standard: StandardRow, content: Content) -> dict[str, Any]:
-    own = ("code", "version", "authors", "review_path", "created_at", "activated_at", "retired_at", "retired_because")
-    said = ("name", "name_en", "trial", "effective_from", "effective_to")
+def _said(row: StandardVersionRow, standard: StandardRow) -> dict[str, Any]:
+    own = ("code", "version", "effective_from", "effective_to", "authors", "review_path")
+    dated = ("created_at", "activated_at", "retired_at", "retired_because")
     return {
-        **{name: getattr(row, name) for name in own},
-        **{name: getattr(content, name) for name in said},
+        **{name: getattr(row, name) for name in (*own, *dated)},
+        **{name: row.content[name] for name in ("name", "name_en", "trial")},
         "family": standard.family,
         "state": State(row.state),
         "newest_version": standard.newest,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.gateway.domain.setup import Setup, faults
 from tests.conftest import SettableClock
 from tests.service.gateway.door import door
 
@@ -70,6 +71,14 @@ async def test_what_does_not_hang_together_is_refused_with_a_pointer_and_changes
             answer = await here.operate("PUT", SETUP, params=DEMO, json=wrong)
             assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer), wrong
         assert (await here.operate("GET", SETUP, params=DEMO)).json() == before
+
+
+def test_a_code_that_stands_twice_does_not_move_the_pointers_of_what_follows() -> None:
+    bodies = [{"code": "a", "name": "x"}, {"code": "a", "name": "y"}, {"code": "b", "name": "z", "parent": "none"}]
+    assert [fault["pointer"] for fault in faults(Setup.model_validate({"bodies": bodies}))] == [
+        "/bodies/1/code",
+        "/bodies/2/parent",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,18 @@ async def test_who_neither_writes_nor_reviews_sees_no_drafts_and_a_head_changes_
         assert len((await office.ask(TEACHER, "GET", "/standards", family="teacher", state="active"))[1]["items"]) == 1
 
 
+async def test_a_standard_that_is_out_of_force_stays_listed_while_its_next_version_is_a_draft(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with school(database_url, tmp_path) as office:
+        await office.in_force()
+        await office.ask(LEADER, "POST", f"{AT}/retire", {"reason": "废止"})
+        await office.ask(AUTHOR, "POST", "/standards", standard(name="新"))
+        for who, seen in ((TEACHER, (1, "retired")), (AUTHOR, (2, "draft"))):
+            _, listed = await office.ask(who, "GET", "/standards")
+            assert [(each["version"], each["state"]) for each in listed["items"]] == [seen]
+
+
 async def test_families_are_data_and_say_what_is_due_for_revision(database_url: str, tmp_path: Path) -> None:
     async with school(database_url, tmp_path) as office:
         said = {**FAMILY, "revision_years": 3, "review_path": ["school_leader"]}

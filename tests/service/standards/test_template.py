@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ import yaml
 from libs.common.events.monitoring import MetricDefined
 from services.standards.domain.indicators import Definition, faults_of
 from services.standards.schemas.indicators import IndicatorIn
+from services.standards.service import service
 from services.standards.templates import SUGGESTED
-from tests.service.standards.test_indicators import EXAMPLE, standards
+from tests.conftest import SettableClock
+from tests.service.harness import running
+from tests.service.standards.test_indicators import EXAMPLE, WRITER, standards
 
 CODE = "assignment-completion-class-week"
 FROM = {"effective_from": "2026-09-01"}
@@ -44,6 +48,16 @@ async def test_suggested_lines_become_drafts_for_the_metrics_that_are_there_and_
     assert {(each["status"], each["version"]) for each in listed} == {("draft", 1)}
     assert [each["code"] for each in listed] == codes
     assert told == []
+
+
+async def test_drafts_without_a_date_are_meant_from_today_in_the_schools_zone(database_url: str, tmp_path: Path) -> None:
+    clock = SettableClock()
+    clock.now = datetime(2026, 3, 1, 16, 0, tzinfo=UTC)  # the first minute of the second of March in Shanghai
+    async with running(service, database_url, tmp_path, clock) as sut, sut.as_(WRITER) as client:
+        await sut.handle(defined("assignment_completion"))
+        await client.post("/indicators/template", json={})
+        (draft,) = (await client.get("/indicators")).json()["items"]
+    assert draft["effective_from"] == "2026-03-02"
 
 
 async def test_an_indicator_of_the_schools_own_stays_as_it_is(database_url: str, tmp_path: Path) -> None:

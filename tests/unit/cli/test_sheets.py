@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from openpyxl import Workbook, load_workbook
@@ -12,7 +13,7 @@ from openpyxl import Workbook, load_workbook
 from services.cli.template import loading
 from services.cli.template.reading import find, names, read_template
 from services.cli.template.sheet import COLUMNS, SHEET, write_sheet
-from tests.unit.cli.conftest import Installation, Zhengai
+from tests.unit.cli.conftest import Installation, Zhengai, refusal
 from tests.unit.cli.test_templates import EXAMPLES, Kept
 
 SCHOOL = ("--school", "demo")
@@ -58,14 +59,23 @@ def test_a_changed_cell_is_a_draft_of_its_standard_and_what_is_no_column_stays(
     file = tmp_path / "standards.xlsx"
     zhengai("standard", "export", file, *SCHOOL)
     kept.versions, was = True, kept.parts[loading.STANDARDS]["hand"]
-    ending = zhengai("standard", "import", changed(file, {"H2": "榫卯之工", "I3": None}), *SCHOOL, "--effective-from", "2026-09-01")
+    ending = zhengai("standard", "import", changed(file, {"H2": "榫卯之工", "J3": None}), *SCHOOL, "--effective-from", "2026-09-01")
     assert ending.status == 0, ending.err
     body = sent(installation)[-1]
     (joint, hours), before = body["groups"][0]["elements"], was["groups"][0]["elements"]
     assert joint == {**before[0], "name": "榫卯之工"}
-    assert hours == {name: value for name, value in before[1].items() if name != "met_by"}
+    assert hours == {name: value for name, value in before[1].items() if name != "indicators"}
     assert (body["effective_from"], body["ladders"]) == ("2026-09-01", was["ladders"])
     assert [each["code"] for each in sent(installation)] == ["hand", "safety", "hand"]
+
+
+def test_a_refusal_names_its_standard(zhengai: Zhengai, installation: Installation, tmp_path: Path) -> None:
+    loaded(zhengai, installation, str(EXAMPLES / "craft-school.json"))
+    file = tmp_path / "standards.xlsx"
+    zhengai("standard", "export", file, *SCHOOL)
+    installation.on("POST", loading.STANDARDS, refusal(409, "a version that is 'in_review' cannot take the step 'write'"))
+    ending = zhengai("standard", "import", changed(file, {"H2": "榫卯之工"}), *SCHOOL)
+    assert (ending.status, "standard hand: a version that is 'in_review'" in ending.err) == (1, True), ending.err
 
 
 FAULTS: list[tuple[dict[str, Any], str, str]] = [
@@ -83,7 +93,11 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"H2": 1.5}, "H2", "text is needed"),
     ({"I2": "measured"}, "I2", "监测、评判、文件"),
     ({"J3": "attendance、出勤"}, "J3", "pattern"),
-    ({"G2": "other"}, "A2", "no element 'joint' is there"),
+    ({"G2": "other"}, "A2", "the standard has no element 'joint'"),
+    ({"D2": "匠人", "D3": "匠人"}, "D2", "'teacher'"),
+    ({"I3": None}, "G3", "only what is measured has a criterion"),
+    ({"I3": "评判", "J3": None}, "G3", "'judged'"),
+    ({"J3": "attendence"}, "J3", "no indicator and no metric 'attendence'"),
 ]
 
 
@@ -106,9 +120,29 @@ def test_what_is_no_such_file_is_refused(zhengai: Zhengai, installation: Install
     text, other = tmp_path / "text.xlsx", tmp_path / "other.xlsx"
     text.write_text("标准", encoding="utf-8")
     Workbook().save(other)
-    for file, reason in ((text, "no Excel file"), (other, "no sheet"), (tmp_path / "none.xlsx", "cannot be read")):
+    whole, chart = tmp_path / "whole.xlsx", tmp_path / "chart.xlsx"
+    assert zhengai("standard", "export", whole, *SCHOOL).status == 0
+    broken = [
+        broke(whole, tmp_path / "sheet.xlsx", "xl/worksheets/sheet1.xml"),
+        broke(whole, tmp_path / "book.xlsx", "xl/workbook.xml"),
+        chart,
+    ]
+    book = Workbook()
+    book.create_chartsheet(SHEET)
+    book.save(chart)
+    expected = [(text, "no Excel file"), (other, "no sheet"), (tmp_path / "none.xlsx", "cannot be read")]
+    for file, reason in [*expected, *((file, "no Excel file") for file in broken)]:
         ending = zhengai("standard", "import", file, *SCHOOL)
         assert (ending.status, reason in ending.err) == (1, True), ending.err
+
+
+def broke(file: Path, copy: Path, part: str) -> Path:
+    """A copy of an Excel file, one of its parts cut off in the middle."""
+    with ZipFile(file) as whole, ZipFile(copy, "w") as cut:
+        for name in whole.namelist():
+            content = whole.read(name)
+            cut.writestr(name, content[: len(content) // 2] if name == part else content)
+    return copy
 
 
 def test_text_that_looks_like_a_formula_stays_text() -> None:

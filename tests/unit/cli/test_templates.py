@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from services.cli import Failure
+from services.cli.catalogue import INDICATORS, METRICS
 from services.cli.template import loading
 from services.cli.template.model import Template
 from services.cli.template.reading import find, label, moved, names, period_of, read_template, returned, written
@@ -137,6 +138,9 @@ BROKEN = [
     (WHOLE.replace('"bodies"', '"template": "x", "bodies"'), 7, "setup/template"),
     (WHOLE.replace('"family": "f"}', '"family": "f"},\n  {"code": "s", "name": "标准", "family": "f"}'), 12, "stands twice"),
     (WHOLE.replace("2026,", "2031,"), 5, "period"),
+    (WHOLE.replace('"family": "f"}', '"family": "f",\n   "level": "master"}'), 12, "standards/0/level"),
+    (WHOLE.replace('"family": "f"}', '"family": "f",\n   "effective_from": "2026-13-01"}'), 12, "standards/0/effective_from"),
+    ("[" * 600 + "]" * 600, 0, "not JSON"),
     (WHOLE.replace('"first": 2026', '"first": NaN'), 0, "NaN"),
 ]
 
@@ -173,6 +177,8 @@ class Kept:
         there.on("GET", "/api/v1/schools", Answer(200, {"items": [school], "next": None}))
         there.on("GET", loading.SETUP, self.read)
         there.on("PUT", loading.SETUP, self.put)
+        there.on("GET", METRICS, Answer(200, {"items": [{"code": "attendance", "alias": "c-att"}], "next": None}))
+        there.on("GET", INDICATORS, Answer(200, {"items": [], "next": None}))
         there.on("POST", loading.METRICS, Answer(200, {"added": [], "there": []}))
         for path in self.parts:
             there.on("GET", path, self.listed)
@@ -211,6 +217,17 @@ class Kept:
         whole: dict[str, Any] = {"issuer": "institutional", "note": None, "groups": [], "trial": False}
         content = whole | {name: value for name, value in self.parts[loading.STANDARDS][code].items() if name not in own}
         return Answer(200, {"content": content})
+
+
+def test_codes_with_capital_letters_load_and_are_exported(zhengai: Zhengai, installation: Installation, tmp_path: Path) -> None:
+    text = WHOLE.replace('"family": "f"}', '"family": "f", "groups": [{"code": "G", "name": "组"}]}').replace('"s"', '"HB-ST-TCH"')
+    file = tmp_path / "own.json"
+    file.write_text(text, encoding="utf-8")
+    Kept(installation, read_template(file))
+    assert zhengai("school", "add", "demo", "--name", "自己的", "--template", file).status == 0
+    ending = zhengai("school", "export", "demo")
+    assert ending.status == 0, ending.err
+    assert json.loads(ending.out)["standards"] == json.loads(text)["standards"]
 
 
 @pytest.mark.parametrize("name", [*names(), str(EXAMPLES / "craft-school.json")])
