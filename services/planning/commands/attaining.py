@@ -164,8 +164,8 @@ async def _write(tx: Transaction, standings: Mapping[UUID, tuple[Standing, Goal]
 
 def _row(school: str, goal: UUID, today: date, standing: Standing, said: Goal) -> dict[str, Any]:
     turns = date(today.year + 1, 1, 1)
-    if said.deliverable is not None and said.deadline is not None and today <= said.deadline:
-        turns = min(turns, said.deadline + timedelta(days=1))
+    if said.deliverable is not None and said.deadline is not None and today <= said.deadline < turns:
+        turns = said.deadline + timedelta(days=1)
     return {
         "goal": goal,
         "school": school,
