@@ -130,7 +130,8 @@ async def _chain_faults(tx: Transaction, plan: PlanRow, goals: dict[UUID, Goal])
     """Parents in force, no circle, and weights that add up."""
     faults = []
     above = {parent.goal for goal in goals.values() for parent in goal.parents} - set(goals)
-    live = await queries.live_of(tx.session, above)
+    # What this version of the plan no longer has is live in the version before, but only until this one stands.
+    live = {id_: row for id_, row in (await queries.live_of(tx.session, above)).items() if row.plan_code != plan.code}
     for goal in goals.values():
         for n, parent in enumerate(goal.parents):
             if parent.goal not in goals and parent.goal not in live:

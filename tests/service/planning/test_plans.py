@@ -311,6 +311,19 @@ async def test_goals_of_several_plans_may_add_up_to_a_parent_and_never_to_more(d
         assert await _below(sut) == ["S2"]
 
 
+async def test_a_new_version_does_not_serve_a_goal_that_it_no_longer_has(database_url: str, tmp_path: Path) -> None:
+    async with planning(database_url, tmp_path) as sut, sut.as_(OFFICE) as office, sut.as_(LEADER) as leader:
+        await set_up(sut)
+        await drafted(sut, plan("M"), goal("TOP", measure=None, roll_up="minimum"), goal("G", parents=[{"goal": ref("M", "TOP")}]))
+        await published(sut, "M")
+        await made(office, "/plans/M/versions")
+        await office.delete(f"/goals/{ref('M', 'TOP')}")
+        await made(office, "/plans/M/submit")
+        await made(leader, "/plans/M/approve")
+
+        assert pointers(await made(office, "/plans/M/publish", status=422)) == ["/goals/G/parents/0/goal"]
+
+
 async def _below(sut: ServiceUnderTest) -> list[str]:
     return [child["plan"] for child in (await seen(sut, f"/goals/{ref('M', 'TOP')}/tree"))["children"]]
 
