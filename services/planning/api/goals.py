@@ -62,7 +62,8 @@ async def read_goal(goal: UUID, session: Read, scope: MayRead, now: Now, version
     standings = await queries.standings_of(session, [goal])
     troubles = await queries.troubles_of(session, [goal], await _today(session, scope, now))
     delivered = (await queries.newest_deliveries(session, [goal])).get(goal)
-    return exact(goal_detail(row, standings, troubles, delivered, await queries.goal_history(session, goal)))
+    history = await queries.goal_history(session, scope, row)
+    return exact(goal_detail(row, standings, troubles, delivered, history))
 
 
 @router.put("/goals/{goal}", response_model=GoalView)
@@ -96,7 +97,8 @@ async def deliver(goal: UUID, body: DeliverBody, tx: Tx, caller: Caller, scope: 
     row, _ = await queries.get_goal(tx.session, scope, goal)
     standings = await queries.standings_of(tx.session, [goal])
     delivered = (await queries.newest_deliveries(tx.session, [goal])).get(goal)
-    return exact(goal_detail(row, standings, (set(), {}), delivered, await queries.goal_history(tx.session, goal)))
+    history = await queries.goal_history(tx.session, scope, row)
+    return exact(goal_detail(row, standings, (set(), {}), delivered, history))
 
 
 @router.get("/goals/{goal}/tree", response_model=TreeView)

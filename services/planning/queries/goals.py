@@ -69,8 +69,11 @@ async def page_of_goals(session: AsyncSession, plan: UUID, *, after: str | None,
     return (await session.scalars(sql if after is None else sql.where(GoalRow.code > after))).all()
 
 
-async def goal_history(session: AsyncSession, goal: UUID) -> Sequence[GoalHistoryRow]:
-    sql = select(GoalHistoryRow).where(GoalHistoryRow.goal == goal).order_by(GoalHistoryRow.position)
+async def goal_history(session: AsyncSession, scope: Scope, goal: GoalRow) -> Sequence[GoalHistoryRow]:
+    """Return what led to a goal as it is given here, and its changes in those later versions of the plan that the caller may see."""
+    seen = select(PlanRow.version).where(visible(scope), PlanRow.code == goal.plan_code)
+    told = or_(GoalHistoryRow.version <= goal.version, GoalHistoryRow.version.in_(seen))
+    sql = select(GoalHistoryRow).where(GoalHistoryRow.goal == goal.goal, told).order_by(GoalHistoryRow.position)
     return (await session.scalars(sql)).all()
 
 

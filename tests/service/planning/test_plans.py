@@ -194,6 +194,11 @@ async def test_what_is_published_is_for_all_to_read_and_a_draft_for_who_has_to_d
             await seen(sut, path, TEACHER)
         async with sut.as_(principal("plan.read", school="other")) as elsewhere:
             assert (await elsewhere.get(f"/goals/{id_}")).status_code == 404
+        async with sut.as_(HEAD) as head:
+            await made(head, "/plans/U/versions")
+            await head.put(f"/goals/{id_}", json={"goal": goal("G1", statement="草稿"), "why": "试"})
+            assert [change["version"] for change in (await head.get(f"/goals/{id_}")).json()["history"]] == [1, 2]
+        assert [change["version"] for change in (await seen(sut, f"/goals/{id_}", TEACHER))["history"]] == [1]
 
 
 @pytest.mark.parametrize(
