@@ -142,12 +142,12 @@ def _state(rule: RollUp, states: Sequence[State], *, whole: bool) -> State:
 
 
 def _summed(measure: Measure | None, children: Sequence[Child], year: int) -> Standing:
-    """While a child has no data the sum is not known: what is there shows as `value`, and nothing is said about the target."""
-    values = [child.standing.value for child in children if child.standing.value is not None]
-    covered = Fraction(len(values), len(children))
-    if not values:
+    """While anything below has no data the sum is not known: what is there shows as `value`, and nothing is said about the target."""
+    known = [(child.standing.value, child.standing.covered) for child in children if child.standing.value is not None]
+    covered = sum((part for _, part in known), ZERO) / len(children)
+    if not known:
         return Standing("no_data")
-    total = sum(values, ZERO)
+    total = sum((value for value, _ in known), ZERO)
     if measure is None or covered < 1:
         return Standing("no_data", total, covered=covered)
     return replace(measured(measure, total, None, year), covered=covered)

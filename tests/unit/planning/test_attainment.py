@@ -84,6 +84,16 @@ def test_weights_that_are_not_all_given_away_leave_a_goal_uncovered_and_never_me
     assert (found.state, found.attainment, found.covered) == ("on_track", Fraction(1), Fraction(6, 10))
 
 
+def test_a_sum_of_sums_is_not_known_while_one_of_them_lacks_a_part() -> None:
+    asked = Measure.model_validate({"values": [{"year": 2026, "target": 5}]})
+    there, lacking = Child(None, delivered(1, 3, None, date(2026, 1, 1))), Child(None, Standing("no_data"))
+    partial = Child(None, rolled_up("sum", None, [there, lacking], 2026))
+
+    found = rolled_up("sum", asked, [there, partial], 2026)
+
+    assert found == Standing("no_data", Fraction(6), covered=Fraction(3, 4))
+
+
 @pytest.mark.parametrize(("start", "counts"), [(date(2025, 1, 1), True), (date(2024, 12, 31), False), (date(2025, 9, 1), True)])
 def test_a_year_counts_where_it_may_still_reach_into_the_period(start: date, counts: bool) -> None:
     assert counts_for(start, "year", date(2026, 1, 1)) is counts
