@@ -33,15 +33,14 @@ def must_be_draft(plan: PlanRow) -> None:
 
 
 async def write_goal(tx: Transaction, scope: Scope, by: str, plan: PlanRow, goal: Goal, why: str | None, *, new: bool) -> GoalRow:
-    """Add a goal to a draft, or replace it there. The caller may write the plan.
+    """Add a goal to a draft, or replace it there. The caller may write the plan, which `writable` gave.
 
     Raises Conflict for a code that is taken, or a plan that is no draft; NotFound for one that is not there; Invalid for unknown
     measures or parents, a circle, or a target past a floor.
     """
     must_be_draft(plan)
-    await queries.lock_school(tx.session, plan.school)
     id_ = goal_id(plan.school, plan.code, goal.code)
-    there = await tx.session.get(GoalRow, (id_, plan.version))
+    there = await tx.session.get(GoalRow, (id_, plan.version), populate_existing=True)
     if new and there is not None:
         raise Conflict(f"the plan has a goal {goal.code} already")
     if not new and there is None:
@@ -70,7 +69,7 @@ async def write_goal(tx: Transaction, scope: Scope, by: str, plan: PlanRow, goal
 async def drop_goal(tx: Transaction, by: str, plan: PlanRow, goal: UUID, why: str | None) -> None:
     """Take a goal out of a draft. Raises NotFound, Conflict for a plan that is no draft."""
     must_be_draft(plan)
-    if (row := await tx.session.get(GoalRow, (goal, plan.version))) is None:
+    if (row := await tx.session.get(GoalRow, (goal, plan.version), populate_existing=True)) is None:
         raise NotFound("there is no such goal in the draft")
     note(tx, goal, plan.version, by, why, old=row.content, new=None)
     await tx.session.execute(delete(LinkRow).where(LinkRow.goal == goal, LinkRow.version == plan.version))
@@ -185,6 +184,7 @@ def circle(edges: Collection[tuple[UUID, UUID]]) -> bool:
 
 async def follow_indicator(tx: Transaction, code: str, metric: str, level: str, window: str) -> Sequence[GoalRow]:
     """Goals that an indicator measures follow its newest version; return the live ones that have changed."""
+    await queries.lock_school(tx.session, tx.school)
     changed = []
     for row in await queries.goals_by_indicator(tx.session, tx.school, code):
         if (row.metric, row.level, row.window) == (metric, level, window):

@@ -30,7 +30,6 @@ async def define_plan(tx: Transaction, scope: Scope, by: str, code: str, plan: P
     Raises Forbidden where the caller's posts do not reach the plan, Conflict where there is one of that code that says otherwise,
     Invalid for periods and parents that do not fit.
     """
-    await queries.lock_school(tx.session, scope.school)
     if (there := await queries.find_newest(tx.session, scope.school, code)) is not None:
         await check_reach(tx, scope, by, there)
         if written(there) == plan:
@@ -70,7 +69,6 @@ async def change_plan(tx: Transaction, scope: Scope, by: str, code: str, plan: P
     """Replace what a draft says. Raises NotFound, Conflict for what is no draft, Forbidden and Invalid as `define_plan`."""
     row = await writable(tx, scope, by, code)
     must_be_draft(row)
-    await queries.lock_school(tx.session, scope.school)
     await _check(tx, scope, code, plan)
     before = written(row)
     for name in WRITTEN:
@@ -117,7 +115,7 @@ async def next_version(tx: Transaction, scope: Scope, by: str, code: str) -> Pla
 
 
 async def writable(tx: Transaction, scope: Scope, by: str, code: str) -> PlanRow:
-    """Return a plan's newest version, locked. Raises NotFound where the scope does not reach it, Forbidden as `check_reach`."""
+    """Return a plan's newest version, its school locked. Raises NotFound where the scope does not reach it, Forbidden as `check_reach`."""
     row = await queries.lock_newest(tx.session, scope, code)
     check_writer(scope, by, row)
     return row

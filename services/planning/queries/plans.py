@@ -57,9 +57,10 @@ async def get_plan(session: AsyncSession, scope: Scope, code: str, version: int 
 
 
 async def find_newest(session: AsyncSession, school: str, code: str) -> PlanRow | None:
-    """Return a plan's newest version, locked."""
+    """Return a plan's newest version, as it stands once the school is locked: a row's lock would not show that there is a newer one."""
+    await lock_school(session, school)
     sql = select(PlanRow).where(PlanRow.school == school, PlanRow.code == code).order_by(PlanRow.version.desc()).limit(1)
-    row: PlanRow | None = await session.scalar(sql.with_for_update())
+    row: PlanRow | None = await session.scalar(sql.execution_options(populate_existing=True))
     return row
 
 

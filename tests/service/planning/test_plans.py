@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -314,6 +315,17 @@ async def test_goals_of_several_plans_may_add_up_to_a_parent_and_never_to_more(d
         await office.delete(f"/goals/{ref('S1', 'G')}?why=合并")
         await published(sut, "S1")
         assert await _below(sut) == ["S2"]
+
+
+async def test_of_two_who_make_the_next_version_at_once_one_is_told_that_there_is_one(database_url: str, tmp_path: Path) -> None:
+    async with planning(database_url, tmp_path) as sut, sut.as_(OFFICE) as office:
+        await set_up(sut)
+        await drafted(sut, plan("M"), goal("G"))
+        await published(sut, "M")
+
+        answers = await asyncio.gather(*(office.post("/plans/M/versions") for _ in range(4)))
+
+        assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
 
 
 async def test_a_new_version_does_not_serve_a_goal_that_it_no_longer_has(database_url: str, tmp_path: Path) -> None:
