@@ -14,7 +14,6 @@ from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Invalid, NotFound
 from services.planning import queries
-from services.planning.commands.attaining import today_of
 from services.planning.domain.floors import Bottom, past
 from services.planning.domain.goals import Goal, Measure, document_of, kept
 from services.planning.domain.plans import PlanStatus
@@ -47,7 +46,9 @@ async def write_goal(tx: Transaction, scope: Scope, by: str, plan: PlanRow, goal
         raise NotFound("there is no such goal in the draft")
     measured_by, faults = await resolve(tx, plan, goal)
     faults += floor_faults(
-        goal, measured_by, await queries.floors_in_force(tx.session, plan.school, await today_of(tx, plan.school))
+        goal,
+        measured_by,
+        await queries.floors_in_force(tx.session, plan.school, await queries.today_in(tx.session, plan.school, tx.now)),
     )
     faults += await _parent_faults(tx, scope, plan, id_, goal)
     if faults:

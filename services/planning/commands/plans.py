@@ -10,7 +10,6 @@ from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
 from services.planning import queries
-from services.planning.commands.attaining import today_of
 from services.planning.commands.goals import copy_goals, must_be_draft
 from services.planning.domain.plans import PERSONAL, Plan, PlanStatus, leads_back, period_faults
 from services.planning.queries import plan_id
@@ -129,7 +128,7 @@ def check_writer(scope: Scope, by: str, plan: PlanRow) -> None:
 
 async def check_reach(tx: Transaction, scope: Scope, by: str, plan: PlanRow) -> None:
     """Raises Forbidden where the caller's posts do not reach a plan, or it is another person's."""
-    places = await queries.places_for(tx.session, scope.school, [plan], await today_of(tx, scope.school))
+    places = await queries.places_for(tx.session, scope.school, [plan], await queries.today_in(tx.session, scope.school, tx.now))
     if not scope.covers(places[plan.id]):
         raise Forbidden("your posts do not reach such a plan")
     check_writer(scope, by, plan)
@@ -152,7 +151,7 @@ async def _check(tx: Transaction, scope: Scope, code: str, plan: Plan) -> None:
 
 
 async def _place(tx: Transaction, plan: PlanRow) -> None:
-    places = await queries.places_for(tx.session, plan.school, [plan], await today_of(tx, plan.school))
+    places = await queries.places_for(tx.session, plan.school, [plan], await queries.today_in(tx.session, plan.school, tx.now))
     await tx.session.execute(delete(PlanPlaceRow).where(PlanPlaceRow.plan == plan.id))
     tx.session.add_all(PlanPlaceRow(plan=plan.id, place=place) for place in sorted(places[plan.id]))
     await tx.session.flush()
@@ -161,7 +160,7 @@ async def _place(tx: Transaction, plan: PlanRow) -> None:
 async def place_again(tx: Transaction) -> None:
     """After a roster: who moved takes their plan along."""
     plans = await queries.list_placed(tx.session, tx.school)
-    wanted = await queries.places_for(tx.session, tx.school, plans, await today_of(tx, tx.school))
+    wanted = await queries.places_for(tx.session, tx.school, plans, await queries.today_in(tx.session, tx.school, tx.now))
     there = await queries.all_places(tx.session, tx.school)
     for plan in plans:
         if wanted[plan.id] != there.get(plan.id, set()):

@@ -86,7 +86,7 @@ async def publish_plan(tx: Transaction, scope: Scope, by: str, code: str) -> tup
     if faults:
         raise Invalid("the plan cannot be published like this", faults)
     doubts = [each for row in rows for each in doubtful(goals[row.goal], await _history(tx, row))]
-    plan.status, plan.published_on = after, await attaining.today_of(tx, plan.school)
+    plan.status, plan.published_on = after, await queries.today_in(tx.session, plan.school, tx.now)
     note_plan(tx, plan, "published", by, doubts=[f"{each.goal}: {each.detail}" for each in doubts])
     await _put_in_force(tx, plan, rows)
     said = {name: getattr(plan, name) for name in PlanPublished.model_fields if name not in {"plan", "goals"}}
@@ -108,7 +108,7 @@ async def _plan_faults(tx: Transaction, plan: PlanRow) -> list[Fault]:
 
 async def _goal_faults(tx: Transaction, plan: PlanRow, rows: Sequence[GoalRow], goals: dict[UUID, Goal]) -> list[Fault]:
     """SMART, what measures it, and the floors, goal by goal."""
-    floors = await queries.floors_in_force(tx.session, plan.school, await attaining.today_of(tx, plan.school))
+    floors = await queries.floors_in_force(tx.session, plan.school, await queries.today_in(tx.session, plan.school, tx.now))
     faults = []
     for row in rows:
         goal = goals[row.goal]

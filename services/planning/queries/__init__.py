@@ -64,7 +64,7 @@ from services.planning.queries.plans import (
     plan_id,
     plan_parents,
 )
-from services.planning.queries.school import directory_of, forget, list_schools, names_of, number_of, settings_of, zone_of
+from services.planning.queries.school import directory_of, forget, list_schools, names_of, number_of, settings_of, today_in, zone_of
 
 __all__ = [
     "Below",
@@ -129,6 +129,7 @@ __all__ = [
     "settings_of",
     "standards_in_force",
     "standings_of",
+    "today_in",
     "troubles_of",
     "which_visible",
     "zone_of",
