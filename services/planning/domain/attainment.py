@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
@@ -54,6 +55,11 @@ def reached(operator: Operator, value: Fraction, target: Fraction) -> bool:
     if operator == "equal":
         return value == target
     return value >= target if operator == "at_least" else value <= target
+
+
+def worse(operator: Operator, target: Decimal, than: Decimal) -> bool:
+    """Whether a target lies on the wrong side of a number; one that is to be equalled has none."""
+    return operator != "equal" and not reached(operator, Fraction(target), Fraction(than))
 
 
 def share(operator: Operator, value: Fraction, target: Fraction) -> Fraction:
@@ -133,10 +139,10 @@ def _weight(rule: RollUp, child: Child, many: int) -> Fraction:
 
 
 def _state(rule: RollUp, states: Sequence[State], *, whole: bool) -> State:
-    """One goal met is enough for `maximum`; otherwise all, and none may lack data."""
+    """One goal met is enough for `maximum`; otherwise all, and none may lack data. `states` are of those that have data."""
     if rule == "maximum":
         return next(state for state in STATES if state in states)
-    if "behind" in states or "no_data" in states:
+    if "behind" in states:
         return "behind"
     return "met" if whole and set(states) == {"met"} else "on_track"
 
