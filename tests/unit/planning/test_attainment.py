@@ -11,6 +11,7 @@ import pytest
 from services.planning.domain.attainment import Child, Standing, counts_for, delivered, measured, rolled_up, share
 from services.planning.domain.goals import Goal, Measure, Operator, document_of, kept
 from services.planning.domain.numbers import exact, rounded
+from services.planning.domain.plans import weight_fault
 from services.planning.domain.smart import doubtful
 
 DUAL = Measure.model_validate(
@@ -92,6 +93,12 @@ def test_a_sum_of_sums_is_not_known_while_one_of_them_lacks_a_part() -> None:
     found = rolled_up("sum", asked, [there, partial], 2026)
 
     assert found == Standing("no_data", Fraction(6), covered=Fraction(3, 4))
+
+
+def test_weights_that_miss_one_by_a_millionth_are_said_to() -> None:
+    assert weight_fault([Fraction(1, 2), Fraction(500_001, 1_000_000)], whole=True) == (
+        "the weights of the goals below it add up to 1.000001, not to 1"
+    )
 
 
 @pytest.mark.parametrize(("start", "counts"), [(date(2025, 1, 1), True), (date(2024, 12, 31), False), (date(2025, 9, 1), True)])
