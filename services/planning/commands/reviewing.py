@@ -39,7 +39,7 @@ async def comment_plan(tx: Transaction, scope: Scope, by: str, code: str, text: 
 
 
 async def return_plan(tx: Transaction, scope: Scope, by: str, code: str, reason: str) -> PlanRow:
-    """Send a plan back to its writer, with a reason. Raises Forbidden for who submitted it."""
+    """Send a plan back to its writer, with a reason. Raises Forbidden as `approve_plan`."""
     plan = await _judged(tx, scope, by, code)
     plan.status = next_status(PlanStatus(plan.status), PlanStep.RETURN)
     plan.approved_by = None
@@ -57,7 +57,7 @@ async def approve_plan(tx: Transaction, scope: Scope, by: str, code: str, reason
 
 async def _judged(tx: Transaction, scope: Scope, by: str, code: str) -> PlanRow:
     plan = await queries.lock_newest(tx.session, scope, code)
-    if by in {plan.submitted_by, plan.created_by, plan.owner, plan.subject}:
+    if by in {plan.submitted_by, plan.owner, plan.subject, *await queries.writers_of(tx.session, plan)}:
         raise Forbidden("nobody judges their own plan: it takes somebody who neither wrote nor answers for it")
     return plan
 

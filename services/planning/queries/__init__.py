@@ -63,6 +63,7 @@ from services.planning.queries.plans import (
     plan_history,
     plan_id,
     plan_parents,
+    writers_of,
 )
 from services.planning.queries.school import directory_of, forget, list_schools, names_of, number_of, settings_of, today_in, zone_of
 
@@ -132,5 +133,6 @@ __all__ = [
     "today_in",
     "troubles_of",
     "which_visible",
+    "writers_of",
     "zone_of",
 ]

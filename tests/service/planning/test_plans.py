@@ -83,6 +83,16 @@ def _body(code: str, **said: Any) -> dict[str, Any]:
     return {name: value for name, value in plan(code, **said).items() if name != "code"}
 
 
+async def test_who_wrote_a_goal_of_a_plan_does_not_judge_it(database_url: str, tmp_path: Path) -> None:
+    async with planning(database_url, tmp_path) as sut, sut.as_(OFFICE) as office, sut.as_(LEADER) as leader:
+        await set_up(sut)
+        (id_,) = await drafted(sut, plan("M"), goal("G1"))
+        assert (await leader.put(f"/goals/{id_}", json={"goal": goal("G1", statement="达到 90%"), "why": "试"})).status_code == 200
+        await made(office, "/plans/M/submit")
+
+        assert (await made(leader, "/plans/M/approve", status=403))["type"].endswith("forbidden")
+
+
 async def test_publication_names_each_letter_of_smart_that_a_goal_fails(database_url: str, tmp_path: Path) -> None:
     async with planning(database_url, tmp_path) as sut, sut.as_(OFFICE) as office, sut.as_(LEADER) as leader:
         await set_up(sut)
