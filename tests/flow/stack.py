@@ -16,6 +16,9 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
+
+from services.cli import main
 
 READY = re.compile(r"Zhengai is ready at (\S+)")
 SERVICES = ("gateway", "standards", "monitoring", "planning", "reporting")
@@ -259,3 +262,10 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def zhengai(stack: Stack, *arguments: str) -> int:
+    """Run the command as the operator does, and return its exit code."""
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--url", stack.url, "--token", stack.token])
+    return int(ended.value.code or 0)

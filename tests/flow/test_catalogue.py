@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from services.cli import main
 from tests.flow.oulad import post
-from tests.flow.stack import Stack
+from tests.flow.stack import Stack, zhengai
 from tests.flow.test_scenarios import Scenario
 
 CATALOGUE = 91
@@ -18,7 +15,7 @@ def test_the_91_metrics_are_there_by_their_numbers_and_employment_has_one_source
     scenario = Scenario(standing, "catalogue")
     school = scenario.school
     for _ in range(2):
-        zhengai(standing, "metric", "template", "--school", scenario.code)
+        assert zhengai(standing, "metric", "template", "--school", scenario.code) == 0
     metrics = {m["alias"]: m for m in school.items("monitoring/metrics") if m["alias"] is not None}
     assert (len(metrics), metrics["C-SAT"]["code"], metrics["P-EMP"]["code"]) == (CATALOGUE, "attendance", "p-emp")
 
@@ -46,7 +43,7 @@ def test_the_91_metrics_are_there_by_their_numbers_and_employment_has_one_source
 
 def test_suggested_lines_are_drafts_until_the_school_activates_them(standing: Stack) -> None:
     scenario = Scenario(standing, "drafts")
-    zhengai(standing, "metric", "template", "--school", scenario.code, "--effective-from", "2025-09-01")
+    assert zhengai(standing, "metric", "template", "--school", scenario.code, "--effective-from", "2025-09-01") == 0
     drafts = list(scenario.school.items("standards/indicators"))
     assert {(d["status"], d["version"], d["effective_from"]) for d in drafts} == {("draft", 1, "2025-09-01")}
 
@@ -56,9 +53,3 @@ def test_suggested_lines_are_drafts_until_the_school_activates_them(standing: St
     assert scenario.warnings() == []
     scenario.school.change("POST", "standards/indicators/d-inc-department-month/versions/1/activate")
     assert scenario.warnings() == [("d-inc-department-month", "mech", "open")]
-
-
-def zhengai(stack: Stack, *arguments: str) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--url", stack.url, "--token", stack.token])
-    assert ended.value.code == 0

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli import main
 from services.cli.template.reading import find, label, names, period_of, read_template
-from tests.flow.stack import Stack
+from tests.flow.stack import Stack, zhengai
 
 OWN = str(Path(__file__).parents[1] / "unit" / "cli" / "templates" / "craft-school.json")
 PERIOD = "2026-2030"
@@ -43,9 +42,3 @@ def test_a_template_loads_once_exports_equal_and_lints_without_an_error(
     assert found.startswith("plan-without-review"), "plans are drafts: nobody has looked at them yet"
     assert "," not in found, "nothing else"
     assert label(period_of(PERIOD)) == "“十五五”"
-
-
-def zhengai(stack: Stack, *arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--url", stack.url, "--token", stack.token])
-    return int(ended.value.code or 0)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from libs.common.auth import Scope
 from libs.common.errors import Conflict, Fault, Invalid
 from libs.common.http import Caller, Cursor, Limit, Now, Page, Read, Tx, exact, from_cursor, page, to_cursor
 from services.planning import queries
@@ -51,7 +48,7 @@ async def list_goals(
     rows = await queries.page_of_goals(session, plan.id, after=after[0] if after else None, limit=limit)
     ids = [row.goal for row in rows]
     standings = await queries.standings_of(session, ids)
-    troubles = await queries.troubles_of(session, ids, await _today(session, scope, now))
+    troubles = await queries.troubles_of(session, ids, await queries.today_in(session, scope.school, now))
     return exact(page(rows, limit, lambda row: goal_view(row, standings, troubles), lambda row: (row.code,)))
 
 
@@ -60,9 +57,10 @@ async def read_goal(goal: UUID, session: Read, scope: MayRead, now: Now, version
     """Read a goal with its changes: as it stands, or in a version of its plan. 404 where there is none that the caller may see."""
     row, _ = await queries.get_goal(session, scope, goal, version)
     standings = await queries.standings_of(session, [goal])
-    troubles = await queries.troubles_of(session, [goal], await _today(session, scope, now))
+    troubles = await queries.troubles_of(session, [goal], await queries.today_in(session, scope.school, now))
     delivered = (await queries.newest_deliveries(session, [goal])).get(goal)
-    return exact(goal_detail(row, standings, troubles, delivered, await queries.goal_history(session, goal)))
+    history = await queries.goal_history(session, scope, row)
+    return exact(goal_detail(row, standings, troubles, delivered, history))
 
 
 @router.put("/goals/{goal}", response_model=GoalView)
@@ -96,14 +94,15 @@ async def deliver(goal: UUID, body: DeliverBody, tx: Tx, caller: Caller, scope: 
     row, _ = await queries.get_goal(tx.session, scope, goal)
     standings = await queries.standings_of(tx.session, [goal])
     delivered = (await queries.newest_deliveries(tx.session, [goal])).get(goal)
-    return exact(goal_detail(row, standings, (set(), {}), delivered, await queries.goal_history(tx.session, goal)))
+    history = await queries.goal_history(tx.session, scope, row)
+    return exact(goal_detail(row, standings, (set(), {}), delivered, history))
 
 
 @router.get("/goals/{goal}/tree", response_model=TreeView)
 async def read_tree(goal: UUID, session: Read, scope: MayRead, now: Now, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """Answer for a node of the goal tree: how far it is, what lies below it, and the goals right below it, page by page."""
     row, _ = await queries.get_goal(session, scope, goal)
-    today = await _today(session, scope, now)
+    today = await queries.today_in(session, scope.school, now)
     found = await queries.below(session, scope.school, goal, today)
     after = from_cursor(cursor, str, str)
     children = await queries.children_of(session, scope, goal, after=after, limit=limit)
@@ -117,7 +116,3 @@ async def read_tree(goal: UUID, session: Read, scope: MayRead, now: Now, limit: 
         next=to_cursor(shown[-1][1].code, shown[-1][0].code) if len(children) > limit else None,
     )
     return exact(view)
-
-
-async def _today(session: AsyncSession, scope: Scope, now: datetime) -> date:
-    return now.astimezone(await queries.zone_of(session, scope.school)).date()

@@ -23,7 +23,7 @@ async def read_lint(session: Read, scope: MayRead, now: Now, code: FindingCode =
 
     `code` asks for the findings of one kind; `counts` are of all.
     """
-    today = now.astimezone(await queries.zone_of(session, scope.school)).date()
+    today = await queries.today_in(session, scope.school, now)
     found = list(lint(await queries.load_chain(session, scope, today)))
     counts = Counter(each.code for each in found)
     wanted = [each for each in found if code is None or each.code == code]

@@ -25,10 +25,6 @@ AT_ONCE = 5000  # standings that one run of the clock renews in a school
 KEYS = ("metric", "level", "window", "subject")
 
 
-async def today_of(tx: Transaction, school: str) -> date:
-    return tx.now.astimezone(await queries.zone_of(tx.session, school)).date()
-
-
 async def follow(tx: Transaction, goals: Sequence[GoalRow]) -> None:
     """Ask monitoring for what measures these goals, each once for the whole school."""
     wanted = queries.keys_of(goals)
@@ -74,7 +70,7 @@ async def renew(tx: Transaction) -> None:
     """By the clock: a new year has another target, and what lacks after its deadline is behind."""
     for school in await queries.list_schools(tx.session):
         tx.school = school
-        due = await queries.list_due_standings(tx.session, school, await today_of(tx, school), AT_ONCE)
+        due = await queries.list_due_standings(tx.session, school, await queries.today_in(tx.session, school, tx.now), AT_ONCE)
         if due:
             await reassess(tx, due)
 
@@ -95,16 +91,16 @@ async def reassess(tx: Transaction, goals: Collection[UUID]) -> None:
     found = await queries.live_of(tx.session, affected)
     links = await queries.live_links_to(tx.session, list(found))
     standings = await _known(tx, {link.goal for link in links} - set(found))
-    own = await _own(tx, list(found.values()), await today_of(tx, tx.school))
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    own = await _own(tx, list(found.values()), today)
     below: dict[UUID, list[LinkRow]] = {}
     for link in links:
         below.setdefault(link.parent, []).append(link)
     order = TopologicalSorter({goal: [link.goal for link in below.get(goal, ())] for goal in found}).static_order()
-    year = (await today_of(tx, tx.school)).year
     for goal in order:
         if goal in found:
-            standings[goal] = _one(own[goal], below.get(goal, ()), standings, year)
-    await _write(tx, {goal: (standings[goal], own[goal][0]) for goal in found})
+            standings[goal] = _one(own[goal], below.get(goal, ()), standings, today.year)
+    await _write(tx, {goal: (standings[goal], own[goal][0]) for goal in found}, today)
 
 
 Own = tuple[Goal, Standing]
@@ -155,17 +151,15 @@ def standing_of(row: StandingRow) -> Standing:
     return Standing(state, value, target, deviation, attainment, Fraction(row.covered), row.start)
 
 
-async def _write(tx: Transaction, standings: Mapping[UUID, tuple[Standing, Goal]]) -> None:
-    today = await today_of(tx, tx.school)
-    for some in in_batches(list(standings), 500):
-        await tx.session.execute(delete(StandingRow).where(StandingRow.goal.in_(some)))
+async def _write(tx: Transaction, standings: Mapping[UUID, tuple[Standing, Goal]], today: date) -> None:
+    await forget_standings(tx, standings)
     await tx.insert(StandingRow, [_row(tx.school, goal, today, *each) for goal, each in standings.items()])
 
 
 def _row(school: str, goal: UUID, today: date, standing: Standing, said: Goal) -> dict[str, Any]:
     turns = date(today.year + 1, 1, 1)
-    if said.deliverable is not None and said.deadline is not None and today <= said.deadline:
-        turns = min(turns, said.deadline + timedelta(days=1))
+    if said.deliverable is not None and said.deadline is not None and today <= said.deadline < turns:
+        turns = said.deadline + timedelta(days=1)
     return {
         "goal": goal,
         "school": school,
@@ -181,6 +175,6 @@ def _row(school: str, goal: UUID, today: date, standing: Standing, said: Goal) -
 
 
 async def forget_standings(tx: Transaction, goals: Collection[UUID]) -> None:
-    """Goals that a new version of their plan no longer has are nowhere any more."""
+    """Drop what is written of goals: it is written anew, or a new version of their plan no longer has them."""
     for some in in_batches(list(goals), 500):
         await tx.session.execute(delete(StandingRow).where(StandingRow.goal.in_(some)))

@@ -13,7 +13,7 @@ AT_ONCE = 1000
 async def call_overdue(tx: Transaction) -> None:
     """Say once of each improvement whose due date has passed in the school's zone that it is overdue."""
     for school in await queries.list_schools(tx.session):
-        today = tx.now.astimezone(await queries.zone_of(tx.session, school)).date()
+        today = await queries.today_in(tx.session, school, tx.now)
         for row in await queries.list_newly_overdue(tx.session, school, today, AT_ONCE):
             row.overdue_at = tx.now
             note(tx, row, "overdue", None, due_on=row.due_on.isoformat())

@@ -1,4 +1,4 @@
-"""Keep planning's copies of schools, metrics, roster and posts."""
+"""Keep planning's copies of schools, metrics, indicators, standards, roster and posts."""
 
 from __future__ import annotations
 

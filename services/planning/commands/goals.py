@@ -14,7 +14,6 @@ from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Invalid, NotFound
 from services.planning import queries
-from services.planning.commands.attaining import today_of
 from services.planning.domain.floors import Bottom, past
 from services.planning.domain.goals import Goal, Measure, document_of, kept
 from services.planning.domain.plans import PlanStatus
@@ -33,22 +32,23 @@ def must_be_draft(plan: PlanRow) -> None:
 
 
 async def write_goal(tx: Transaction, scope: Scope, by: str, plan: PlanRow, goal: Goal, why: str | None, *, new: bool) -> GoalRow:
-    """Add a goal to a draft, or replace it there. The caller may write the plan.
+    """Add a goal to a draft, or replace it there. The caller may write the plan, which `writable` gave.
 
     Raises Conflict for a code that is taken, or a plan that is no draft; NotFound for one that is not there; Invalid for unknown
     measures or parents, a circle, or a target past a floor.
     """
     must_be_draft(plan)
-    await queries.lock_school(tx.session, plan.school)
     id_ = goal_id(plan.school, plan.code, goal.code)
-    there = await tx.session.get(GoalRow, (id_, plan.version))
+    there = await tx.session.get(GoalRow, (id_, plan.version), populate_existing=True)
     if new and there is not None:
         raise Conflict(f"the plan has a goal {goal.code} already")
     if not new and there is None:
         raise NotFound("there is no such goal in the draft")
     measured_by, faults = await resolve(tx, plan, goal)
     faults += floor_faults(
-        goal, measured_by, await queries.floors_in_force(tx.session, plan.school, await today_of(tx, plan.school))
+        goal,
+        measured_by,
+        await queries.floors_in_force(tx.session, plan.school, await queries.today_in(tx.session, plan.school, tx.now)),
     )
     faults += await _parent_faults(tx, scope, plan, id_, goal)
     if faults:
@@ -70,7 +70,7 @@ async def write_goal(tx: Transaction, scope: Scope, by: str, plan: PlanRow, goal
 async def drop_goal(tx: Transaction, by: str, plan: PlanRow, goal: UUID, why: str | None) -> None:
     """Take a goal out of a draft. Raises NotFound, Conflict for a plan that is no draft."""
     must_be_draft(plan)
-    if (row := await tx.session.get(GoalRow, (goal, plan.version))) is None:
+    if (row := await tx.session.get(GoalRow, (goal, plan.version), populate_existing=True)) is None:
         raise NotFound("there is no such goal in the draft")
     note(tx, goal, plan.version, by, why, old=row.content, new=None)
     await tx.session.execute(delete(LinkRow).where(LinkRow.goal == goal, LinkRow.version == plan.version))
@@ -185,6 +185,7 @@ def circle(edges: Collection[tuple[UUID, UUID]]) -> bool:
 
 async def follow_indicator(tx: Transaction, code: str, metric: str, level: str, window: str) -> Sequence[GoalRow]:
     """Goals that an indicator measures follow its newest version; return the live ones that have changed."""
+    await queries.lock_school(tx.session, tx.school)
     changed = []
     for row in await queries.goals_by_indicator(tx.session, tx.school, code):
         if (row.metric, row.level, row.window) == (metric, level, window):

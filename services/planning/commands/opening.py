@@ -163,7 +163,7 @@ async def hurry_improvement(tx: Transaction, warning: WarningEscalated) -> None:
         return
     settings = await queries.settings_of(tx.session, tx.school)
     number = await queries.number_of(tx.session, tx.school, row.metric)
-    today = tx.now.astimezone(await queries.zone_of(tx.session, tx.school)).date()
+    today = await queries.today_in(tx.session, tx.school, tx.now)
     plan, due = settings.plan_days[warning.severity], settings.due_days[warning.severity]  # type: ignore[index]  # monitoring's severities
     row.severity = warning.severity
     row.title = title_of(warning, number, **fields_of(row))

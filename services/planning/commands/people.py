@@ -37,7 +37,7 @@ async def assign_unfilled(tx: Transaction) -> None:
     if not rows:
         return
     settings = await queries.settings_of(tx.session, tx.school)
-    today = tx.now.astimezone(await queries.zone_of(tx.session, tx.school)).date()
+    today = await queries.today_in(tx.session, tx.school, tx.now)
     places = await queries.places_of(tx.session, [row.id for row in rows])
     abouts = [Subject(row.level, row.subject, tuple(places[row.id]), today) for row in rows]
     directory = await queries.directory_of(tx.session, tx.school, abouts)

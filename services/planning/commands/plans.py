@@ -10,7 +10,6 @@ from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
 from services.planning import queries
-from services.planning.commands.attaining import today_of
 from services.planning.commands.goals import copy_goals, must_be_draft
 from services.planning.domain.plans import PERSONAL, Plan, PlanStatus, leads_back, period_faults
 from services.planning.queries import plan_id
@@ -30,7 +29,6 @@ async def define_plan(tx: Transaction, scope: Scope, by: str, code: str, plan: P
     Raises Forbidden where the caller's posts do not reach the plan, Conflict where there is one of that code that says otherwise,
     Invalid for periods and parents that do not fit.
     """
-    await queries.lock_school(tx.session, scope.school)
     if (there := await queries.find_newest(tx.session, scope.school, code)) is not None:
         await check_reach(tx, scope, by, there)
         if written(there) == plan:
@@ -70,7 +68,6 @@ async def change_plan(tx: Transaction, scope: Scope, by: str, code: str, plan: P
     """Replace what a draft says. Raises NotFound, Conflict for what is no draft, Forbidden and Invalid as `define_plan`."""
     row = await writable(tx, scope, by, code)
     must_be_draft(row)
-    await queries.lock_school(tx.session, scope.school)
     await _check(tx, scope, code, plan)
     before = written(row)
     for name in WRITTEN:
@@ -117,7 +114,7 @@ async def next_version(tx: Transaction, scope: Scope, by: str, code: str) -> Pla
 
 
 async def writable(tx: Transaction, scope: Scope, by: str, code: str) -> PlanRow:
-    """Return a plan's newest version, locked. Raises NotFound where the scope does not reach it, Forbidden as `check_reach`."""
+    """Return a plan's newest version, its school locked. Raises NotFound where the scope does not reach it, Forbidden as `check_reach`."""
     row = await queries.lock_newest(tx.session, scope, code)
     check_writer(scope, by, row)
     return row
@@ -131,7 +128,7 @@ def check_writer(scope: Scope, by: str, plan: PlanRow) -> None:
 
 async def check_reach(tx: Transaction, scope: Scope, by: str, plan: PlanRow) -> None:
     """Raises Forbidden where the caller's posts do not reach a plan, or it is another person's."""
-    places = await queries.places_for(tx.session, scope.school, [plan], await today_of(tx, scope.school))
+    places = await queries.places_for(tx.session, scope.school, [plan], await queries.today_in(tx.session, scope.school, tx.now))
     if not scope.covers(places[plan.id]):
         raise Forbidden("your posts do not reach such a plan")
     check_writer(scope, by, plan)
@@ -154,7 +151,7 @@ async def _check(tx: Transaction, scope: Scope, code: str, plan: Plan) -> None:
 
 
 async def _place(tx: Transaction, plan: PlanRow) -> None:
-    places = await queries.places_for(tx.session, plan.school, [plan], await today_of(tx, plan.school))
+    places = await queries.places_for(tx.session, plan.school, [plan], await queries.today_in(tx.session, plan.school, tx.now))
     await tx.session.execute(delete(PlanPlaceRow).where(PlanPlaceRow.plan == plan.id))
     tx.session.add_all(PlanPlaceRow(plan=plan.id, place=place) for place in sorted(places[plan.id]))
     await tx.session.flush()
@@ -163,7 +160,7 @@ async def _place(tx: Transaction, plan: PlanRow) -> None:
 async def place_again(tx: Transaction) -> None:
     """After a roster: who moved takes their plan along."""
     plans = await queries.list_placed(tx.session, tx.school)
-    wanted = await queries.places_for(tx.session, tx.school, plans, await today_of(tx, tx.school))
+    wanted = await queries.places_for(tx.session, tx.school, plans, await queries.today_in(tx.session, tx.school, tx.now))
     there = await queries.all_places(tx.session, tx.school)
     for plan in plans:
         if wanted[plan.id] != there.get(plan.id, set()):

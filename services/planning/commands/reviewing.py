@@ -39,7 +39,7 @@ async def comment_plan(tx: Transaction, scope: Scope, by: str, code: str, text: 
 
 
 async def return_plan(tx: Transaction, scope: Scope, by: str, code: str, reason: str) -> PlanRow:
-    """Send a plan back to its writer, with a reason. Raises Forbidden for who submitted it."""
+    """Send a plan back to its writer, with a reason. Raises Forbidden as `approve_plan`."""
     plan = await _judged(tx, scope, by, code)
     plan.status = next_status(PlanStatus(plan.status), PlanStep.RETURN)
     plan.approved_by = None
@@ -57,7 +57,7 @@ async def approve_plan(tx: Transaction, scope: Scope, by: str, code: str, reason
 
 async def _judged(tx: Transaction, scope: Scope, by: str, code: str) -> PlanRow:
     plan = await queries.lock_newest(tx.session, scope, code)
-    if by in {plan.submitted_by, plan.created_by, plan.owner, plan.subject}:
+    if by in {plan.submitted_by, plan.owner, plan.subject, *await queries.writers_of(tx.session, plan)}:
         raise Forbidden("nobody judges their own plan: it takes somebody who neither wrote nor answers for it")
     return plan
 
@@ -80,14 +80,13 @@ async def publish_plan(tx: Transaction, scope: Scope, by: str, code: str) -> tup
     """
     plan = await writable(tx, scope, by, code)
     after = next_status(PlanStatus(plan.status), PlanStep.PUBLISH)
-    await queries.lock_school(tx.session, scope.school)
     rows = await queries.goals_of(tx.session, plan.id)
     goals = {row.goal: read(row) for row in rows}
     faults = [*await _plan_faults(tx, plan), *await _goal_faults(tx, plan, rows, goals), *await _chain_faults(tx, plan, goals)]
     if faults:
         raise Invalid("the plan cannot be published like this", faults)
     doubts = [each for row in rows for each in doubtful(goals[row.goal], await _history(tx, row))]
-    plan.status, plan.published_on = after, await attaining.today_of(tx, plan.school)
+    plan.status, plan.published_on = after, await queries.today_in(tx.session, plan.school, tx.now)
     note_plan(tx, plan, "published", by, doubts=[f"{each.goal}: {each.detail}" for each in doubts])
     await _put_in_force(tx, plan, rows)
     said = {name: getattr(plan, name) for name in PlanPublished.model_fields if name not in {"plan", "goals"}}
@@ -109,7 +108,7 @@ async def _plan_faults(tx: Transaction, plan: PlanRow) -> list[Fault]:
 
 async def _goal_faults(tx: Transaction, plan: PlanRow, rows: Sequence[GoalRow], goals: dict[UUID, Goal]) -> list[Fault]:
     """SMART, what measures it, and the floors, goal by goal."""
-    floors = await queries.floors_in_force(tx.session, plan.school, await attaining.today_of(tx, plan.school))
+    floors = await queries.floors_in_force(tx.session, plan.school, await queries.today_in(tx.session, plan.school, tx.now))
     faults = []
     for row in rows:
         goal = goals[row.goal]
@@ -130,7 +129,8 @@ async def _chain_faults(tx: Transaction, plan: PlanRow, goals: dict[UUID, Goal])
     """Parents in force, no circle, and weights that add up."""
     faults = []
     above = {parent.goal for goal in goals.values() for parent in goal.parents} - set(goals)
-    live = await queries.live_of(tx.session, above)
+    # What this version of the plan no longer has is live in the version before, but only until this one stands.
+    live = {id_: row for id_, row in (await queries.live_of(tx.session, above)).items() if row.plan_code != plan.code}
     for goal in goals.values():
         for n, parent in enumerate(goal.parents):
             if parent.goal not in goals and parent.goal not in live:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
@@ -54,6 +55,11 @@ def reached(operator: Operator, value: Fraction, target: Fraction) -> bool:
     if operator == "equal":
         return value == target
     return value >= target if operator == "at_least" else value <= target
+
+
+def worse(operator: Operator, target: Decimal, than: Decimal) -> bool:
+    """Whether a target lies on the wrong side of a number; one that is to be equalled has none."""
+    return operator != "equal" and not reached(operator, Fraction(target), Fraction(than))
 
 
 def share(operator: Operator, value: Fraction, target: Fraction) -> Fraction:
@@ -133,21 +139,21 @@ def _weight(rule: RollUp, child: Child, many: int) -> Fraction:
 
 
 def _state(rule: RollUp, states: Sequence[State], *, whole: bool) -> State:
-    """One goal met is enough for `maximum`; otherwise all, and none may lack data."""
+    """One goal met is enough for `maximum`; otherwise all, and none may lack data. `states` are of those that have data."""
     if rule == "maximum":
         return next(state for state in STATES if state in states)
-    if "behind" in states or "no_data" in states:
+    if "behind" in states:
         return "behind"
     return "met" if whole and set(states) == {"met"} else "on_track"
 
 
 def _summed(measure: Measure | None, children: Sequence[Child], year: int) -> Standing:
-    """While a child has no data the sum is not known: what is there shows as `value`, and nothing is said about the target."""
-    values = [child.standing.value for child in children if child.standing.value is not None]
-    covered = Fraction(len(values), len(children))
-    if not values:
+    """While anything below has no data the sum is not known: what is there shows as `value`, and nothing is said about the target."""
+    known = [(child.standing.value, child.standing.covered) for child in children if child.standing.value is not None]
+    covered = sum((part for _, part in known), ZERO) / len(children)
+    if not known:
         return Standing("no_data")
-    total = sum(values, ZERO)
+    total = sum((value for value, _ in known), ZERO)
     if measure is None or covered < 1:
         return Standing("no_data", total, covered=covered)
     return replace(measured(measure, total, None, year), covered=covered)

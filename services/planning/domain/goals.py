@@ -170,6 +170,11 @@ class Goal(Part):
         """Whether somebody answers for it."""
         return self.owner is not None or self.owner_post is not None
 
+    @property
+    def measurable(self) -> bool:
+        """Whether one will see that it is reached; a sum needs a measure to be compared with."""
+        return self.measure is not None or self.deliverable is not None or self.roll_up not in {"none", "sum"}
+
 
 def kept(document: dict[str, Any]) -> Goal:
     """The goal of a document that was written by `document_of`."""

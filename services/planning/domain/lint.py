@@ -12,9 +12,10 @@ from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
 
+from services.planning.domain.attainment import target_of, worse
 from services.planning.domain.floors import Bottom, InForce, past
 from services.planning.domain.goals import Goal
-from services.planning.domain.plans import PERSONAL, PlanStatus, weight_fault
+from services.planning.domain.plans import PERSONAL, weight_fault
 
 MENDING = {
     "orphan-goal": "link it to a goal of a plan above, in a new version of its plan",
@@ -53,9 +54,7 @@ class LintedPlan:
     """A plan in the version that stands; `seen`: whoever asks may see it, and so what is said of it."""
 
     code: str
-    name: str
     kind: str
-    status: str
     parent: str | None
     period_from: date
     approved: bool
@@ -123,7 +122,7 @@ def _alone(each: LintedGoal, known: set[UUID], elements: set[str]) -> Iterator[F
     for parent in goal.parents:
         if parent.goal not in known:
             yield _of("lost-parent", each, "a goal that it serves is no longer in its plan")
-    if goal.measure is None and goal.deliverable is None and goal.roll_up in {"none", "sum"}:
+    if not goal.measurable:
         yield _of("goal-without-measure", each, "nothing says how one will see that it is reached")
     if goal.standard is None:
         yield _of("goal-without-standard", each, "it names no element of a standard")
@@ -148,8 +147,7 @@ def _targets(each: LintedGoal, chain: Chain) -> Iterator[Finding]:
             yield _of("target-past-floor", each, sentence)
     if measure.baseline is not None:
         for target in measure.values:
-            worse = target.target < measure.baseline if measure.operator == "at_least" else target.target > measure.baseline
-            if worse and measure.operator != "equal":
+            if worse(measure.operator, target.target, measure.baseline):
                 said = f"the target {target.target:f} of {target.year} is worse than the baseline {measure.baseline:f}"
                 yield _of("target-under-baseline", each, said)
 
@@ -174,8 +172,8 @@ def _planned(goal: Goal, year: int) -> Decimal | None:
     """What a goal is to come to by a year; None where it does not say."""
     if goal.deliverable is not None:
         return Decimal(goal.deliverable.number)
-    found = [each.target for each in goal.measure.values if each.year <= year] if goal.measure is not None else []
-    return found[-1] if found else None
+    found = target_of(goal.measure.values, year) if goal.measure is not None else None
+    return None if found is None else found.target
 
 
 def _conflicts(goals: Sequence[LintedGoal]) -> Iterator[Finding]:
@@ -193,10 +191,8 @@ def _conflicts(goals: Sequence[LintedGoal]) -> Iterator[Finding]:
 
 
 def _plans(chain: Chain) -> Iterator[Finding]:
-    waiting = {PlanStatus.DRAFT, PlanStatus.IN_REVIEW}
     for plan in chain.plans:
-        begun = plan.period_from <= chain.today
-        if plan.seen and not plan.approved and (begun or plan.status not in waiting):
+        if plan.seen and not plan.approved and plan.period_from <= chain.today:
             kind = "personal plan" if plan.kind == PERSONAL else "plan"
             sentence = f"{plan.code}: the {kind} began on {plan.period_from} and nobody has approved it"
             yield Finding("plan-without-review", "plan", plan.code, sentence)

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from libs.common.errors import Conflict, Fault
 from services.planning.domain.goals import Code, Day, Id, Line, Part, Words
+from services.planning.domain.numbers import text_of
 from services.planning.domain.settings import Level
 
 PERSONAL = "personal"
@@ -128,5 +129,5 @@ def weight_fault(weights: Sequence[Fraction | None], *, whole: bool) -> str | No
         return "each goal below a weighted one has a weight"
     total = sum((weight for weight in weights if weight is not None), Fraction(0))
     if total > 1 or (whole and total != 1):
-        return f"the weights of the goals below it add up to {float(total):g}, not to 1"
+        return f"the weights of the goals below it add up to {text_of(total)}, not to 1"
     return None

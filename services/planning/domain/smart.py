@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
 
-from services.planning.domain.attainment import reached
+from services.planning.domain.attainment import reached, worse
 from services.planning.domain.goals import Goal, Measure
 
 Letter = Literal["S", "M", "A", "R", "T"]
@@ -39,7 +38,7 @@ def failing(goal: Goal, period: tuple[date, date], *, root: bool) -> Iterator[Fi
         yield Finding(goal.code, "S", "statement", "it does not say what is to be reached")
     if not goal.answers:
         yield Finding(goal.code, "S", "owner", "nobody answers for it: name one person or one post")
-    if goal.measure is None and goal.deliverable is None and goal.roll_up in {"none", "sum"}:
+    if not goal.measurable:
         yield Finding(
             goal.code, "M", "measure", "nothing says how one will see that it is reached: an indicator, a metric or a deliverable"
         )
@@ -70,22 +69,14 @@ def doubtful(goal: Goal, history: Sequence[tuple[date, Fraction]]) -> Iterator[F
     where = "measure/values/0/target"
     if measure.baseline is None and not history:
         yield Finding(goal.code, "A", "measure/baseline", "without a baseline or data nobody can say whether it can be reached")
-    if measure.baseline is not None and _worse(measure, measure.values[0].target, measure.baseline):
+    if measure.baseline is not None and worse(measure.operator, measure.values[0].target, measure.baseline):
         yield Finding(
-            goal.code, "A", where, f"the first target {first_text(measure)} is worse than the baseline {measure.baseline:f}"
+            goal.code, "A", where, f"the first target {measure.values[0].target:f} is worse than the baseline {measure.baseline:f}"
         )
     if history and measure.operator != "equal" and reached(measure.operator, history[-1][1], Fraction(measure.values[-1].target)):
         yield Finding(goal.code, "A", where, "the last target is reached already")
     if (steep := _steep(measure, history)) is not None:
         yield Finding(goal.code, "A", where, steep)
-
-
-def first_text(measure: Measure) -> str:
-    return f"{measure.values[0].target:f}"
-
-
-def _worse(measure: Measure, target: Decimal, than: Decimal) -> bool:
-    return (measure.operator == "at_least" and target < than) or (measure.operator == "at_most" and target > than)
 
 
 def _steep(measure: Measure, history: Sequence[tuple[date, Fraction]]) -> str | None:

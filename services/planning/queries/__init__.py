@@ -63,8 +63,9 @@ from services.planning.queries.plans import (
     plan_history,
     plan_id,
     plan_parents,
+    writers_of,
 )
-from services.planning.queries.school import directory_of, forget, list_schools, names_of, number_of, settings_of, zone_of
+from services.planning.queries.school import directory_of, forget, list_schools, names_of, number_of, settings_of, today_in, zone_of
 
 __all__ = [
     "Below",
@@ -129,7 +130,9 @@ __all__ = [
     "settings_of",
     "standards_in_force",
     "standings_of",
+    "today_in",
     "troubles_of",
     "which_visible",
+    "writers_of",
     "zone_of",
 ]

@@ -8,7 +8,7 @@ from datetime import date
 from fractions import Fraction
 from uuid import UUID, uuid5
 
-from sqlalchemy import and_, distinct, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, distinct, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -69,22 +69,18 @@ async def page_of_goals(session: AsyncSession, plan: UUID, *, after: str | None,
     return (await session.scalars(sql if after is None else sql.where(GoalRow.code > after))).all()
 
 
-async def goal_history(session: AsyncSession, goal: UUID) -> Sequence[GoalHistoryRow]:
-    sql = select(GoalHistoryRow).where(GoalHistoryRow.goal == goal).order_by(GoalHistoryRow.position)
+async def goal_history(session: AsyncSession, scope: Scope, goal: GoalRow) -> Sequence[GoalHistoryRow]:
+    """Return what led to a goal as it is given here, and its changes in those later versions of the plan that the caller may see."""
+    seen = select(PlanRow.version).where(visible(scope), PlanRow.code == goal.plan_code)
+    told = or_(GoalHistoryRow.version <= goal.version, GoalHistoryRow.version.in_(seen))
+    sql = select(GoalHistoryRow).where(GoalHistoryRow.goal == goal.goal, told).order_by(GoalHistoryRow.position)
     return (await session.scalars(sql)).all()
 
 
-async def which_visible(session: AsyncSession, scope: Scope, goals: Collection[UUID]) -> dict[UUID, bool]:
-    """Return which of these goals the caller may see, and whether each is live."""
-    sql = (
-        select(GoalRow.goal, GoalRow.live)
-        .join(PlanRow, PlanRow.id == GoalRow.plan)
-        .where(visible(scope), GoalRow.goal.in_(list(goals)))
-    )
-    found: dict[UUID, bool] = {}
-    for goal, live in await session.execute(sql):
-        found[goal] = found.get(goal, False) or live
-    return found
+async def which_visible(session: AsyncSession, scope: Scope, goals: Collection[UUID]) -> set[UUID]:
+    """Return which of these goals the caller may see, in any version."""
+    sql = select(GoalRow.goal).join(PlanRow, PlanRow.id == GoalRow.plan).where(visible(scope), GoalRow.goal.in_(goals))
+    return set(await session.scalars(sql))
 
 
 async def live_of(session: AsyncSession, goals: Collection[UUID]) -> dict[UUID, GoalRow]:
@@ -256,22 +252,29 @@ async def list_due_standings(session: AsyncSession, school: str, today: date, li
 # --- warnings and tasks -----------------------------------------------------------------------------------------------------
 
 
+ABOUT = and_(
+    ImprovementRow.school == GoalRow.school,
+    ImprovementRow.indicator == GoalRow.indicator,
+    ImprovementRow.subject == GoalRow.subject,
+)
+"""A task is about what measures a goal."""
+
+
+def _late(today: date) -> ColumnElement[bool]:
+    return and_(ImprovementRow.status.in_(OWNERS_TURN), ImprovementRow.due_on < today)
+
+
 async def troubles_of(session: AsyncSession, goals: Collection[UUID], today: date) -> tuple[set[UUID], dict[UUID, int]]:
     """Return which of these live goals have an uncleared warning of their indicator, and how many overdue tasks each has."""
-    about = and_(
-        ImprovementRow.school == GoalRow.school,
-        ImprovementRow.indicator == GoalRow.indicator,
-        ImprovementRow.subject == GoalRow.subject,
-    )
-    late = and_(ImprovementRow.status.in_(OWNERS_TURN), ImprovementRow.due_on < today)
+    late = _late(today)
     warned: set[UUID] = set()
     overdue: dict[UUID, int] = {}
     for some in in_batches(list(goals), IN_AT_ONCE):
         mine = and_(GoalRow.goal.in_(some), GoalRow.live)
         warned.update(
-            await session.scalars(select(GoalRow.goal).distinct().join(ImprovementRow, about).where(mine, ImprovementRow.warned))
+            await session.scalars(select(GoalRow.goal).distinct().join(ImprovementRow, ABOUT).where(mine, ImprovementRow.warned))
         )
-        counts = select(GoalRow.goal, func.count()).join(ImprovementRow, about).where(mine, late).group_by(GoalRow.goal)
+        counts = select(GoalRow.goal, func.count()).join(ImprovementRow, ABOUT).where(mine, late).group_by(GoalRow.goal)
         overdue.update(dict((await session.execute(counts)).all()))
     return warned, overdue
 
@@ -292,13 +295,8 @@ async def below(session: AsyncSession, school: str, goal: UUID, today: date) -> 
     states = (
         select(StandingRow.state, func.count()).join(all_below, all_below.c.goal == StandingRow.goal).group_by(StandingRow.state)
     )
-    about = and_(
-        ImprovementRow.school == GoalRow.school,
-        ImprovementRow.indicator == GoalRow.indicator,
-        ImprovementRow.subject == GoalRow.subject,
-    )
-    late = and_(ImprovementRow.status.in_(OWNERS_TURN), ImprovementRow.due_on < today)
-    troubles = select(GoalRow.goal, ImprovementRow.id, ImprovementRow.warned, late.label("late")).join(GoalRow, about)
+    late = _late(today)
+    troubles = select(GoalRow.goal, ImprovementRow.id, ImprovementRow.warned, late.label("late")).join(GoalRow, ABOUT)
     # First the few warnings and tasks, then the walk: SQLite would look for a warning of each goal of the school.
     wanted = (ImprovementRow.school == school, GoalRow.live, or_(ImprovementRow.warned, late))
     troubled = troubles.where(*wanted).cte("troubled").prefix_with("MATERIALIZED")

@@ -17,6 +17,7 @@ from services.planning.domain.owners import Subject
 from services.planning.domain.plans import PERSONAL, PlanStatus
 from services.planning.queries.school import IN_AT_ONCE, directory_of, parents_of
 from services.planning.tables import (
+    GoalHistoryRow,
     GoalRow,
     HomeroomRow,
     PersonRow,
@@ -57,9 +58,10 @@ async def get_plan(session: AsyncSession, scope: Scope, code: str, version: int 
 
 
 async def find_newest(session: AsyncSession, school: str, code: str) -> PlanRow | None:
-    """Return a plan's newest version, locked."""
+    """Return a plan's newest version, as it stands once the school is locked: a row's lock would not show that there is a newer one."""
+    await lock_school(session, school)
     sql = select(PlanRow).where(PlanRow.school == school, PlanRow.code == code).order_by(PlanRow.version.desc()).limit(1)
-    row: PlanRow | None = await session.scalar(sql.with_for_update())
+    row: PlanRow | None = await session.scalar(sql.execution_options(populate_existing=True))
     return row
 
 
@@ -111,6 +113,14 @@ async def list_plan_versions(session: AsyncSession, scope: Scope, code: str) -> 
 async def plan_history(session: AsyncSession, plan: UUID) -> Sequence[PlanHistoryRow]:
     sql = select(PlanHistoryRow).where(PlanHistoryRow.plan == plan).order_by(PlanHistoryRow.position)
     return (await session.scalars(sql)).all()
+
+
+async def writers_of(session: AsyncSession, plan: PlanRow) -> set[str]:
+    """Return who wrote a version of a plan, or of the goals that it has."""
+    said = select(PlanHistoryRow.by).where(PlanHistoryRow.plan == plan.id, PlanHistoryRow.step.in_(("written", "changed")))
+    here = select(GoalRow.goal).where(GoalRow.plan == plan.id)
+    goals = select(GoalHistoryRow.by).where(GoalHistoryRow.goal.in_(here), GoalHistoryRow.version == plan.version)
+    return set(await session.scalars(said.union(goals)))
 
 
 async def plan_parents(session: AsyncSession, school: str) -> dict[str, str | None]:

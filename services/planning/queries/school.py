@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import date, datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -56,6 +57,11 @@ async def zone_of(session: AsyncSession, school: str) -> ZoneInfo:
         return ZoneInfo(row.timezone if row else DEFAULT_ZONE)
 
     return await _once(session, ("zone", school), load)
+
+
+async def today_in(session: AsyncSession, school: str, now: datetime) -> date:
+    """Return the day that it is in the school's zone."""
+    return now.astimezone(await zone_of(session, school)).date()
 
 
 async def settings_of(session: AsyncSession, school: str) -> SchoolSettings:

@@ -160,6 +160,16 @@ async def test_a_deliverable_is_on_track_until_its_deadline_behind_after_it_and_
         assert (await _deliver(sut, id_, 2))["standing"]["state"] == "met"
 
 
+async def test_a_deliverable_without_an_end_comes_into_force(database_url: str, tmp_path: Path) -> None:
+    async with planning(database_url, tmp_path) as sut:
+        await set_up(sut)
+        thing = goal("G1", measure=None, deliverable={"name": "课程", "level": "school"}, deadline="9999-12-31")
+        (id_,) = await drafted(sut, plan("M", period_to="9999-12-31"), thing)
+        await published(sut, "M")
+
+        assert (await _deliver(sut, id_, 1))["standing"]["state"] == "met"
+
+
 async def _deliver(sut: ServiceUnderTest, id_: str, number: int) -> Any:
     from tests.service.planning.chain import OFFICE, made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,16 @@ async def test_a_plan_goes_from_draft_through_review_into_force_and_is_edited_on
 
 def _body(code: str, **said: Any) -> dict[str, Any]:
     return {name: value for name, value in plan(code, **said).items() if name != "code"}
+
+
+async def test_who_wrote_a_goal_of_a_plan_does_not_judge_it(database_url: str, tmp_path: Path) -> None:
+    async with planning(database_url, tmp_path) as sut, sut.as_(OFFICE) as office, sut.as_(LEADER) as leader:
+        await set_up(sut)
+        (id_,) = await drafted(sut, plan("M"), goal("G1"))
+        assert (await leader.put(f"/goals/{id_}", json={"goal": goal("G1", statement="达到 90%"), "why": "试"})).status_code == 200
+        await made(office, "/plans/M/submit")
+
+        assert (await made(leader, "/plans/M/approve", status=403))["type"].endswith("forbidden")
 
 
 async def test_publication_names_each_letter_of_smart_that_a_goal_fails(database_url: str, tmp_path: Path) -> None:
@@ -194,6 +205,11 @@ async def test_what_is_published_is_for_all_to_read_and_a_draft_for_who_has_to_d
             await seen(sut, path, TEACHER)
         async with sut.as_(principal("plan.read", school="other")) as elsewhere:
             assert (await elsewhere.get(f"/goals/{id_}")).status_code == 404
+        async with sut.as_(HEAD) as head:
+            await made(head, "/plans/U/versions")
+            await head.put(f"/goals/{id_}", json={"goal": goal("G1", statement="草稿"), "why": "试"})
+            assert [change["version"] for change in (await head.get(f"/goals/{id_}")).json()["history"]] == [1, 2]
+        assert [change["version"] for change in (await seen(sut, f"/goals/{id_}", TEACHER))["history"]] == [1]
 
 
 @pytest.mark.parametrize(
@@ -309,6 +325,30 @@ async def test_goals_of_several_plans_may_add_up_to_a_parent_and_never_to_more(d
         await office.delete(f"/goals/{ref('S1', 'G')}?why=合并")
         await published(sut, "S1")
         assert await _below(sut) == ["S2"]
+
+
+async def test_of_two_who_make_the_next_version_at_once_one_is_told_that_there_is_one(database_url: str, tmp_path: Path) -> None:
+    async with planning(database_url, tmp_path) as sut, sut.as_(OFFICE) as office:
+        await set_up(sut)
+        await drafted(sut, plan("M"), goal("G"))
+        await published(sut, "M")
+
+        answers = await asyncio.gather(*(office.post("/plans/M/versions") for _ in range(4)))
+
+        assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+
+
+async def test_a_new_version_does_not_serve_a_goal_that_it_no_longer_has(database_url: str, tmp_path: Path) -> None:
+    async with planning(database_url, tmp_path) as sut, sut.as_(OFFICE) as office, sut.as_(LEADER) as leader:
+        await set_up(sut)
+        await drafted(sut, plan("M"), goal("TOP", measure=None, roll_up="minimum"), goal("G", parents=[{"goal": ref("M", "TOP")}]))
+        await published(sut, "M")
+        await made(office, "/plans/M/versions")
+        await office.delete(f"/goals/{ref('M', 'TOP')}")
+        await made(office, "/plans/M/submit")
+        await made(leader, "/plans/M/approve")
+
+        assert pointers(await made(office, "/plans/M/publish", status=422)) == ["/goals/G/parents/0/goal"]
 
 
 async def _below(sut: ServiceUnderTest) -> list[str]:

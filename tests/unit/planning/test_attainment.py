@@ -11,6 +11,7 @@ import pytest
 from services.planning.domain.attainment import Child, Standing, counts_for, delivered, measured, rolled_up, share
 from services.planning.domain.goals import Goal, Measure, Operator, document_of, kept
 from services.planning.domain.numbers import exact, rounded
+from services.planning.domain.plans import weight_fault
 from services.planning.domain.smart import doubtful
 
 DUAL = Measure.model_validate(
@@ -82,6 +83,22 @@ def test_weights_that_are_not_all_given_away_leave_a_goal_uncovered_and_never_me
     found = rolled_up("weighted", None, [met], 2026)
 
     assert (found.state, found.attainment, found.covered) == ("on_track", Fraction(1), Fraction(6, 10))
+
+
+def test_a_sum_of_sums_is_not_known_while_one_of_them_lacks_a_part() -> None:
+    asked = Measure.model_validate({"values": [{"year": 2026, "target": 5}]})
+    there, lacking = Child(None, delivered(1, 3, None, date(2026, 1, 1))), Child(None, Standing("no_data"))
+    partial = Child(None, rolled_up("sum", None, [there, lacking], 2026))
+
+    found = rolled_up("sum", asked, [there, partial], 2026)
+
+    assert found == Standing("no_data", Fraction(6), covered=Fraction(3, 4))
+
+
+def test_weights_that_miss_one_by_a_millionth_are_said_to() -> None:
+    assert weight_fault([Fraction(1, 2), Fraction(500_001, 1_000_000)], whole=True) == (
+        "the weights of the goals below it add up to 1.000001, not to 1"
+    )
 
 
 @pytest.mark.parametrize(("start", "counts"), [(date(2025, 1, 1), True), (date(2024, 12, 31), False), (date(2025, 9, 1), True)])
