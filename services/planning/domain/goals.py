@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from services.planning.domain.numbers import LARGEST, exact
+from libs.common.numbers import NUMBER_SCHEMA, exact_number
 from services.planning.domain.settings import Level
 
 CODE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -33,7 +33,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _number(value: object, info: ValidationInfo) -> Decimal:
-    return exact(Decimal(value) if info.context and isinstance(value, str) else value)
+    return exact_number(Decimal(value) if info.context and isinstance(value, str) else value)
 
 
 def _day(value: object) -> object:
@@ -44,7 +44,6 @@ def _day(value: object) -> object:
     return date.fromisoformat(value)
 
 
-_NUMBER: dict[str, Any] = {"type": "number", "exclusiveMinimum": -LARGEST, "exclusiveMaximum": LARGEST, "multipleOf": 0.000001}
 Code = Annotated[str, StringConstraints(pattern=CODE)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000, pattern=_TEXT)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=_PRINTED)]
@@ -54,7 +53,7 @@ Number = Annotated[
     Decimal,
     BeforeValidator(_number),
     PlainSerializer(lambda value: f"{value:f}", return_type=str, when_used="json"),
-    WithJsonSchema(_NUMBER),
+    WithJsonSchema(NUMBER_SCHEMA),
 ]
 Operator = Literal["at_least", "at_most", "equal"]
 RollUp = Literal["none", "weighted", "sum", "minimum", "maximum"]

@@ -1,28 +1,11 @@
-"""Exact numbers: decimals as people and systems write them, fractions where they are compared."""
+"""Numbers where they are compared: fractions, and how they are shown."""
 
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
-LARGEST = 1_000_000_000
-PLACES = 6
-
-
-def exact(value: object) -> Decimal:
-    """A JSON number as it was written, or the text of one; JSON gives a float, whose shortest text is what the sender wrote.
-
-    Raises ValueError for anything else, for 1,000,000,000 and more, and for more than 6 decimals.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise ValueError("a number is needed")  # noqa: TRY004 - pydantic shows a ValueError to the caller
-    number = Decimal(str(value))
-    if not number.is_finite() or abs(number) >= LARGEST:
-        raise ValueError("a number below 1,000,000,000 is needed")
-    number = number.normalize()
-    if -int(number.as_tuple().exponent) > PLACES:
-        raise ValueError("a number has at most 6 decimals")
-    return Decimal(f"{number:f}")
+from libs.common.numbers import PLACES
 
 
 def rounded(value: Fraction) -> Decimal:

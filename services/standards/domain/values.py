@@ -6,38 +6,20 @@ import re
 from calendar import monthrange
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
-PLACES = 6
-LARGEST = 1_000_000_000
+from libs.common.numbers import NUMBER_SCHEMA, exact_number, plain
+
 CODE = "^[a-z0-9][a-z0-9_-]{0,63}$"
 METRIC = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"  # its code or its alias
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
-def exact_number(value: object) -> Decimal:
-    """A JSON number as it was written; JSON gives it as a float, whose shortest text is what the sender wrote."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("a number is needed")  # noqa: TRY004 - pydantic shows a ValueError to the caller
-    number = Decimal(str(value))
-    if not number.is_finite() or abs(number) >= LARGEST:
-        raise ValueError("a number below 1,000,000,000 is needed")
-    number = number.normalize()
-    if -int(number.as_tuple().exponent) > PLACES:
-        raise ValueError("a number has at most 6 decimals")
-    return number
-
-
-def plain(value: Decimal) -> Decimal:
-    """The same number without an exponent, as it is to be read."""
-    return Decimal(f"{value:f}")
-
-
 def _given_or_kept(value: object, info: ValidationInfo) -> Decimal:
     """A number of a request, or the text that a document keeps of one."""
-    return Decimal(value) if info.mode == "json" and isinstance(value, str) else plain(exact_number(value))
+    return Decimal(value) if info.mode == "json" and isinstance(value, str) else exact_number(value)
 
 
 def _day(value: object) -> date:
@@ -54,12 +36,6 @@ def months_later(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
-NUMBER_SCHEMA: dict[str, Any] = {
-    "type": "number",
-    "exclusiveMinimum": -LARGEST,
-    "exclusiveMaximum": LARGEST,
-    "multipleOf": 0.000001,
-}
 Number = Annotated[Decimal, BeforeValidator(exact_number), WithJsonSchema(NUMBER_SCHEMA)]
 Kept = Annotated[Decimal, BeforeValidator(_given_or_kept), WithJsonSchema(NUMBER_SCHEMA)]
 """A number of a document that is kept as JSON: given as a number, kept as text, read as the same decimal."""

@@ -12,8 +12,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_v
 
 from libs.common.events.standards import Override, WarningLine
 from libs.common.http import Body, View
+from libs.common.numbers import NUMBER_SCHEMA, exact_number
 from services.standards.domain.indicators import Definition, Status, status_of
-from services.standards.domain.values import CODE, METRIC, NUMBER_SCHEMA, Day, Level, Number, Shown, exact_number
+from services.standards.domain.values import CODE, METRIC, Day, Level, Number, Shown
 from services.standards.tables import IndicatorRow, VersionRow
 
 MOST_WINDOWS = 60

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from libs.common.numbers import exact_number
 from services.planning.domain.attainment import Child, Standing, counts_for, delivered, measured, rolled_up, share
 from services.planning.domain.goals import Goal, Measure, Operator, document_of, kept
-from services.planning.domain.numbers import exact, rounded
+from services.planning.domain.numbers import rounded
 from services.planning.domain.plans import weight_fault
 from services.planning.domain.smart import doubtful
 
@@ -126,12 +127,12 @@ def test_a_goal_is_kept_exactly_as_it_was_written() -> None:
 
 
 def test_numbers_are_exact() -> None:
-    assert f"{exact(60.0):f}" == "60"
-    assert f"{exact(1e-6):f}" == "0.000001"
+    assert f"{exact_number(60.0):f}" == "60"
+    assert f"{exact_number(1e-6):f}" == "0.000001"
     assert f"{rounded(Fraction(2, 3)):f}" == "0.666667"
     for wrong in (0.1234567, 1e9, True, "1", float("nan")):
         with pytest.raises(ValueError, match="number"):
-            exact(wrong)
+            exact_number(wrong)
 
 
 def test_targets_steeper_than_the_data_ever_moved_are_doubted() -> None:
