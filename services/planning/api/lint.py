@@ -14,7 +14,7 @@ from services.planning.domain.lint import MENDING, lint
 from services.planning.schemas.plans import FindingView, LintView
 
 router = APIRouter(tags=["goals"])
-FindingCode = Annotated[str | None, Query(min_length=1, max_length=64)]
+FindingCode = Annotated[str | None, Query(pattern=f"^({'|'.join(MENDING)})$")]
 
 
 @router.get("/lint")

@@ -108,6 +108,10 @@ async def _link(tx: Transaction, plan: PlanRow, id_: UUID, goal: Goal) -> None:
     await tx.session.flush()
 
 
+PERSONS = frozenset({"student", "teacher"})
+"""Levels whose subjects are persons."""
+
+
 # --- what measures it -----------------------------------------------------------------------------------------------------
 
 
@@ -130,6 +134,9 @@ async def resolve(tx: Transaction, plan: PlanRow, goal: Goal) -> tuple[dict[str,
     subject = _subject(plan, measure, level)
     if subject is None:
         detail = f"name the {level} that is measured: the plan is not about one"
+        return NO_MEASURE, [Fault(pointer="/measure/subject", detail=detail)]
+    if level in PERSONS and subject != plan.subject:
+        detail = f"a {level} is measured by a plan of their own alone: others would read their numbers"
         return NO_MEASURE, [Fault(pointer="/measure/subject", detail=detail)]
     found = {"indicator": measure.indicator, "metric": metric, "level": level, "window": window, "subject": subject}
     return found, []

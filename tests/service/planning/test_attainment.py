@@ -186,12 +186,12 @@ async def test_a_parent_is_as_far_as_its_rule_says(
     async with planning(database_url, tmp_path) as sut:
         await set_up(sut)
         top, first, second = await _family(sut, rule)
-        await tell(sut, measured("open_lessons", "T1", "4"))
+        await tell(sut, measured("open_lessons", "K1", "4", level="course"))
         half = await standing(sut, top)
         assert (half["attainment"], half["covered"]) == (1, 0.5)
         assert half["state"] == ("met" if rule == "maximum" else "on_track")  # never met while half of it has no data
 
-        await tell(sut, measured("open_lessons", "T2", "1"))
+        await tell(sut, measured("open_lessons", "K2", "1", level="course"))
 
         found = await standing(sut, top)
         assert (found["attainment"], found["state"], found["covered"]) == (attainment, state, 1)
@@ -203,23 +203,23 @@ async def test_a_parent_is_as_far_as_its_rule_says(
 
 
 async def _family(sut: ServiceUnderTest, rule: str, **top: Any) -> list[str]:
-    """A goal with two below it: two open lessons each of T1 and T2."""
+    """A goal with two below it: two open lessons each of courses K1 and K2."""
     from services.planning.queries import goal_id
 
     parent = {"goal": str(goal_id(SCHOOL, "M", "TOP")), **({"weight": 0.5} if rule == "weighted" else {})}
     children = [
         goal(
-            f"G-{teacher}",
+            f"G-{course}",
             measure={
                 "metric": "open_lessons",
-                "level": "teacher",
+                "level": "course",
                 "window": "year",
-                "subject": teacher,
+                "subject": course,
                 "values": [{"year": 2026, "target": 2}],
             },
             parents=[parent],
         )
-        for teacher in ("T1", "T2")
+        for course in ("K1", "K2")
     ]
     ids = await drafted(sut, plan("M"), goal("TOP", **{"measure": None, "roll_up": rule, **top}), *children)
     await published(sut, "M")
@@ -230,11 +230,11 @@ async def test_a_sum_is_not_known_while_a_part_of_it_has_no_data(database_url: s
     async with planning(database_url, tmp_path) as sut:
         await set_up(sut)
         top, *_ = await _family(sut, "sum", measure={"unit": "节", "values": [{"year": 2026, "target": 5}]})
-        await tell(sut, measured("open_lessons", "T1", "4"))
+        await tell(sut, measured("open_lessons", "K1", "4", level="course"))
         found = await standing(sut, top)
         assert (found["state"], found["value"], found["attainment"], found["covered"]) == ("no_data", 4, None, 0.5)
 
-        await tell(sut, measured("open_lessons", "T2", "1"))
+        await tell(sut, measured("open_lessons", "K2", "1", level="course"))
         found = await standing(sut, top)
         assert (found["state"], found["value"], found["deviation"]) == ("met", 5, 0)
 

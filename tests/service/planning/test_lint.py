@@ -56,6 +56,10 @@ async def test_what_a_goal_lacks_is_found(database_url: str, tmp_path: Path) -> 
         assert (finding["kind"], finding["sentence"], shown["more"]) == ("goal", "S/BARE: it serves no goal of a plan above", False)
         assert finding["mend"]
         assert shown["counts"]["plan-without-review"] == 2
+        async with sut.as_(OFFICE) as office:
+            assert (await office.get("/lint?code=orphan")).status_code == 422, (
+                "no findings of a kind that does not exist is no good news"
+            )
 
 
 def _raised_floor() -> StandardActivated:

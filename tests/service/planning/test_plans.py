@@ -160,6 +160,24 @@ async def test_scenario_18_a_students_own_standard_is_not_below_the_schools(data
         await published(sut, "S1-2026", who=STUDENT, approver=CLASS_TEACHER)
 
 
+@pytest.mark.parametrize(("level", "subject"), [("teacher", "T1"), ("student", "S1")])
+async def test_a_person_is_measured_by_a_plan_of_their_own_alone(
+    database_url: str, tmp_path: Path, level: str, subject: str
+) -> None:
+    async with planning(database_url, tmp_path) as sut, sut.as_(HEAD) as head:
+        await set_up(sut)
+        await drafted(sut, plan("U", kind="unit", level="department", unit="cnc", subject="cnc"), who=HEAD)
+        measure = {
+            "metric": "credits",
+            "level": level,
+            "subject": subject,
+            "window": "year",
+            "values": [{"year": 2026, "target": 8}],
+        }
+        problem = await made(head, "/plans/U/goals", {"goal": goal("G1", measure=measure)}, 422)
+        assert pointers(problem) == ["/measure/subject"]
+
+
 async def test_a_personal_plan_is_written_by_its_person_judged_above_and_seen_by_nobody_else(
     database_url: str, tmp_path: Path
 ) -> None:
