@@ -13,7 +13,7 @@ from typing import Any
 from libs.common.bus import Record
 from libs.common.database import Transaction
 from libs.common.event import Event, Message, decode
-from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded
+from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded, SetupChanged
 from libs.common.events.monitoring import (
     Measured,
     MetricDefined,
@@ -33,6 +33,10 @@ from services.planning.domain.states import Step
 
 async def keep_school(event: SchoolAdded, tx: Transaction) -> None:
     await copies.keep_school(tx, event)
+
+
+async def keep_setup(event: SetupChanged, tx: Transaction) -> None:
+    await copies.keep_setup(tx, event)
 
 
 async def keep_roster(event: RosterImported, tx: Transaction) -> None:

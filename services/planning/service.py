@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded
+from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded, SetupChanged
 from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
 from libs.common.service import Intake, Job, Service
 from services.planning import handlers, jobs
@@ -15,6 +15,7 @@ service = Service(
     tables=Table.metadata,
     handlers={
         SchoolAdded: handlers.keep_school,
+        SetupChanged: handlers.keep_setup,
         RosterImported: handlers.keep_roster,
         PostsImported: handlers.keep_posts,
         StandardActivated: handlers.keep_standard,

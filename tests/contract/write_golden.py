@@ -63,6 +63,7 @@ def value(name: str, annotation: Any) -> Any:
         date: AT.date(),
         datetime: AT,
         AwareDatetime: AT,
+        Any: name,
     }
     try:
         return simple[annotation]

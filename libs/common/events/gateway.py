@@ -1,6 +1,7 @@
 """Facts published by the gateway: schools, the roster, posts."""
 
 from datetime import date
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -100,6 +101,16 @@ class SourceAdded(Event, type="gateway.source_added", about="name"):
     name: str
     uris: list[str]
     label: str
+
+
+class SetupChanged(Event, type="gateway.setup_changed", about="code"):
+    """A school (`code`) is set up as `content` says, whole: the document of `PUT /api/v1/setup` without what is as by default.
+
+    Its parts that other services work by are those of `libs/common/events/setup.py`.
+    """
+
+    code: str
+    content: dict[str, Any]
 
 
 class RosterImported(Event, type="gateway.roster_imported", about="part"):

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from libs.common.errors import Fault
-from services.gateway.domain.setup import Coded, Part, Period, Setup, Years, faults, twice
+from libs.common.events.setup import Coded, Part
+from services.gateway.domain.setup import Period, Setup, Years, faults, twice
 from services.standards.domain.content import Content, Issuer, Months
 from services.standards.domain.values import Code, Line, Post, Prose
 

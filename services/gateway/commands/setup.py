@@ -3,6 +3,7 @@
 from libs.common.auth import Principal, Scope
 from libs.common.database import Transaction
 from libs.common.errors import Invalid
+from libs.common.events.gateway import SetupChanged
 from services.gateway.domain.setup import Setup, faults
 from services.gateway.queries.roster import school_to_change
 from services.gateway.queries.setup import find_setup
@@ -22,4 +23,5 @@ async def put_setup(tx: Transaction, scope: Scope, caller: Principal, setup: Set
     elif row.content == content:
         return row
     row.content, row.changed_at, row.changed_by = content, tx.now, caller.id
+    tx.publish(SetupChanged(code=scope.school, content=content))
     return row

@@ -53,6 +53,7 @@ _LOOK = frozenset(
         "plan.read",
         "report.read",
         "progress.read",
+        "inbox.read",
     }
 )
 _KNOW = _LOOK | {"roster.read"}

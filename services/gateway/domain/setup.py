@@ -1,6 +1,7 @@
 """How a school is set up: what its documents name and nothing is measured by. Kept whole, for whoever needs it.
 
-Bodies and roles, periods of diagnosis, kinds of reports and of plans: all of it is the school's own data. No code knows a name in it.
+Bodies and roles, kinds of reports and of plans: all of it is the school's own data. No code knows a name in it. The parts that other
+services work by are in the shared language, `libs/common/events/setup.py`.
 """
 
 from __future__ import annotations
@@ -8,32 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from libs.common.errors import Fault
+from libs.common.events.setup import Code, Coded, Cycle, Line, Named, Part
 
-Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Years = Annotated[int, Field(ge=1, le=100)]
-
-
-class Part(BaseModel):
-    """A part of a document: unknown fields refused, nothing bent into another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Named(Part):
-    """What has a name of the school's own, and perhaps an English one."""
-
-    name: Line
-    name_en: Line | None = None
-
-
-class Coded(Named):
-    """What other parts refer to."""
-
-    code: Code
 
 
 class Period(Part):
@@ -78,21 +59,6 @@ class PlanKind(Coded):
     per: Line | None = None
     years: Years | None = None
     every_term: bool = False
-
-
-class Span(Part):
-    """A length of time."""
-
-    value: Annotated[int, Field(ge=1, le=100)]
-    unit: Literal["day", "week", "month", "term", "year", "academic_year"]
-
-
-class Cycle(Part):
-    """The periods after which a level is diagnosed, the shortest first, and the report that ends the longest."""
-
-    level: Line
-    periods: Annotated[list[Span], Field(min_length=1, max_length=10)]
-    report: Code | None = None
 
 
 class ReportKind(Coded):

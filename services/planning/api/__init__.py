@@ -1,9 +1,9 @@
-"""Planning's endpoints: plans, goals, the lint, improvements."""
+"""Planning's endpoints: plans, goals, the lint, improvements, the inbox."""
 
 from fastapi import APIRouter
 
-from services.planning.api import goals, improvements, lint, plans
+from services.planning.api import goals, improvements, inbox, lint, plans
 
 router = APIRouter()
-for each in (plans, goals, lint, improvements):
+for each in (plans, goals, lint, improvements, inbox):
     router.include_router(each.router)

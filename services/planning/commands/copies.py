@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, insert
 
 from libs.common.database import Transaction
-from libs.common.events.gateway import Post, RosterImported, SchoolAdded
+from libs.common.events.gateway import Post, RosterImported, SchoolAdded, SetupChanged
 from libs.common.events.monitoring import MetricDefined
 from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
 from services.planning.queries import forget
@@ -22,6 +22,7 @@ from services.planning.tables import (
     PersonRow,
     PostRow,
     SchoolRow,
+    SetupRow,
     StandardRow,
     Table,
 )
@@ -32,6 +33,12 @@ _NEVER_OWNERS = frozenset({"student", "parent", "guardian", "relative"})
 async def keep_school(tx: Transaction, school: SchoolAdded) -> None:
     """Remember the school's zone."""
     await tx.session.merge(SchoolRow(code=school.code, timezone=school.timezone))
+    forget(tx.session)
+
+
+async def keep_setup(tx: Transaction, said: SetupChanged) -> None:
+    """Remember how the school is set up."""
+    await tx.session.merge(SetupRow(school=tx.school, content=said.content))
     forget(tx.session)
 
 

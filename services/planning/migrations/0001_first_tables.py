@@ -199,6 +199,22 @@ def upgrade() -> None:
     sa.Column('alias', sa.String(), nullable=True),
     sa.PrimaryKeyConstraint('school', 'code', name=op.f('metric_pk'))
     )
+    op.create_table('notice',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('person', sa.String(), nullable=False),
+    sa.Column('key', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('text', sa.Text(), nullable=False),
+    sa.Column('link', sa.String(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('read_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('position', name=op.f('notice_pk'))
+    )
+    with op.batch_alter_table('notice', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('notice_school_person_key_ix'), ['school', 'person', 'key'], unique=True)
+        batch_op.create_index(batch_op.f('notice_school_person_position_ix'), ['school', 'person', 'position'], unique=False)
+
     op.create_table('org',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
@@ -268,6 +284,11 @@ def upgrade() -> None:
     sa.Column('changed_at', database.UtcDateTime(timezone=True), nullable=False),
     sa.Column('changed_by', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('school', name=op.f('settings_pk'))
+    )
+    op.create_table('setup',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('school', name=op.f('setup_pk'))
     )
     op.create_table('standard',
     sa.Column('school', sa.String(), nullable=False),

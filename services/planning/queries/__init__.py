@@ -44,6 +44,7 @@ from services.planning.queries.improvements import (
     lock_improvements,
     places_of,
 )
+from services.planning.queries.inbox import count_unread, list_notices, told_before
 from services.planning.queries.linting import load_chain
 from services.planning.queries.plans import (
     all_places,
@@ -65,9 +66,21 @@ from services.planning.queries.plans import (
     plan_parents,
     writers_of,
 )
-from services.planning.queries.school import directory_of, forget, list_schools, names_of, number_of, settings_of, today_in, zone_of
+from services.planning.queries.school import (
+    IN_AT_ONCE,
+    directory_of,
+    forget,
+    list_schools,
+    names_of,
+    number_of,
+    settings_of,
+    setup_of,
+    today_in,
+    zone_of,
+)
 
 __all__ = [
+    "IN_AT_ONCE",
     "Below",
     "Key",
     "Reading",
@@ -75,6 +88,7 @@ __all__ = [
     "below",
     "children_of",
     "count_goals",
+    "count_unread",
     "directory_of",
     "edges_above",
     "find_by_warning",
@@ -102,6 +116,7 @@ __all__ = [
     "list_due_standings",
     "list_improvements",
     "list_newly_overdue",
+    "list_notices",
     "list_placed",
     "list_plan_versions",
     "list_plans",
@@ -128,9 +143,11 @@ __all__ = [
     "plan_id",
     "plan_parents",
     "settings_of",
+    "setup_of",
     "standards_in_force",
     "standings_of",
     "today_in",
+    "told_before",
     "troubles_of",
     "which_visible",
     "writers_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
@@ -25,6 +25,7 @@ from services.planning.tables import (
     PostRow,
     SchoolRow,
     SettingsRow,
+    SetupRow,
 )
 
 ValueT = TypeVar("ValueT")
@@ -72,6 +73,16 @@ async def settings_of(session: AsyncSession, school: str) -> SchoolSettings:
         return SchoolSettings.model_validate(row.document if row else {})
 
     return await _once(session, ("settings", school), load)
+
+
+async def setup_of(session: AsyncSession, school: str) -> dict[str, Any]:
+    """Return the document that the school is set up by; empty where there is none."""
+
+    async def load() -> dict[str, Any]:
+        row = await session.get(SetupRow, school)
+        return row.content if row else {}
+
+    return await _once(session, ("setup", school), load)
 
 
 async def number_of(session: AsyncSession, school: str, metric: str) -> Number:

@@ -12,9 +12,11 @@ from services.planning.tables.copies import (
     PersonRow,
     PostRow,
     SchoolRow,
+    SetupRow,
     StandardRow,
 )
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
+from services.planning.tables.inbox import NoticeRow
 from services.planning.tables.plans import (
     DeliveryRow,
     GoalHistoryRow,
@@ -39,6 +41,7 @@ __all__ = [
     "LinkRow",
     "MeasuredRow",
     "MetricRow",
+    "NoticeRow",
     "OrgRow",
     "PersonRow",
     "PlaceRow",
@@ -48,6 +51,7 @@ __all__ = [
     "PostRow",
     "SchoolRow",
     "SettingsRow",
+    "SetupRow",
     "StandardRow",
     "StandingRow",
     "Table",

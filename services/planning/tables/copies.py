@@ -18,6 +18,14 @@ class SchoolRow(Table):
     timezone: Mapped[str]
 
 
+class SetupRow(Table):
+    """How a school is set up, whole: the parts of `libs/common/events/setup.py` are what planning works by."""
+
+    __tablename__ = "setup"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 class MetricRow(Table):
     """How the numbers of a metric read."""
 

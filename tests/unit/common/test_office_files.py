@@ -8,11 +8,11 @@ from openpyxl import Workbook
 
 from libs.common.errors import Invalid
 from libs.common.sheet import read_sheet, write_sheet
-from libs.common.word import Fields, Grid, Heading, Lines, write_word
+from libs.common.word import Block, Fields, Grid, Heading, Lines, write_word
 
 
 def test_a_document_says_what_it_was_given_and_the_same_data_gives_the_same_bytes() -> None:
-    blocks = [
+    blocks: list[Block] = [
         Heading("责任"),
         Lines(["第一条", "第二条"]),
         Fields([("单位", "教务处")]),

@@ -1,0 +1,44 @@
+"""Parts of a school's set-up that other services work by: `SetupChanged` carries them, strict as they were when somebody wrote them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+
+
+class Part(BaseModel):
+    """A part of a document: unknown fields refused, nothing bent into another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Named(Part):
+    """What has a name of the school's own, and perhaps an English one."""
+
+    name: Line
+    name_en: Line | None = None
+
+
+class Coded(Named):
+    """What other parts refer to."""
+
+    code: Code
+
+
+class Span(Part):
+    """A length of time."""
+
+    value: Annotated[int, Field(ge=1, le=100)]
+    unit: Literal["day", "week", "month", "term", "year", "academic_year"]
+
+
+class Cycle(Part):
+    """The periods after which a level is diagnosed, the shortest first, and the report that ends the longest."""
+
+    level: Line
+    periods: Annotated[list[Span], Field(min_length=1, max_length=10)]
+    report: Code | None = None
