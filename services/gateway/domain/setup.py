@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from libs.common.errors import Fault
-from libs.common.events.setup import Code, Coded, Cycle, Line, Named, Part
+from libs.common.events.setup import Code, Coded, Cycle, Line, Named, Part, Spiral
 
 Years = Annotated[int, Field(ge=1, le=100)]
 
@@ -94,6 +94,7 @@ class Setup(Part):
     plan_kinds: Annotated[list[PlanKind], Field(max_length=1000)] = []
     ladders: Annotated[list[Ladder], Field(max_length=100)] = []
     cycles: Annotated[list[Cycle], Field(max_length=100)] = []
+    spirals: Annotated[list[Spiral], Field(max_length=20)] = []
     reports: Annotated[list[ReportKind], Field(max_length=500)] = []
     metrics: Annotated[list[Line], Field(max_length=1000)] = []
 
@@ -105,6 +106,8 @@ def faults(setup: Setup) -> list[Fault]:
         *twice("/plan_kinds", setup.plan_kinds),
         *twice("/ladders", setup.ladders),
         *twice("/reports", setup.reports),
+        *twice("/spirals", setup.spirals),
+        *_without_length(setup),
     ]
     found += circles("/bodies", "parent", [(body.code, [body.parent] if body.parent else []) for body in setup.bodies])
     found += circles("/plan_kinds", "parents", [(plan.code, plan.parents) for plan in setup.plan_kinds])
@@ -117,6 +120,20 @@ def faults(setup: Setup) -> list[Fault]:
         if department.body is not None and department.body not in bodies:
             found.append(Fault(pointer=f"/departments/{n}/body", detail=f"no body {department.body!r} is there"))
     return found
+
+
+def _without_length(setup: Setup) -> Iterator[Fault]:
+    """Objects that two spirals name, or whose cycles have no length."""
+    lengths = {cycle.level for cycle in setup.cycles}
+    seen: set[str] = set()
+    for n, spiral in enumerate(setup.spirals):
+        for m, each in enumerate(spiral.objects):
+            where = f"/spirals/{n}/objects/{m}"
+            if each.level in seen:
+                yield Fault(pointer=f"{where}/level", detail=f"{each.level!r} goes by a spiral already")
+            if (each.cycle or each.level) not in lengths:
+                yield Fault(pointer=where, detail=f"no cycle of level {each.cycle or each.level!r} is there: nothing says how long it is")
+            seen.add(each.level)
 
 
 def twice(where: str, items: Sequence[Coded]) -> Iterator[Fault]:
