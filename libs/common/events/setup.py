@@ -95,7 +95,9 @@ class Spiral(Coded):
         if any(not OF_A_LOOP.issuperset(step.by) for step in self.dynamic):
             raise ValueError(f"a step of the dynamic loop is completed by one of {', '.join(sorted(OF_A_LOOP))}")
         late = [AFTER_THE_PERIOD.issuperset(step.by) for step in self.steps]
-        if late != sorted(late) or any(AFTER_THE_PERIOD & set(step.by) for step, after in zip(self.steps, late, strict=True) if not after):
+        if late != sorted(late) or any(
+            AFTER_THE_PERIOD & set(step.by) for step, after in zip(self.steps, late, strict=True) if not after
+        ):
             raise ValueError("what happens while the period lasts comes before its diagnosis, in steps of their own")
         if not any("diagnosis_approved" in step.by for step in self.steps):
             raise ValueError("a cycle closes with its diagnosis only: a step is completed by `diagnosis_approved`")

@@ -95,7 +95,7 @@ class Element(BaseModel):
 class StandardActivated(Event, type="standards.standard_activated", about="code"):
     """A version of a standard is in force from midnight of `effective_from` in the school's zone; the whole of it.
 
-    `trial`: it is tried out, and none of its elements has a floor.
+    `trial`: it is tried out, and none of its elements has a floor. `kind` says what its family is about.
     """
 
     code: str
@@ -105,6 +105,7 @@ class StandardActivated(Event, type="standards.standard_activated", about="code"
     effective_from: date
     elements: list[Element]
     trial: bool = False
+    kind: str | None = None
 
 
 class StandardRetired(Event, type="standards.standard_retired", about="code"):

@@ -51,14 +51,15 @@ _LOOK = frozenset(
         "warning.read",
         "improvement.read",
         "plan.read",
+        "cycle.read",
         "report.read",
         "progress.read",
         "inbox.read",
     }
 )
 _KNOW = _LOOK | {"roster.read"}
-_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "plan.write", "judgement.write"}
-_LEAD = _FILL_IN | {"improvement.verify", "plan.approve", "post.delegate", "standard.write", "standard.review"}
+_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "plan.write", "diagnosis.write", "judgement.write"}
+_LEAD = _FILL_IN | {"improvement.verify", "plan.approve", "diagnosis.approve", "post.delegate", "standard.write", "standard.review"}
 _GOVERN = _LEAD | {
     "post.write",
     "metric.write",
@@ -84,10 +85,10 @@ POSTS: Mapping[str, Rule] = {
     "office_head": Rule(Over.UNIT, _LEAD),
     "programme_leader": Rule(Over.UNIT, _LEAD),
     "course_leader": Rule(Over.COURSE, _LEAD),
-    "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate"}),
+    "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "diagnosis.approve", "post.delegate"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
-    "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write"}),
-    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write"}),
+    "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write", "diagnosis.write"}),
+    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "diagnosis.write"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),
 }

@@ -132,7 +132,9 @@ def _without_length(setup: Setup) -> Iterator[Fault]:
             if each.level in seen:
                 yield Fault(pointer=f"{where}/level", detail=f"{each.level!r} goes by a spiral already")
             if (each.cycle or each.level) not in lengths:
-                yield Fault(pointer=where, detail=f"no cycle of level {each.cycle or each.level!r} is there: nothing says how long it is")
+                yield Fault(
+                    pointer=where, detail=f"no cycle of level {each.cycle or each.level!r} is there: nothing says how long it is"
+                )
             seen.add(each.level)
 
 

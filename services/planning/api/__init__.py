@@ -1,9 +1,9 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the inbox."""
+"""Planning's endpoints: plans, goals, the lint, improvements, the spiral, the calendar, the inbox."""
 
 from fastapi import APIRouter
 
-from services.planning.api import calendar, goals, improvements, inbox, lint, plans
+from services.planning.api import calendar, cycles, goals, improvements, inbox, lint, plans, proposals
 
 router = APIRouter()
-for each in (plans, goals, lint, improvements, calendar, inbox):
+for each in (plans, goals, lint, improvements, cycles, proposals, calendar, inbox):
     router.include_router(each.router)

@@ -18,6 +18,7 @@ from libs.common.events.planning import ImprovementClosed, ImprovementDueChanged
 from libs.common.telemetry import WARNING_TO_TASK
 from services.planning import queries
 from services.planning.commands.people import note, people_for, unfilled
+from services.planning.commands.spiral import note_facts
 from services.planning.domain import wording
 from services.planning.domain.owners import Chosen, Subject
 from services.planning.domain.settings import SEVERITIES, SchoolSettings
@@ -55,6 +56,7 @@ async def open_improvements(tx: Transaction, raised: Sequence[Raised]) -> None:
         tx.publish(_opened(rows[-1], each.warning.places))
         _measure(tx, each.warning)
     await _insert(tx, rows, {id_: each.warning.places for id_, each in new.items()})
+    await note_facts(tx, {place for each in new.values() for place in each.warning.places}, "warning_raised")
 
 
 def _about(warning: WarningRaised, zone: ZoneInfo) -> Subject:

@@ -17,6 +17,7 @@ from services.planning import queries
 from services.planning.commands import attaining
 from services.planning.commands.goals import circle, floor_faults, periods_of, read, resolve
 from services.planning.commands.plans import note_plan, writable
+from services.planning.commands.spiral import note_plan_in_force
 from services.planning.domain.goals import Goal
 from services.planning.domain.plans import PlanStatus, PlanStep, leads_back, next_status, period_faults, weight_fault
 from services.planning.domain.smart import Finding, doubtful, failing
@@ -89,6 +90,7 @@ async def publish_plan(tx: Transaction, scope: Scope, by: str, code: str) -> tup
     plan.status, plan.published_on = after, await queries.today_in(tx.session, plan.school, tx.now)
     note_plan(tx, plan, "published", by, doubts=[f"{each.goal}: {each.detail}" for each in doubts])
     await _put_in_force(tx, plan, rows)
+    await note_plan_in_force(tx, plan)
     said = {name: getattr(plan, name) for name in PlanPublished.model_fields if name not in {"plan", "goals"}}
     tx.publish(PlanPublished(plan=plan.code, goals=len(rows), **said))
     return plan, doubts

@@ -10,9 +10,11 @@ from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
 from libs.common.events.planning import ImprovementReturned, ImprovementStarted, ImprovementSubmitted, ImprovementVerified
+from libs.common.events.setup import Fact
 from services.planning import queries
 from services.planning.commands.opening import close
 from services.planning.commands.people import note
+from services.planning.commands.spiral import note_facts
 from services.planning.domain.states import Status, Step, next_state
 from services.planning.tables import ImprovementRow
 
@@ -43,6 +45,7 @@ async def start_improvements(
                 improvement=row.id, warning=row.warning, by=by, measures=row.measures, goal=row.goal, deadline=row.deadline
             )
         )
+    await _note(tx, rows, "improvement_started")
     return rows
 
 
@@ -85,6 +88,7 @@ async def verify_improvements(
         tx.publish(ImprovementVerified(improvement=row.id, warning=row.warning, by=by, reason=reason))
         if after is Status.CLOSED:
             close(tx, row, "verified", by)
+    await _note(tx, rows, "improvement_verified")
     return rows
 
 
@@ -99,6 +103,12 @@ async def return_improvements(
         note(tx, row, "returned", by, reason=reason)
         tx.publish(ImprovementReturned(improvement=row.id, warning=row.warning, by=by, reason=reason))
     return rows
+
+
+async def _note(tx: Transaction, rows: Sequence[ImprovementRow], fact: Fact) -> None:
+    """Let the cycles in which these improvements are loops know."""
+    lies = await queries.places_of(tx.session, [row.id for row in rows])
+    await note_facts(tx, {place for here in lies.values() for place in here}, fact)
 
 
 async def _take(tx: Transaction, scope: Scope, ids: Sequence[UUID]) -> Sequence[ImprovementRow]:

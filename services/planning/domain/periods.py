@@ -2,57 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from libs.common.events.setup import Span
+from services.planning.domain.calendar import Period, PeriodKind, SchoolCalendar
 
-LONG = frozenset({"year", "academic_year"})
+YEARS = frozenset({"year", "academic_year"})
 ASKED_FOR_LESSONS = frozenset({"school", "department", "programme", "course", "teacher"})
+ONLY_WHILE_TAUGHT = frozenset({"course"})
 
 
-@dataclass(frozen=True, slots=True)
-class Years:
-    """What a school counts by: the day its academic year starts, its terms (inclusive days), and the first year of its plans."""
+def period_of(span: Span, level: str, day: date, calendar: SchoolCalendar, first: int) -> Period | None:
+    """Return the period of this length that a day lies in; None between terms, and for a course in a month without a teaching week.
 
-    academic_from: tuple[int, int] = (9, 1)
-    terms: Sequence[tuple[date, date]] = ()
-    first: int | None = None
-
-
-def period_of(span: Span, day: date, years: Years) -> tuple[date, date] | None:
-    """Return first and last day of the period of this length that a day lies in; None between terms, and for days and weeks.
-
-    Periods of several years or months follow one another from the first year of the school's plans on.
+    Several years or months count from the first year of the school's plans; a year (年) is civil or academic as the calendar says.
     """
-    first = years.first or 2000
-    match span.unit:
-        case "month":
-            n = (day.year - first) * 12 + day.month - 1
-            n -= n % span.value
-            return _month(first, n), _month(first, n + span.value) - timedelta(days=1)
-        case "term":
-            return next((term for term in years.terms if term[0] <= day <= term[1]), None)
-        case "year":
-            year = day.year - (day.year - first) % span.value
-            return date(year, 1, 1), date(year + span.value - 1, 12, 31)
-        case "academic_year":
-            begins = day.year if (day.month, day.day) >= years.academic_from else day.year - 1
-            year = begins - (begins - first) % span.value
-            return date(year, *years.academic_from), date(year + span.value, *years.academic_from) - timedelta(days=1)
-    return None
+    kind = calendar.year_of(level) if span.unit == "year" else span.unit
+    period = calendar.period(kind, day)
+    if period is None or (kind == "month" and level in ONLY_WHILE_TAUGHT and not calendar.has_teaching_week(period)):
+        return None
+    if span.value == 1 or kind in {"day", "week", "term"}:
+        return period
+    return _several(span.value, kind, period, calendar, first)
+
+
+def _several(value: int, kind: PeriodKind, period: Period, calendar: SchoolCalendar, first: int) -> Period:
+    start = period.start
+    if kind == "month":
+        n = (start.year - first) * 12 + start.month - 1
+        n -= n % value
+        begins, ends = _month(first, n), _month(first, n + value)
+    else:
+        year = start.year - (start.year - first) % value
+        begins, ends = (_begins(calendar, kind, each) for each in (year, year + value))
+    return Period(kind, f"{begins.isoformat()}+{value}", begins, ends)
 
 
 def _month(first: int, n: int) -> date:
     return date(first + n // 12, n % 12 + 1, 1)
 
 
-def length(span: Span) -> str:
+def _begins(calendar: SchoolCalendar, kind: PeriodKind, year: int) -> date:
+    period = calendar.period(kind, date(year, 12, 31))  # of either kind of year it is the one that begins in this one
+    assert period is not None, "only terms leave gaps"
+    return period.start
+
+
+def length_of(span: Span) -> str:
     """A length as cycles carry it: `1 month`."""
     return f"{span.value} {span.unit}"
 
 
 def asks_for_lesson(level: str, span: Span) -> bool:
     """Lessons are asked for in cycles of a year or longer of these levels only."""
-    return span.unit in LONG and level in ASKED_FOR_LESSONS
+    return span.unit in YEARS and level in ASKED_FOR_LESSONS

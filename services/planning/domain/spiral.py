@@ -7,7 +7,7 @@ the school's table (`libs/common/events/setup.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from libs.common.events.setup import AFTER_THE_PERIOD, Fact, Spiral, SpiralStep
@@ -52,7 +52,7 @@ def step(spiral: Spiral, state: State, happened: Happened) -> State:
     return replace(after, loops={**state.loops, happened.loop: Loop(behind(spiral.dynamic, facts), facts)})
 
 
-def behind(steps: Sequence[SpiralStep], facts: Set[Fact]) -> int:
+def behind(steps: Sequence[SpiralStep], facts: frozenset[Fact]) -> int:
     """How many of these steps, from the first on, are completed by facts: one after another, none is passed over."""
     return next((n for n, each in enumerate(steps) if facts.isdisjoint(each.by)), len(steps))
 
@@ -80,6 +80,23 @@ def replay(spiral: Spiral, facts: Sequence[Fact]) -> State:
     for fact in facts:
         state = step(spiral, state, Happened(fact))
     return state
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A step that is behind: since when, and whether because the period ended without it."""
+
+    on: str
+    missed: bool
+
+
+def trail(spiral: Spiral, facts: Sequence[tuple[Fact, str]]) -> list[Passed]:
+    """Say of each static step that is behind since which day it is; facts with their days, in the order in which they came."""
+    state, found = State(), list[Passed]()
+    for fact, day in facts:
+        state = step(spiral, state, Happened(fact))
+        found += [Passed(day, n in state.missed) for n in range(len(found), state.at)]
+    return found
 
 
 WORDS: Mapping[Fact, str] = {

@@ -38,7 +38,7 @@ async def known_of(session: AsyncSession, ids: Sequence[UUID]) -> set[UUID]:
 
 async def get_improvement(session: AsyncSession, scope: Scope, improvement: UUID) -> ImprovementRow:
     """Raises NotFound, also for what the scope does not cover."""
-    sql = select(ImprovementRow).where(_covered(scope), ImprovementRow.id == improvement)
+    sql = select(ImprovementRow).where(covered(scope), ImprovementRow.id == improvement)
     if (row := await session.scalar(sql)) is None:
         raise NotFound("there is no such improvement")
     return row
@@ -46,7 +46,7 @@ async def get_improvement(session: AsyncSession, scope: Scope, improvement: UUID
 
 async def lock_improvements(session: AsyncSession, scope: Scope, ids: Sequence[UUID]) -> Sequence[ImprovementRow]:
     """Return these improvements in the order of `ids`, locked. Raises NotFound where one is missing or not covered."""
-    sql = select(ImprovementRow).where(_covered(scope), ImprovementRow.id.in_(ids)).order_by(ImprovementRow.id).with_for_update()
+    sql = select(ImprovementRow).where(covered(scope), ImprovementRow.id.in_(ids)).order_by(ImprovementRow.id).with_for_update()
     found = {row.id: row for row in await session.scalars(sql)}
     if missing := [id_ for id_ in ids if id_ not in found]:
         raise NotFound("there is no such improvement" if len(ids) == 1 else f"there is no improvement {missing[0]}")
@@ -64,7 +64,7 @@ async def list_improvements(
     limit: int,
 ) -> Sequence[ImprovementRow]:
     """Return improvements newest first, one more than `limit`, starting past `after` (opened_at, id)."""
-    sql = select(ImprovementRow).where(_covered(scope))
+    sql = select(ImprovementRow).where(covered(scope))
     for column, value in (
         (ImprovementRow.status, status),
         (ImprovementRow.warning, warning),
@@ -121,6 +121,6 @@ async def list_newly_overdue(session: AsyncSession, school: str, today: date, li
     return (await session.scalars(sql)).all()
 
 
-def _covered(scope: Scope) -> ColumnElement[bool]:
+def covered(scope: Scope) -> ColumnElement[bool]:
     mine = scope.where(PlaceRow.place, PlaceRow.improvement == ImprovementRow.id)
     return and_(ImprovementRow.school == scope.school, mine)

@@ -30,10 +30,13 @@ from services.planning.tables.plans import (
     PlanRow,
     StandingRow,
 )
+from services.planning.tables.spiral import CyclePlaceRow, CycleRow, ProposalPlaceRow, ProposalRow, RoundRow
 
 __all__ = [
     "CalendarRow",
     "CourseRow",
+    "CyclePlaceRow",
+    "CycleRow",
     "DeliveryRow",
     "EnrollmentRow",
     "FollowedRow",
@@ -54,6 +57,9 @@ __all__ = [
     "PlanPlaceRow",
     "PlanRow",
     "PostRow",
+    "ProposalPlaceRow",
+    "ProposalRow",
+    "RoundRow",
     "SchoolRow",
     "SessionRow",
     "SettingsRow",
