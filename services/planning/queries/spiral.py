@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from libs.common.auth import Scope
 from libs.common.database import in_batches
@@ -89,11 +90,14 @@ async def list_cycles(
     return (await session.scalars(sql.order_by(CycleRow.starts_on.desc(), CycleRow.id.desc()).limit(limit + 1))).all()
 
 
-def _inside() -> ColumnElement[bool]:
-    """An improvement is a loop of each cycle at one of its places while which it was under way."""
+_Lies = aliased(PlaceRow)
+
+
+def _inside(scope: Scope) -> ColumnElement[bool]:
+    """An improvement that the caller may see is a loop of each cycle at one of its places while which it was under way."""
     under_way = or_(ImprovementRow.closed_at.is_(None), ImprovementRow.closed_at >= CycleRow.begins_at)
-    same = and_(PlaceRow.place == CycleRow.place, ImprovementRow.school == CycleRow.school)
-    return and_(same, ImprovementRow.opened_at < CycleRow.ends_at, under_way)
+    same = and_(_Lies.place == CycleRow.place, ImprovementRow.school == CycleRow.school)
+    return and_(same, ImprovementRow.opened_at < CycleRow.ends_at, under_way, improvement_covered(scope))
 
 
 async def count_loops(session: AsyncSession, scope: Scope, cycles: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
@@ -101,9 +105,9 @@ async def count_loops(session: AsyncSession, scope: Scope, cycles: Sequence[UUID
     still = func.sum(case((ImprovementRow.status != Status.CLOSED, 1), else_=0))
     sql = (
         select(CycleRow.id, func.count(), still)
-        .join(PlaceRow, PlaceRow.place == CycleRow.place)
-        .join(ImprovementRow, ImprovementRow.id == PlaceRow.improvement)
-        .where(_inside(), CycleRow.id.in_(cycles), improvement_covered(scope))
+        .join(_Lies, _Lies.place == CycleRow.place)
+        .join(ImprovementRow, ImprovementRow.id == _Lies.improvement)
+        .where(_inside(scope), CycleRow.id.in_(cycles))
         .group_by(CycleRow.id)
     )
     return {id_: (many, int(some)) for id_, many, some in await session.execute(sql)}
@@ -113,9 +117,9 @@ async def loops_of(session: AsyncSession, scope: Scope, cycle: UUID, limit: int)
     """Return a cycle's dynamic loops that the caller may see, newest first."""
     sql = (
         select(ImprovementRow)
-        .join(PlaceRow, PlaceRow.improvement == ImprovementRow.id)
-        .join(CycleRow, CycleRow.place == PlaceRow.place)
-        .where(_inside(), CycleRow.id == cycle, improvement_covered(scope))
+        .join(_Lies, _Lies.improvement == ImprovementRow.id)
+        .join(CycleRow, CycleRow.place == _Lies.place)
+        .where(_inside(scope), CycleRow.id == cycle)
         .order_by(ImprovementRow.opened_at.desc(), ImprovementRow.id.desc())
         .limit(limit)
     )

@@ -95,7 +95,7 @@ async def activate(tx: Transaction, row: StandardVersionRow, standard: StandardR
     note(tx, row, "activated", None)
     content, cause = queries.read(row), f"activate:{row.school}:{row.code}:{row.version}"
     family = await tx.session.get(FamilyRow, (row.school, standard.family))
-    fact = content.activated(row.code, row.version, standard.family, family and family.kind)
+    fact = content.activated(row.code, row.version, standard.family, family.kind if family else None)
     tx.publish(fact, cause=cause, school=row.school)
     for metric, level, window in wanted_of(content, await queries.active_indicators(tx.session, row.school)):
         tx.publish(MeasureWanted(metric=metric, level=level, window=window), cause=cause, school=row.school)
