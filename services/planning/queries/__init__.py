@@ -78,6 +78,7 @@ from services.planning.queries.school import (
     today_in,
     zone_of,
 )
+from services.planning.queries.sheets import codes_of_goals, get_newest_plan, goals_in, names_of_units, newest_plans
 
 __all__ = [
     "IN_AT_ONCE",
@@ -87,6 +88,7 @@ __all__ = [
     "all_places",
     "below",
     "children_of",
+    "codes_of_goals",
     "count_goals",
     "count_unread",
     "directory_of",
@@ -102,10 +104,12 @@ __all__ = [
     "forget",
     "get_goal",
     "get_improvement",
+    "get_newest_plan",
     "get_plan",
     "goal_history",
     "goal_id",
     "goals_by_indicator",
+    "goals_in",
     "goals_of",
     "history_of",
     "history_of_measure",
@@ -131,7 +135,9 @@ __all__ = [
     "lock_school",
     "measured_by",
     "names_of",
+    "names_of_units",
     "newest_deliveries",
+    "newest_plans",
     "newest_readings",
     "number_of",
     "page_of_goals",

@@ -95,6 +95,8 @@ class OrgRow(Table):
     __tablename__ = "org"
     school: Mapped[str] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    active: Mapped[bool]
     parent: Mapped[str | None]
 
 
