@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.planning.api import calendar, cycles, goals, improvements, inbox, lint, plans, proposals
+from services.planning.api import calendar, cycles, goals, improvements, inbox, lint, plans, proposals, sheets
 
 router = APIRouter()
-for each in (plans, goals, lint, improvements, cycles, proposals, calendar, inbox):
+for each in (plans, sheets, goals, lint, improvements, cycles, proposals, calendar, inbox):
     router.include_router(each.router)

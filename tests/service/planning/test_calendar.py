@@ -39,13 +39,14 @@ async def test_a_calendar_is_the_whole_schools_and_what_cannot_be_changes_nothin
         await client.put("/calendar", json=OWN)
         async with sut.as_(principal("settings.write", over=["unit:mech"])) as head:
             assert (await head.put("/calendar", json={})).status_code == 403
-        for bad, pointer in [
+        wrong: list[tuple[dict[str, object], str]] = [
             ({"make_up_days": ["2026-10-03"]}, "/make_up_days/0"),
             ({"holidays": [{"name": "国庆节", "first": "2026-10-07", "last": "2026-10-01"}]}, "/holidays/0/last"),
             ({"year": "lunar"}, "/year"),
             ({"weeks": 20}, "/weeks"),
             ({"holidays": [{"name": "国庆节", "first": "10-01", "last": "2026-10-07"}]}, "/holidays/0/first"),
-        ]:
+        ]
+        for bad, pointer in wrong:
             refused = await client.put("/calendar", json={**OWN, **bad})
             assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, pointer)
         assert (await client.get("/calendar")).json() == OWN

@@ -155,7 +155,9 @@ async def test_a_cycle_closes_with_its_approved_diagnosis_and_the_next_begins_fr
     async with planning(database_url, tmp_path, clock=clock) as sut:
         await set_up(sut)
         await set_up_as(sut)
-        by_course = {"measure": {"metric": "open_lessons", "level": "course", "window": "year", "values": [{"year": 2026, "target": 3}]}}
+        by_course = {
+            "measure": {"metric": "open_lessons", "level": "course", "window": "year", "values": [{"year": 2026, "target": 3}]}
+        }
         about = plan("C", kind="course", level="course", subject="CNC101")
         await drafted(sut, about, goal("A", **by_course))
         await published(sut, "C")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from services.planning.domain.calendar import DAY, CalendarDocument, SchoolCalen
 
 AUTUMN = Term("2026-1", "2026学年第一学期", date(2026, 8, 31), date(2027, 1, 18))
 SPRING = Term("2026-2", "2026学年第二学期", date(2027, 2, 22), date(2027, 7, 5))
-DOCUMENT = {
+DOCUMENT: dict[str, Any] = {
     "vacations": [
         {"name": "寒假", "first": "2027-01-18", "last": "2027-02-21"},
         {"name": "暑假", "first": "2027-07-05", "last": "2027-08-31"},

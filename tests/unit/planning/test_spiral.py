@@ -100,9 +100,10 @@ def test_a_cycle_without_a_warning_skips_the_dynamic_loop_and_without_work_misse
     quiet = replay(spiral, ["plan_published", "standard_active", "work_started", "period_ended", "diagnosis_approved"])
     assert (quiet.at, quiet.missed, quiet.loops) == (6, frozenset(), {})
     idle = replay(spiral, ["plan_published", "period_ended"])
-    assert (idle.at, idle.missed) == (5, {1, 3, 4})
+    assert (idle.at, idle.missed) == (5, frozenset({1, 3, 4}))
     assert waits_for(spiral.steps, idle.at) == "诊断获批准"
-    early = [replay(spiral, list(order)) for order in permutations(["plan_published", "standard_active", "measured"])]
+    at_first: list[Fact] = ["plan_published", "standard_active", "measured"]
+    early = [replay(spiral, order) for order in permutations(at_first)]
     assert {each.at for each in early} == {5}
     assert replay(spiral, ["diagnosis_approved", "lesson_stored", "proposals_decided"]).at == 0
 
