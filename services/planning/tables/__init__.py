@@ -27,9 +27,19 @@ from services.planning.tables.plans import (
     PlanRow,
     StandingRow,
 )
+from services.planning.tables.tasks import (
+    DutyRow,
+    ProjectRow,
+    ResolutionRow,
+    TaskPlaceRow,
+    TaskRow,
+    TaskStepRow,
+    TaskVersionRow,
+)
 
 __all__ = [
     "DeliveryRow",
+    "DutyRow",
     "EnrollmentRow",
     "FollowedRow",
     "GoalHistoryRow",
@@ -49,10 +59,16 @@ __all__ = [
     "PlanPlaceRow",
     "PlanRow",
     "PostRow",
+    "ProjectRow",
+    "ResolutionRow",
     "SchoolRow",
     "SettingsRow",
     "SetupRow",
     "StandardRow",
     "StandingRow",
     "Table",
+    "TaskPlaceRow",
+    "TaskRow",
+    "TaskStepRow",
+    "TaskVersionRow",
 ]
