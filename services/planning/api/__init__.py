@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.planning.api import goals, improvements, inbox, lint, plans, projects, tasks
+from services.planning.api import calendar, goals, improvements, inbox, lint, plans, projects, tasks
 
 router = APIRouter()
-for each in (plans, goals, lint, improvements, inbox, projects, tasks):
+for each in (plans, goals, lint, improvements, calendar, inbox, projects, tasks):
     router.include_router(each.router)
