@@ -77,7 +77,7 @@ async def drop_standard(tx: Transaction, said: StandardRetired) -> None:
 async def keep_roster(tx: Transaction, roster: RosterImported) -> None:
     """Take in a part of a roster: units, homerooms, staff, and who is in which class."""
     staff = [person for person in roster.people if not _NEVER_OWNERS.issuperset(person.roles) or not person.roles]
-    await _replace(tx, OrgRow, [{"id": org.id, "parent": org.parent} for org in roster.orgs])
+    await _replace(tx, OrgRow, [org.model_dump(include={"id", "name", "kind", "parent"}) for org in roster.orgs])
     homerooms = [each for each in roster.classes if each.kind == "homeroom"]
     await _replace(tx, HomeroomRow, [{"id": each.id, "active": each.active, "org": each.org} for each in homerooms])
     people = [{"id": each.id, "name": each.name, "active": each.active, "orgs": each.orgs} for each in staff]

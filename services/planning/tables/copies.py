@@ -90,11 +90,13 @@ class MeasuredRow(Table):
 
 
 class OrgRow(Table):
-    """A unit and the one above it."""
+    """A unit, its kind (`department`, `programme` …), and the one above it."""
 
     __tablename__ = "org"
     school: Mapped[str] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    kind: Mapped[str]
     parent: Mapped[str | None]
 
 
