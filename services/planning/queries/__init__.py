@@ -1,5 +1,6 @@
 """Every SELECT of planning."""
 
+from services.planning.queries.calendar import calendar_document, calendar_of
 from services.planning.queries.goals import (
     Below,
     Key,
@@ -92,6 +93,7 @@ from services.planning.queries.school import (
     today_in,
     zone_of,
 )
+from services.planning.queries.sheets import codes_of_goals, get_newest_plan, goals_in, names_of_units, newest_plans
 
 __all__ = [
     "IN_AT_ONCE",
@@ -102,7 +104,10 @@ __all__ = [
     "Wanted",
     "all_places",
     "below",
+    "calendar_document",
+    "calendar_of",
     "children_of",
+    "codes_of_goals",
     "count_goals",
     "count_unread",
     "directory_of",
@@ -118,10 +123,12 @@ __all__ = [
     "forget",
     "get_goal",
     "get_improvement",
+    "get_newest_plan",
     "get_plan",
     "goal_history",
     "goal_id",
     "goals_by_indicator",
+    "goals_in",
     "goals_of",
     "history_of",
     "history_of_measure",
@@ -151,7 +158,9 @@ __all__ = [
     "lock_school",
     "measured_by",
     "names_of",
+    "names_of_units",
     "newest_deliveries",
+    "newest_plans",
     "newest_readings",
     "number_of",
     "numbers_of",
