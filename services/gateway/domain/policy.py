@@ -58,6 +58,7 @@ _LOOK = frozenset(
     }
 )
 _KNOW = _LOOK | {"roster.read"}
+<<<<<<< HEAD
 _FILL_IN = _KNOW | {"warning.handle", "improvement.work", "task.work", "plan.write", "judgement.write"}
 _LEAD = _FILL_IN | {
     "improvement.verify",
@@ -68,6 +69,10 @@ _LEAD = _FILL_IN | {
     "standard.write",
     "standard.review",
 }
+=======
+_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "plan.write", "judgement.write"}
+_LEAD = _FILL_IN | {"improvement.open", "improvement.verify", "plan.approve", "post.delegate", "standard.write", "standard.review"}
+>>>>>>> 1cdfb196856bafe90aa36c67c6ff05a81657533a
 _GOVERN = _LEAD | {
     "post.write",
     "metric.write",
@@ -87,7 +92,7 @@ EVERYTHING = _GOVERN | _INSTALL
 POSTS: Mapping[str, Rule] = {
     "school_leader": Rule(Over.SCHOOL, _GOVERN),
     "quality_office": Rule(Over.SCHOOL, _GOVERN),
-    "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "post.delegate", "judgement.write"}),
+    "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "improvement.open", "post.delegate", "judgement.write"}),
     "department_head": Rule(Over.UNIT, _LEAD),
     "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate"}),
     "office_head": Rule(Over.UNIT, _LEAD),
