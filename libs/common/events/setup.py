@@ -45,7 +45,6 @@ class Cycle(Part):
     report: Code | None = None
 
 
-<<<<<<< HEAD
 class TaskClass(Coded):
     """A class of annual tasks, and what each of its tasks is linked to: `goal`, `resolution`, `duty`, `project`, `plan` or `finding`."""
 
@@ -89,7 +88,8 @@ class AgreementKind(Coded):
         if self.per == "post" and (self.classes or self.yearly):
             raise ValueError("tasks are those of units: a letter per post has clauses alone")
         return self
-=======
+
+
 GoalField = Literal[
     "code",
     "statement",
@@ -137,4 +137,3 @@ class Breakdown(Named):
     """
 
     columns: Annotated[list[BreakdownColumn], Field(min_length=1, max_length=29)]
->>>>>>> 1cdfb196856bafe90aa36c67c6ff05a81657533a

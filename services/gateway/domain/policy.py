@@ -58,9 +58,9 @@ _LOOK = frozenset(
     }
 )
 _KNOW = _LOOK | {"roster.read"}
-<<<<<<< HEAD
 _FILL_IN = _KNOW | {"warning.handle", "improvement.work", "task.work", "plan.write", "judgement.write"}
 _LEAD = _FILL_IN | {
+    "improvement.open",
     "improvement.verify",
     "task.assign",
     "task.verify",
@@ -69,10 +69,6 @@ _LEAD = _FILL_IN | {
     "standard.write",
     "standard.review",
 }
-=======
-_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "plan.write", "judgement.write"}
-_LEAD = _FILL_IN | {"improvement.open", "improvement.verify", "plan.approve", "post.delegate", "standard.write", "standard.review"}
->>>>>>> 1cdfb196856bafe90aa36c67c6ff05a81657533a
 _GOVERN = _LEAD | {
     "post.write",
     "metric.write",

@@ -12,11 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from libs.common.errors import Fault
-<<<<<<< HEAD
-from libs.common.events.setup import AgreementKind, Code, Coded, Cycle, Line, Named, Part, TaskClass
-=======
-from libs.common.events.setup import Breakdown, Code, Coded, Cycle, Line, Named, Part
->>>>>>> 1cdfb196856bafe90aa36c67c6ff05a81657533a
+from libs.common.events.setup import AgreementKind, Breakdown, Code, Coded, Cycle, Line, Named, Part, TaskClass
 
 Years = Annotated[int, Field(ge=1, le=100)]
 
@@ -125,8 +121,7 @@ def faults(setup: Setup) -> list[Fault]:
     for n, department in enumerate(setup.departments):
         if department.body is not None and department.body not in bodies:
             found.append(Fault(pointer=f"/departments/{n}/body", detail=f"no body {department.body!r} is there"))
-<<<<<<< HEAD
-    return [*found, *_agreement_faults(setup)]
+    return [*found, *_agreement_faults(setup), *_breakdown_faults(setup.breakdown)]
 
 
 def _agreement_faults(setup: Setup) -> Iterator[Fault]:
@@ -146,8 +141,6 @@ def _agreement_faults(setup: Setup) -> Iterator[Fault]:
                 )
             elif links.get(task.task_class) == "duty" and task.duty is None:
                 yield Fault(pointer=f"{where}/duty", detail="its class needs a duty")
-=======
-    return [*found, *_breakdown_faults(setup.breakdown)]
 
 
 def _breakdown_faults(table: Breakdown | None) -> Iterator[Fault]:
@@ -161,7 +154,6 @@ def _breakdown_faults(table: Breakdown | None) -> Iterator[Fault]:
                 yield Fault(pointer=f"/breakdown/columns/{n}/{said}", detail=f"{value!r} stands twice")
     if not {"code", "statement"} & {column.field for column in table.columns}:
         yield Fault(pointer="/breakdown/columns", detail="a column is what tells the rows apart: code or statement")
->>>>>>> 1cdfb196856bafe90aa36c67c6ff05a81657533a
 
 
 def twice(where: str, items: Sequence[Coded]) -> Iterator[Fault]:
