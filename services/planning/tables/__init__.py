@@ -31,6 +31,15 @@ from services.planning.tables.plans import (
     StandingRow,
 )
 from services.planning.tables.spiral import CyclePlaceRow, CycleRow, ProposalPlaceRow, ProposalRow, RoundRow
+from services.planning.tables.tasks import (
+    DutyRow,
+    ProjectRow,
+    ResolutionRow,
+    TaskPlaceRow,
+    TaskRow,
+    TaskStepRow,
+    TaskVersionRow,
+)
 
 __all__ = [
     "CalendarRow",
@@ -38,6 +47,7 @@ __all__ = [
     "CyclePlaceRow",
     "CycleRow",
     "DeliveryRow",
+    "DutyRow",
     "EnrollmentRow",
     "FollowedRow",
     "GoalHistoryRow",
@@ -57,8 +67,10 @@ __all__ = [
     "PlanPlaceRow",
     "PlanRow",
     "PostRow",
+    "ProjectRow",
     "ProposalPlaceRow",
     "ProposalRow",
+    "ResolutionRow",
     "RoundRow",
     "SchoolRow",
     "SessionRow",
@@ -67,4 +79,8 @@ __all__ = [
     "StandardRow",
     "StandingRow",
     "Table",
+    "TaskPlaceRow",
+    "TaskRow",
+    "TaskStepRow",
+    "TaskVersionRow",
 ]
