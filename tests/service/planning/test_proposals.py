@@ -73,6 +73,17 @@ async def test_an_attempt_to_move_the_target_is_refused_and_waits_for_the_diagno
         }
         assert (await seen(sut, "/proposals", principal("cycle.read", over=["unit:art"])))["items"] == []
 
+
+async def test_a_proposal_is_decided_by_a_second_person_in_the_diagnosis_that_it_waits_for(
+    database_url: str, tmp_path: Path
+) -> None:
+    clock = SettableClock(NOON)
+    async with planning(database_url, tmp_path, clock=clock) as sut:
+        await set_up_as(sut)
+        improvement = await warned(sut)
+        async with sut.as_(TEACHER) as teacher:
+            await made(teacher, f"/improvements/{improvement}/changes", CHANGE, 403)
+        (kept,) = (await seen(sut, "/proposals", OFFICE))["items"]
         month = await cycle(sut, "course", "1 month")
         decide = f"/cycles/{month['id']}/proposals/{kept['id']}/decide"
         rejected = {"decision": "reject", "reason": "先改进教学"}
