@@ -30,12 +30,14 @@ from services.planning.tables.plans import (
     PlanRow,
     StandingRow,
 )
+from services.planning.tables.workflows import FilingRow, PackageRow, PaperPlaceRow, RuleRow, RunHistoryRow, RunRow
 
 __all__ = [
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
     "EnrollmentRow",
+    "FilingRow",
     "FollowedRow",
     "GoalHistoryRow",
     "GoalRow",
@@ -48,12 +50,17 @@ __all__ = [
     "MetricRow",
     "NoticeRow",
     "OrgRow",
+    "PackageRow",
+    "PaperPlaceRow",
     "PersonRow",
     "PlaceRow",
     "PlanHistoryRow",
     "PlanPlaceRow",
     "PlanRow",
     "PostRow",
+    "RuleRow",
+    "RunHistoryRow",
+    "RunRow",
     "SchoolRow",
     "SessionRow",
     "SettingsRow",
