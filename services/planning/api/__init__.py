@@ -1,9 +1,22 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the calendar, the inbox, workflows, rules."""
+"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, annual tasks, the calendar, the inbox, workflows, rules."""
 
 from fastapi import APIRouter
 
-from services.planning.api import calendar, goals, improvements, inbox, lint, plans, rules, sheets, workflows
+from services.planning.api import (
+    calendar,
+    goals,
+    improvements,
+    inbox,
+    ledger,
+    lint,
+    plans,
+    projects,
+    rules,
+    sheets,
+    tasks,
+    workflows,
+)
 
 router = APIRouter()
-for each in (plans, sheets, goals, lint, improvements, calendar, inbox, workflows, rules):
+for each in (plans, sheets, goals, lint, improvements, ledger, calendar, inbox, projects, tasks, workflows, rules):
     router.include_router(each.router)

@@ -30,12 +30,22 @@ from services.planning.tables.plans import (
     PlanRow,
     StandingRow,
 )
+from services.planning.tables.tasks import (
+    DutyRow,
+    ProjectRow,
+    ResolutionRow,
+    TaskPlaceRow,
+    TaskRow,
+    TaskStepRow,
+    TaskVersionRow,
+)
 from services.planning.tables.workflows import FilingRow, PackageRow, PaperPlaceRow, RuleRow, RunHistoryRow, RunRow
 
 __all__ = [
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
+    "DutyRow",
     "EnrollmentRow",
     "FilingRow",
     "FollowedRow",
@@ -58,6 +68,8 @@ __all__ = [
     "PlanPlaceRow",
     "PlanRow",
     "PostRow",
+    "ProjectRow",
+    "ResolutionRow",
     "RuleRow",
     "RunHistoryRow",
     "RunRow",
@@ -68,4 +80,8 @@ __all__ = [
     "StandardRow",
     "StandingRow",
     "Table",
+    "TaskPlaceRow",
+    "TaskRow",
+    "TaskStepRow",
+    "TaskVersionRow",
 ]
