@@ -120,4 +120,7 @@ async def list_breaches(
     )
     if after is not None:
         sql = sql.where(or_(row.subject > after[0], and_(row.subject == after[0], row.severity > after[1])))
-    return [SubjectBreaches(*said[:4], bool(said[4]), *said[5:]) for said in await session.execute(sql)]
+    return [
+        SubjectBreaches(subject, name, severity, episodes, bool(runs), first, last)
+        for subject, name, severity, episodes, runs, first, last in await session.execute(sql)
+    ]
