@@ -79,6 +79,7 @@ from services.planning.queries.school import (
     today_in,
     zone_of,
 )
+from services.planning.queries.sheets import codes_of_goals, get_newest_plan, goals_in, names_of_units, newest_plans
 
 __all__ = [
     "IN_AT_ONCE",
@@ -90,6 +91,7 @@ __all__ = [
     "calendar_document",
     "calendar_of",
     "children_of",
+    "codes_of_goals",
     "count_goals",
     "count_unread",
     "directory_of",
@@ -105,10 +107,12 @@ __all__ = [
     "forget",
     "get_goal",
     "get_improvement",
+    "get_newest_plan",
     "get_plan",
     "goal_history",
     "goal_id",
     "goals_by_indicator",
+    "goals_in",
     "goals_of",
     "history_of",
     "history_of_measure",
@@ -134,7 +138,9 @@ __all__ = [
     "lock_school",
     "measured_by",
     "names_of",
+    "names_of_units",
     "newest_deliveries",
+    "newest_plans",
     "newest_readings",
     "number_of",
     "page_of_goals",
