@@ -20,7 +20,10 @@ def chain(standing: Stack, request: pytest.FixtureRequest) -> Chain:
 def test_the_seven_steps_of_the_talent_training_plan_with_the_schools_own_posts_and_days(
     chain: Chain, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert zhengai(chain.school.stack, "school", "add", chain.code, "--name", "学校", "--template", "hubei-polytechnic") == 0
+    assert (
+        zhengai(chain.school.stack, "school", "add", chain.code, "--name", f"学校 {chain.code}", "--template", "hubei-polytechnic")
+        == 0
+    )
     school = chain.school
     setup = school.get("setup")["content"]
     steps = setup["workflows"][0]["steps"]
