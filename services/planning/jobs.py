@@ -1,7 +1,7 @@
 """Work that planning does by the clock."""
 
 from libs.common.database import Transaction
-from services.planning.commands import attaining, clock, spiral, tasks_working
+from services.planning.commands import attaining, clock, rules, spiral, tasks_working, workflows
 
 
 async def call_overdue(tx: Transaction) -> None:
@@ -18,3 +18,9 @@ async def renew_standings(tx: Transaction) -> None:
 async def keep_cycles(tx: Transaction) -> None:
     """Open the cycles of the spiral that begin, and end those whose period is over."""
     await spiral.keep_cycles(tx)
+
+
+async def call_late_runs(tx: Transaction) -> None:
+    """Say which steps of workflows are overdue, and which rules are to be reviewed."""
+    await workflows.call_late_runs(tx)
+    await rules.remind_of_rules(tx)

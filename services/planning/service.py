@@ -28,5 +28,6 @@ service = Service(
         Job(name="overdue", every=timedelta(minutes=1), run=jobs.call_overdue),
         Job(name="standings", every=timedelta(minutes=1), run=jobs.renew_standings),
         Job(name="cycles", every=timedelta(minutes=1), run=jobs.keep_cycles),
+        Job(name="workflows", every=timedelta(minutes=1), run=jobs.call_late_runs),
     ),
 )

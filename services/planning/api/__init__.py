@@ -1,4 +1,4 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, the spiral, the calendar, the inbox, annual tasks."""
+"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, the spiral, annual tasks, the calendar, the inbox, workflows, rules."""
 
 from fastapi import APIRouter
 
@@ -13,10 +13,27 @@ from services.planning.api import (
     plans,
     projects,
     proposals,
+    rules,
     sheets,
     tasks,
+    workflows,
 )
 
 router = APIRouter()
-for each in (plans, sheets, goals, lint, improvements, ledger, cycles, proposals, calendar, inbox, projects, tasks):
+for each in (
+    plans,
+    sheets,
+    goals,
+    lint,
+    improvements,
+    ledger,
+    cycles,
+    proposals,
+    calendar,
+    inbox,
+    projects,
+    tasks,
+    workflows,
+    rules,
+):
     router.include_router(each.router)
