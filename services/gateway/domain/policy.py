@@ -68,6 +68,7 @@ _LEAD = _FILL_IN | {
     "task.verify",
     "plan.approve",
     "diagnosis.approve",
+    "exception.claim",
     "post.delegate",
     "standard.write",
     "standard.review",

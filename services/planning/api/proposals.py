@@ -16,7 +16,7 @@ from libs.common.http import Caller, Cursor, Limit, Page, Read, Tx, from_cursor,
 from services.planning import queries
 from services.planning.commands import proposals as commands
 from services.planning.domain.proposals import Change, Kind, ProposalStatus
-from services.planning.schemas.spiral import ProposalView, proposal_view
+from services.planning.schemas.spiral import ExceptionView, ProposalView, exception_view, proposal_view
 
 router = APIRouter(tags=["spiral"])
 Word = Annotated[str | None, Query(min_length=1, max_length=200)]
@@ -60,6 +60,15 @@ async def list_proposals(
 async def read_proposal(proposal: UUID, session: Read, scope: Annotated[Scope, needs("cycle.read")]) -> ProposalView:
     """Read a proposal. 404 where there is none that the caller may see."""
     return proposal_view(await queries.get_proposal(session, scope, proposal))
+
+
+@router.get("/exceptions")
+async def list_exceptions(
+    session: Read, scope: Annotated[Scope, needs("exception.claim")], limit: Limit = 100, cursor: Cursor = None
+) -> Page[ExceptionView]:
+    """List versions of plans that no cycle, period or document called for: who made them, why, and who confirmed them; newest first."""
+    rows = await queries.list_exceptions(session, scope, after=_after(from_cursor(cursor, str, str)), limit=limit)
+    return page(rows, limit, exception_view, lambda row: (row.created_at.isoformat(), str(row.id)))
 
 
 def _after(cursor: tuple[str, str] | None) -> tuple[datetime, UUID] | None:

@@ -16,6 +16,7 @@ from libs.common.events.planning import PlanPublished
 from services.planning import queries
 from services.planning.commands import attaining
 from services.planning.commands.goals import circle, floor_faults, periods_of, read, resolve
+from services.planning.commands.origins import period_origin_faults
 from services.planning.commands.plans import note_plan, writable
 from services.planning.commands.spiral import note_plan_in_force
 from services.planning.domain.goals import Goal
@@ -83,7 +84,12 @@ async def publish_plan(tx: Transaction, scope: Scope, by: str, code: str) -> tup
     after = next_status(PlanStatus(plan.status), PlanStep.PUBLISH)
     rows = await queries.goals_of(tx.session, plan.id)
     goals = {row.goal: read(row) for row in rows}
-    faults = [*await _plan_faults(tx, plan), *await _goal_faults(tx, plan, rows, goals), *await _chain_faults(tx, plan, goals)]
+    faults = [
+        *await _plan_faults(tx, plan),
+        *await period_origin_faults(tx, plan),
+        *await _goal_faults(tx, plan, rows, goals),
+        *await _chain_faults(tx, plan, goals),
+    ]
     if faults:
         raise Invalid("the plan cannot be published like this", faults)
     doubts = [each for row in rows for each in doubtful(goals[row.goal], await _history(tx, row))]

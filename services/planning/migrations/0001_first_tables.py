@@ -364,6 +364,7 @@ def upgrade() -> None:
     sa.Column('status', sa.String(), nullable=False),
     sa.Column('current', sa.Boolean(), nullable=False),
     sa.Column('live', sa.Boolean(), nullable=False),
+    sa.Column('origin', sa.JSON(), nullable=False),
     sa.Column('created_at', database.UtcDateTime(timezone=True), nullable=False),
     sa.Column('created_by', sa.String(), nullable=False),
     sa.Column('submitted_by', sa.String(), nullable=True),

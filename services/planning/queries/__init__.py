@@ -79,9 +79,19 @@ from services.planning.queries.plans import (
     plan_history,
     plan_id,
     plan_parents,
+    plan_places,
     writers_of,
 )
-from services.planning.queries.proposals import count_queued, cycle_places, get_proposal, has_standard, list_proposals
+from services.planning.queries.proposals import (
+    came_of,
+    count_queued,
+    cycle_places,
+    find_cycle,
+    get_proposal,
+    has_standard,
+    list_exceptions,
+    list_proposals,
+)
 from services.planning.queries.rules import (
     all_rules,
     find_rule,
@@ -156,6 +166,7 @@ __all__ = [
     "below",
     "calendar_document",
     "calendar_of",
+    "came_of",
     "children_of",
     "codes_of_goals",
     "count_filed",
@@ -174,6 +185,7 @@ __all__ = [
     "find_by_warning",
     "find_course",
     "find_current",
+    "find_cycle",
     "find_filing",
     "find_indicator",
     "find_metric",
@@ -216,6 +228,7 @@ __all__ = [
     "list_cycles",
     "list_due_rules",
     "list_due_standings",
+    "list_exceptions",
     "list_filings",
     "list_improvements",
     "list_late_runs",
@@ -262,6 +275,7 @@ __all__ = [
     "plan_history",
     "plan_id",
     "plan_parents",
+    "plan_places",
     "planned_places",
     "progress_of",
     "results_before",

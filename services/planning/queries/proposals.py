@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common.auth import Scope
 from libs.common.errors import NotFound
 from services.planning.domain.proposals import ProposalStatus
-from services.planning.tables import CyclePlaceRow, ProposalPlaceRow, ProposalRow, StandardRow
+from services.planning.queries.plans import covered as plan_covered
+from services.planning.tables import CyclePlaceRow, CycleRow, PlanRow, ProposalPlaceRow, ProposalRow, StandardRow
 
 
 def _covered(scope: Scope) -> ColumnElement[bool]:
@@ -62,3 +63,29 @@ async def cycle_places(session: AsyncSession, cycle: UUID) -> list[str]:
 async def has_standard(session: AsyncSession, school: str, code: str) -> bool:
     """Return whether a standard of that code is in force."""
     return bool(await session.scalar(select(exists().where(StandardRow.school == school, StandardRow.code == code))))
+
+
+# --- exceptions -----------------------------------------------------------------------------------------------------------
+
+
+async def list_exceptions(
+    session: AsyncSession, scope: Scope, *, after: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[PlanRow]:
+    """Return versions of plans whose origin is an exception, newest first; one more than `limit`."""
+    sql = select(PlanRow).where(plan_covered(scope), PlanRow.origin["kind"].as_string() == "exception")
+    if after is not None:
+        at, id_ = after
+        sql = sql.where(or_(PlanRow.created_at < at, and_(PlanRow.created_at == at, PlanRow.id < id_)))
+    return (await session.scalars(sql.order_by(PlanRow.created_at.desc(), PlanRow.id.desc()).limit(limit + 1))).all()
+
+
+async def came_of(session: AsyncSession, plan: PlanRow, cycle: UUID) -> bool:
+    """Return whether a version of this plan has that cycle as its origin already."""
+    of_it = PlanRow.origin["cycle"].as_string() == str(cycle)
+    sql = select(exists().where(PlanRow.school == plan.school, PlanRow.code == plan.code, of_it))
+    return bool(await session.scalar(sql))
+
+
+async def find_cycle(session: AsyncSession, school: str, cycle: UUID) -> CycleRow | None:
+    row: CycleRow | None = await session.scalar(select(CycleRow).where(CycleRow.school == school, CycleRow.id == cycle))
+    return row

@@ -15,7 +15,7 @@ from services.planning.domain.goals import Words
 from services.planning.domain.proposals import Change, Decision, ProposalStatus
 from services.planning.domain.spiral import behind, trail, waits_for
 from services.planning.domain.states import Status
-from services.planning.tables import CycleRow, ImprovementRow, ProposalRow
+from services.planning.tables import CycleRow, ImprovementRow, PlanRow, ProposalRow
 
 
 class DiagnosisBody(Body):
@@ -124,6 +124,23 @@ class ProposalView(View):
     decided_by: str | None
     decided_at: datetime | None
     reason: str | None
+
+
+class ExceptionView(View):
+    """A version whose origin is an exception; `confirmed_by` the second person, None while nobody has approved it."""
+
+    plan: str
+    version: int
+    status: str
+    reason: str
+    by: str
+    at: datetime
+    confirmed_by: str | None
+
+
+def exception_view(row: PlanRow) -> ExceptionView:
+    said = {"plan": row.code, "version": row.version, "status": row.status, "reason": row.origin["reason"]}
+    return ExceptionView.model_validate({**said, "by": row.created_by, "at": row.created_at, "confirmed_by": row.approved_by})
 
 
 def proposal_view(row: ProposalRow) -> ProposalView:
