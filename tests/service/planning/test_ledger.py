@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
+from random import Random
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from docx import Document
 from httpx import AsyncClient, Response
+from sqlalchemy import event
 
 from libs.common import sheet, word
+from libs.common.events.gateway import Person
 from libs.common.events.planning import ImprovementOverdue, ImprovementPlanOverdue
 from services.planning.domain.ledger import COLUMNS
+from services.planning.domain.states import OWNERS_TURN, Status
 from services.planning.service import service
+from services.planning.tables import ImprovementRow
 from tests.conftest import SettableClock
 from tests.service.harness import ServiceUnderTest, principal
-from tests.service.planning.school import NOON, one, tell, warning
+from tests.service.planning.school import NOON, PEOPLE, TODAY, one, roster, tell, warning
 from tests.service.planning.test_finding import FINDING, HEAD, OFFICE, PLAN, recorded, school
 
 XLSX = {"content-type": sheet.MEDIA_TYPE}
@@ -249,9 +255,6 @@ async def test_a_sheet_with_a_fault_names_its_cell_and_nothing_is_taken(
 
 
 def twins() -> Any:
-    from libs.common.events.gateway import Person
-    from tests.service.planning.school import PEOPLE, roster
-
     return roster(people=[*PEOPLE, *(Person(id=id_, name="同名", roles=["teacher"]) for id_ in ("X1", "X2"))])
 
 
@@ -290,3 +293,87 @@ async def test_units_are_counted_with_what_they_did_not_submit(database_url: str
         by_source = (await office.get("/ledger/summary?by=source&unit=mech")).json()["items"]
         assert [(each["key"], each["name"], each["total"]) for each in by_source] == [("mid_term_check", "中期检查", 3)]
         assert (await office.get("/ledger/summary?by=colour")).status_code == 422
+
+
+async def test_counts_by_unit_are_what_their_words_say_whatever_the_ledger_holds(database_url: str, tmp_path: Path) -> None:
+    """A hundred problems in every state at random, counted by the database and one by one."""
+    dice = Random(20260302)
+    rows = [_some_row(dice, n) for n in range(1, 101)]
+    async with school(database_url, tmp_path) as sut:
+        async with sut.database.transaction() as tx:
+            await tx.insert(ImprovementRow, rows)
+        async with sut.as_(OFFICE) as office:
+            items = (await office.get("/ledger/summary?by=unit")).json()["items"]
+            listed = {row["number"] for row in await ledger(office, overdue=True, limit=500)}
+
+    assert {item["key"] for item in items} == {None, "mech", "cnc"}
+    for item in items:
+        mine = [row for row in rows if row["unit"] == item["key"] and row["close_reason"] not in {"dismissed", "withdrawn"}]
+        done = [row for row in mine if row["verified_on"] is not None]
+        assert item["total"] == len(mine)
+        assert item["completed"] == len(done)
+        assert item["met"] == sum(row["verified_on"] <= row["due_on"] for row in done)
+        assert item["overdue"] == sum(map(_late, mine))
+        assert item["due"] == len(done) + sum(row["due_on"] < TODAY for row in mine if row["verified_on"] is None)
+    assert listed == {row["number"] for row in rows if _late(row)}
+
+
+def _late(row: dict[str, Any]) -> bool:
+    return row["status"] in OWNERS_TURN and row["due_on"] < TODAY
+
+
+def _some_row(dice: Random, n: int) -> dict[str, Any]:
+    row: dict[str, Any] = {column.key: None for column in ImprovementRow.__table__.columns}
+    status = dice.choice(list(Status))
+    reason = dice.choice(["verified", "dismissed", "withdrawn"]) if status is Status.CLOSED else None
+    verified = status is Status.VERIFIED or reason == "verified"
+    return row | {
+        "id": uuid4(),
+        "school": "demo",
+        "number": n,
+        "source": "self_check",
+        "unit": dice.choice([None, "mech", "cnc"]),
+        "tracking": "level_group",
+        "level": "department",
+        "subject": "mech",
+        "title": f"问题{n}",
+        "status": status,
+        "cleared": False,
+        "warned": False,
+        "owner_post": "department_head",
+        "verifier_post": "quality_office",
+        "vacant": [],
+        "unfilled": False,
+        "opened_at": NOON,
+        "opened_on": TODAY,
+        "plan_due_on": TODAY,
+        "due_on": TODAY + timedelta(days=dice.randint(-5, 5)),
+        "verified_on": TODAY - timedelta(days=dice.randint(0, 5)) if verified else None,
+        "close_reason": reason,
+    }
+
+
+async def test_the_owner_of_a_warnings_task_is_told_once_however_often_the_warning_is_told(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with school(database_url, tmp_path) as sut:
+        raised = [warning() for _ in range(3)]
+        await tell(sut, *raised)
+        await tell(sut, *raised)
+        assert await kinds(sut, "T3") == ["improvement_opened"] * 3
+
+
+async def test_many_problems_are_recorded_in_as_many_statements_as_few(tmp_path: Path) -> None:
+    async with school(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as sut, sut.as_(OFFICE) as office:
+        counts = []
+        for many in (2, 200):
+            said: list[str] = []
+
+            def count(*spoken: Any, said: list[str] = said) -> None:
+                said.append(spoken[2])
+
+            event.listen(sut.database.engine.sync_engine, "before_cursor_execute", count)
+            await recorded(office, *({**FINDING, "problem": f"问题{many}-{n}"} for n in range(many)))
+            event.remove(sut.database.engine.sync_engine, "before_cursor_execute", count)
+            counts.append(len(said))
+        assert counts[1] <= counts[0] + 2
