@@ -51,14 +51,24 @@ _LOOK = frozenset(
         "warning.read",
         "improvement.read",
         "plan.read",
+        "task.read",
         "report.read",
         "progress.read",
         "inbox.read",
     }
 )
 _KNOW = _LOOK | {"roster.read"}
-_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "plan.write", "judgement.write"}
-_LEAD = _FILL_IN | {"improvement.open", "improvement.verify", "plan.approve", "post.delegate", "standard.write", "standard.review"}
+_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "task.work", "plan.write", "judgement.write"}
+_LEAD = _FILL_IN | {
+    "improvement.open",
+    "improvement.verify",
+    "task.assign",
+    "task.verify",
+    "plan.approve",
+    "post.delegate",
+    "standard.write",
+    "standard.review",
+}
 _GOVERN = _LEAD | {
     "post.write",
     "metric.write",
@@ -70,14 +80,15 @@ _GOVERN = _LEAD | {
     "deadletter.read",
     "deadletter.replay",
 }
+_TUNE = frozenset({"indicator.tune"})
 _INSTALL = frozenset({"school.write", "source.write", "user.write", "roster.write", "rebuild"})
 
-EVERYTHING = _GOVERN | _INSTALL
+EVERYTHING = _GOVERN | _TUNE | _INSTALL
 """Every permission there is: the operator's."""
 
 POSTS: Mapping[str, Rule] = {
     "school_leader": Rule(Over.SCHOOL, _GOVERN),
-    "quality_office": Rule(Over.SCHOOL, _GOVERN),
+    "quality_office": Rule(Over.SCHOOL, _GOVERN | _TUNE),
     "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "improvement.open", "post.delegate", "judgement.write"}),
     "department_head": Rule(Over.UNIT, _LEAD),
     "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate"}),
@@ -86,13 +97,13 @@ POSTS: Mapping[str, Rule] = {
     "course_leader": Rule(Over.COURSE, _LEAD),
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
-    "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write"}),
+    "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write", "task.work"}),
     "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),
 }
 """Post (任职) → what it may do. A quality officer fills in and the head verifies; students and parents only look, but that staff
-and students write plans of their own.
+and students write plans of their own. Warning lines are tried out and tuned by the quality office alone.
 """
 
 

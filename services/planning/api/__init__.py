@@ -1,9 +1,9 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, the calendar, the inbox."""
+"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, the calendar, the inbox, annual tasks."""
 
 from fastapi import APIRouter
 
-from services.planning.api import calendar, goals, improvements, inbox, ledger, lint, plans, sheets
+from services.planning.api import calendar, goals, improvements, inbox, ledger, lint, plans, projects, sheets, tasks
 
 router = APIRouter()
-for each in (plans, sheets, goals, lint, improvements, ledger, calendar, inbox):
+for each in (plans, sheets, goals, lint, improvements, ledger, calendar, inbox, projects, tasks):
     router.include_router(each.router)

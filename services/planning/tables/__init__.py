@@ -30,11 +30,21 @@ from services.planning.tables.plans import (
     PlanRow,
     StandingRow,
 )
+from services.planning.tables.tasks import (
+    DutyRow,
+    ProjectRow,
+    ResolutionRow,
+    TaskPlaceRow,
+    TaskRow,
+    TaskStepRow,
+    TaskVersionRow,
+)
 
 __all__ = [
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
+    "DutyRow",
     "EnrollmentRow",
     "FollowedRow",
     "GoalHistoryRow",
@@ -54,6 +64,8 @@ __all__ = [
     "PlanPlaceRow",
     "PlanRow",
     "PostRow",
+    "ProjectRow",
+    "ResolutionRow",
     "SchoolRow",
     "SessionRow",
     "SettingsRow",
@@ -61,4 +73,8 @@ __all__ = [
     "StandardRow",
     "StandingRow",
     "Table",
+    "TaskPlaceRow",
+    "TaskRow",
+    "TaskStepRow",
+    "TaskVersionRow",
 ]
