@@ -1,7 +1,7 @@
 """Work that planning does by the clock."""
 
 from libs.common.database import Transaction
-from services.planning.commands import attaining, clock
+from services.planning.commands import attaining, clock, due
 
 
 async def call_overdue(tx: Transaction) -> None:
@@ -12,3 +12,8 @@ async def call_overdue(tx: Transaction) -> None:
 async def renew_standings(tx: Transaction) -> None:
     """See how far goals are where a new year or a deadline that has passed says otherwise than before."""
     await attaining.renew(tx)
+
+
+async def bring_due_items_up_to_date(tx: Transaction) -> None:
+    """Make, move and give what is due by the schools' routines; remind of it, and call it late."""
+    await due.bring_up_to_date(tx)

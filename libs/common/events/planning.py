@@ -143,3 +143,19 @@ class PlanPublished(Event, type="planning.plan_published", about="plan"):
     period_from: date
     period_to: date
     goals: int
+
+
+class DueItemOverdue(Event, type="planning.due_item_overdue", about="item"):
+    """The day on which something of a routine was due has passed, and its owner (None: the post is vacant) has not said that it is done.
+
+    `per`, `subject`: whom or what it is about.
+    """
+
+    item: UUID
+    routine: str
+    name: str
+    level: str
+    per: str
+    subject: str
+    owner: str | None
+    due_on: date

@@ -54,10 +54,11 @@ _LOOK = frozenset(
         "report.read",
         "progress.read",
         "inbox.read",
+        "due.read",
     }
 )
 _KNOW = _LOOK | {"roster.read"}
-_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "plan.write", "judgement.write"}
+_FILL_IN = _KNOW | {"due.work", "warning.handle", "improvement.work", "plan.write", "judgement.write"}
 _LEAD = _FILL_IN | {"improvement.verify", "plan.approve", "post.delegate", "standard.write", "standard.review"}
 _GOVERN = _LEAD | {
     "post.write",
@@ -78,7 +79,7 @@ EVERYTHING = _GOVERN | _INSTALL
 POSTS: Mapping[str, Rule] = {
     "school_leader": Rule(Over.SCHOOL, _GOVERN),
     "quality_office": Rule(Over.SCHOOL, _GOVERN),
-    "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "post.delegate", "judgement.write"}),
+    "level_group": Rule(Over.LEVEL, _KNOW | {"due.work", "warning.handle", "post.delegate", "judgement.write"}),
     "department_head": Rule(Over.UNIT, _LEAD),
     "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate"}),
     "office_head": Rule(Over.UNIT, _LEAD),
@@ -86,13 +87,13 @@ POSTS: Mapping[str, Rule] = {
     "course_leader": Rule(Over.COURSE, _LEAD),
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
-    "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write"}),
-    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write"}),
+    "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write", "due.work"}),
+    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "due.work"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),
 }
 """Post (任职) → what it may do. A quality officer fills in and the head verifies; students and parents only look, but that staff
-and students write plans of their own.
+and students write plans of their own and do what is due of them.
 """
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from libs.common.errors import Fault
-from libs.common.events.setup import Code, Coded, Cycle, Line, Named, Part
+from libs.common.events.setup import Code, Coded, Cycle, Line, Named, Part, Routine, routine_faults
 
 Years = Annotated[int, Field(ge=1, le=100)]
 
@@ -95,11 +95,14 @@ class Setup(Part):
     ladders: Annotated[list[Ladder], Field(max_length=100)] = []
     cycles: Annotated[list[Cycle], Field(max_length=100)] = []
     reports: Annotated[list[ReportKind], Field(max_length=500)] = []
+    routines: Annotated[list[Routine], Field(max_length=300)] = []
     metrics: Annotated[list[Line], Field(max_length=1000)] = []
 
 
 def faults(setup: Setup) -> list[Fault]:
-    """What does not hang together: a code that stands twice, a parent or a report that is not there, bodies or plans in a circle."""
+    """What does not hang together: a code that stands twice, a parent or a report that is not there, bodies or plans in a circle,
+    routines that never come round.
+    """
     found = [
         *twice("/bodies", setup.bodies),
         *twice("/plan_kinds", setup.plan_kinds),
@@ -116,7 +119,7 @@ def faults(setup: Setup) -> list[Fault]:
     for n, department in enumerate(setup.departments):
         if department.body is not None and department.body not in bodies:
             found.append(Fault(pointer=f"/departments/{n}/body", detail=f"no body {department.body!r} is there"))
-    return found
+    return [*found, *routine_faults("/routines", setup.routines, period=setup.period is not None)]
 
 
 def twice(where: str, items: Sequence[Coded]) -> Iterator[Fault]:

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.planning.api import calendar, goals, improvements, inbox, lint, plans
+from services.planning.api import calendar, due, goals, improvements, inbox, lint, plans
 
 router = APIRouter()
-for each in (plans, goals, lint, improvements, calendar, inbox):
+for each in (plans, goals, lint, improvements, calendar, due, inbox):
     router.include_router(each.router)

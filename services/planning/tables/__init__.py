@@ -18,6 +18,7 @@ from services.planning.tables.copies import (
     SetupRow,
     StandardRow,
 )
+from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
 from services.planning.tables.plans import (
@@ -35,6 +36,8 @@ __all__ = [
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
+    "DueItemRow",
+    "DuePlaceRow",
     "EnrollmentRow",
     "FollowedRow",
     "GoalHistoryRow",
@@ -54,6 +57,7 @@ __all__ = [
     "PlanPlaceRow",
     "PlanRow",
     "PostRow",
+    "RoutinesRow",
     "SchoolRow",
     "SessionRow",
     "SettingsRow",
@@ -61,4 +65,5 @@ __all__ = [
     "StandardRow",
     "StandingRow",
     "Table",
+    "TeacherKindsRow",
 ]
