@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from libs.common.errors import Fault
-from libs.common.events.setup import Code, Coded, Cycle, Line, Named, Part, Routine, routine_faults
+from libs.common.events.setup import Breakdown, Code, Coded, Cycle, Line, Named, Part, Routine, routine_faults
 
 Years = Annotated[int, Field(ge=1, le=100)]
 
@@ -97,6 +97,7 @@ class Setup(Part):
     reports: Annotated[list[ReportKind], Field(max_length=500)] = []
     routines: Annotated[list[Routine], Field(max_length=300)] = []
     metrics: Annotated[list[Line], Field(max_length=1000)] = []
+    breakdown: Breakdown | None = None
 
 
 def faults(setup: Setup) -> list[Fault]:
@@ -119,7 +120,21 @@ def faults(setup: Setup) -> list[Fault]:
     for n, department in enumerate(setup.departments):
         if department.body is not None and department.body not in bodies:
             found.append(Fault(pointer=f"/departments/{n}/body", detail=f"no body {department.body!r} is there"))
-    return [*found, *routine_faults("/routines", setup.routines, period=setup.period is not None)]
+    found += routine_faults("/routines", setup.routines, period=setup.period is not None)
+    return [*found, *_breakdown_faults(setup.breakdown)]
+
+
+def _breakdown_faults(table: Breakdown | None) -> Iterator[Fault]:
+    """A table says each thing once under titles of their own, and what tells its rows apart is a column."""
+    if table is None:
+        return
+    for said in ("name", "field"):
+        values = [getattr(column, said) for column in table.columns]
+        for n, value in enumerate(values):
+            if value in values[:n]:
+                yield Fault(pointer=f"/breakdown/columns/{n}/{said}", detail=f"{value!r} stands twice")
+    if not {"code", "statement"} & {column.field for column in table.columns}:
+        yield Fault(pointer="/breakdown/columns", detail="a column is what tells the rows apart: code or statement")
 
 
 def twice(where: str, items: Sequence[Coded]) -> Iterator[Fault]:

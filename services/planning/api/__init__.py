@@ -1,9 +1,9 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the inbox."""
+"""Planning's endpoints: plans, goals, their sheets, the lint, improvements, the calendar, what is due, the inbox."""
 
 from fastapi import APIRouter
 
-from services.planning.api import calendar, due, goals, improvements, inbox, lint, plans
+from services.planning.api import calendar, due, goals, improvements, inbox, lint, plans, sheets
 
 router = APIRouter()
-for each in (plans, goals, lint, improvements, calendar, due, inbox):
+for each in (plans, sheets, goals, lint, improvements, calendar, due, inbox):
     router.include_router(each.router)

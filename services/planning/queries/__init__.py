@@ -99,6 +99,7 @@ from services.planning.queries.school import (
     today_in,
     zone_of,
 )
+from services.planning.queries.sheets import codes_of_goals, get_newest_plan, goals_in, names_of_units, newest_plans
 
 __all__ = [
     "IN_AT_ONCE",
@@ -112,6 +113,7 @@ __all__ = [
     "calendar_document",
     "calendar_of",
     "children_of",
+    "codes_of_goals",
     "concerned",
     "count_goals",
     "count_unread",
@@ -131,10 +133,12 @@ __all__ = [
     "get_due_item",
     "get_goal",
     "get_improvement",
+    "get_newest_plan",
     "get_plan",
     "goal_history",
     "goal_id",
     "goals_by_indicator",
+    "goals_in",
     "goals_of",
     "history_of",
     "history_of_measure",
@@ -169,7 +173,9 @@ __all__ = [
     "made_of",
     "measured_by",
     "names_of",
+    "names_of_units",
     "newest_deliveries",
+    "newest_plans",
     "newest_readings",
     "number_of",
     "page_of_goals",
