@@ -27,7 +27,7 @@ from libs.common.events.monitoring import (
 from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
 from libs.common.runtime import for_the_first_time
 from libs.common.telemetry import bind_trace
-from services.planning.commands import attaining, copies, goals, opening, people, plans, revising, routines
+from services.planning.commands import attaining, copies, goals, opening, people, plans, revising, routines, tasks
 from services.planning.domain.states import Step
 
 
@@ -47,6 +47,7 @@ async def keep_roster(event: RosterImported, tx: Transaction) -> None:
         await people.assign_unfilled(tx)
         await plans.place_again(tx)
         await routines.something_changed(tx)
+        await tasks.place_tasks_again(tx)
 
 
 async def keep_posts(event: PostsImported, tx: Transaction) -> None:
@@ -54,6 +55,7 @@ async def keep_posts(event: PostsImported, tx: Transaction) -> None:
     await copies.keep_posts(tx, event.posts)
     await people.assign_unfilled(tx)
     await routines.something_changed(tx)
+    await tasks.find_owners(tx)
 
 
 async def keep_standard(event: StandardActivated, tx: Transaction) -> None:

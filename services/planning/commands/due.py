@@ -19,7 +19,7 @@ from libs.common.auth import Scope
 from libs.common.database import Transaction, in_batches
 from libs.common.errors import Conflict, Forbidden, Invalid
 from libs.common.events.planning import DueItemOverdue
-from libs.common.events.setup import Routine
+from libs.common.events.routines import Routine
 from services.planning import queries
 from services.planning.commands.inbox import Notice, tell
 from services.planning.domain.calendar import Period, SchoolCalendar

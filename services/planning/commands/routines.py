@@ -10,7 +10,7 @@ from sqlalchemy import delete, update
 from libs.common.auth import Scope
 from libs.common.database import Transaction, in_batches
 from libs.common.errors import Fault, Forbidden, Invalid
-from libs.common.events.setup import Routine, routine_faults
+from libs.common.events.routines import Routine, routine_faults
 from services.planning import queries
 from services.planning.domain.due import Routines, TeacherKinds
 from services.planning.tables import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.common.errors import Fault
-from libs.common.events.setup import Kind, Routine
+from libs.common.events.routines import Kind, Routine
 from services.planning.domain.calendar import Day
 
 

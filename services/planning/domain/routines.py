@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from libs.common.events.setup import Due, Moment, Once, Routine
+from libs.common.events.routines import Due, Moment, Once, Routine
 from services.planning.domain.calendar import DAY, Period, SchoolCalendar
 
 WEEKS_FROM = date(2000, 1, 3)  # the Monday from which periods of several weeks are counted

@@ -14,7 +14,7 @@ from libs.common.auth import Scope
 from libs.common.database import in_batches
 from libs.common.errors import NotFound
 from libs.common.event import NAMESPACE
-from libs.common.events.setup import Routine
+from libs.common.events.routines import Routine
 from services.planning.domain.due import DueStatus, Routines, TeacherKinds
 from services.planning.queries.school import DEFAULT_ZONE, IN_AT_ONCE
 from services.planning.tables import DueItemRow, DuePlaceRow, RoutinesRow, SchoolRow, TeacherKindsRow

@@ -31,6 +31,15 @@ from services.planning.tables.plans import (
     PlanRow,
     StandingRow,
 )
+from services.planning.tables.tasks import (
+    DutyRow,
+    ProjectRow,
+    ResolutionRow,
+    TaskPlaceRow,
+    TaskRow,
+    TaskStepRow,
+    TaskVersionRow,
+)
 
 __all__ = [
     "CalendarRow",
@@ -38,6 +47,7 @@ __all__ = [
     "DeliveryRow",
     "DueItemRow",
     "DuePlaceRow",
+    "DutyRow",
     "EnrollmentRow",
     "FollowedRow",
     "GoalHistoryRow",
@@ -57,6 +67,8 @@ __all__ = [
     "PlanPlaceRow",
     "PlanRow",
     "PostRow",
+    "ProjectRow",
+    "ResolutionRow",
     "RoutinesRow",
     "SchoolRow",
     "SessionRow",
@@ -65,5 +77,9 @@ __all__ = [
     "StandardRow",
     "StandingRow",
     "Table",
+    "TaskPlaceRow",
+    "TaskRow",
+    "TaskStepRow",
+    "TaskVersionRow",
     "TeacherKindsRow",
 ]
