@@ -40,6 +40,7 @@ from services.planning.tables.tasks import (
     TaskStepRow,
     TaskVersionRow,
 )
+from services.planning.tables.workflows import FilingRow, PackageRow, PaperPlaceRow, RuleRow, RunHistoryRow, RunRow
 
 __all__ = [
     "CalendarRow",
@@ -49,6 +50,7 @@ __all__ = [
     "DuePlaceRow",
     "DutyRow",
     "EnrollmentRow",
+    "FilingRow",
     "FollowedRow",
     "GoalHistoryRow",
     "GoalRow",
@@ -61,6 +63,8 @@ __all__ = [
     "MetricRow",
     "NoticeRow",
     "OrgRow",
+    "PackageRow",
+    "PaperPlaceRow",
     "PersonRow",
     "PlaceRow",
     "PlanHistoryRow",
@@ -70,6 +74,9 @@ __all__ = [
     "ProjectRow",
     "ResolutionRow",
     "RoutinesRow",
+    "RuleRow",
+    "RunHistoryRow",
+    "RunRow",
     "SchoolRow",
     "SessionRow",
     "SettingsRow",

@@ -69,12 +69,12 @@ def test_a_parent_covers_each_bound_child_and_nobody_without_one() -> None:
     ("name", "writes"),
     [
         ("student", {"plan.write", "due.work"}),
-        ("staff", {"plan.write", "task.work", "due.work"}),
+        ("staff", {"plan.write", "task.work", "process.work", "due.work"}),
         ("parent", set()),
         ("outside_expert", set()),
     ],
 )
-def test_who_only_looks_changes_nothing_but_plans_and_work_of_their_own(name: str, writes: set[str]) -> None:
+def test_who_only_looks_changes_nothing_but_a_plan_of_their_own(name: str, writes: set[str]) -> None:
     changes = {permission for permission in EVERYTHING if not permission.endswith(".read")}
 
     assert POSTS[name].may & changes == writes
