@@ -1,7 +1,7 @@
 """Work that planning does by the clock."""
 
 from libs.common.database import Transaction
-from services.planning.commands import attaining, clock, rules, spiral, tasks_working, workflows
+from services.planning.commands import attaining, clock, due, rules, spiral, tasks_working, workflows
 
 
 async def call_overdue(tx: Transaction) -> None:
@@ -18,6 +18,11 @@ async def renew_standings(tx: Transaction) -> None:
 async def keep_cycles(tx: Transaction) -> None:
     """Open the cycles of the spiral that begin, and end those whose period is over."""
     await spiral.keep_cycles(tx)
+
+
+async def bring_due_items_up_to_date(tx: Transaction) -> None:
+    """Make, move and give what is due by the schools' routines; remind of it, and call it late."""
+    await due.bring_up_to_date(tx)
 
 
 async def call_late_runs(tx: Transaction) -> None:

@@ -1,10 +1,11 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, the spiral, annual tasks, the calendar, the inbox, workflows, rules."""
+"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, the spiral, tasks, the calendar, what is due, the inbox, workflows, rules."""
 
 from fastapi import APIRouter
 
 from services.planning.api import (
     calendar,
     cycles,
+    due,
     goals,
     improvements,
     inbox,
@@ -30,6 +31,7 @@ for each in (
     cycles,
     proposals,
     calendar,
+    due,
     inbox,
     projects,
     tasks,

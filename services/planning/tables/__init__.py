@@ -18,6 +18,7 @@ from services.planning.tables.copies import (
     SetupRow,
     StandardRow,
 )
+from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
 from services.planning.tables.plans import (
@@ -48,6 +49,8 @@ __all__ = [
     "CyclePlaceRow",
     "CycleRow",
     "DeliveryRow",
+    "DueItemRow",
+    "DuePlaceRow",
     "DutyRow",
     "EnrollmentRow",
     "FilingRow",
@@ -76,6 +79,7 @@ __all__ = [
     "ProposalRow",
     "ResolutionRow",
     "RoundRow",
+    "RoutinesRow",
     "RuleRow",
     "RunHistoryRow",
     "RunRow",
@@ -90,4 +94,5 @@ __all__ = [
     "TaskRow",
     "TaskStepRow",
     "TaskVersionRow",
+    "TeacherKindsRow",
 ]
