@@ -42,3 +42,38 @@ class Cycle(Part):
     level: Line
     periods: Annotated[list[Span], Field(min_length=1, max_length=10)]
     report: Code | None = None
+
+
+class Mechanism(Coded):
+    """A mechanism of the guarantee chain (保障机制), and the units that lead it, as the documents call them."""
+
+    leads: Annotated[list[Line], Field(max_length=100)] = []
+
+
+class System(Coded):
+    """A vertical system (纵向系统), of a `frame` where a school works by several.
+
+    `mechanisms`, `standards` and `metrics` are the codes of what belongs to it as a whole; a single goal or measure says it itself.
+    """
+
+    frame: Line | None = None
+    aliases: Annotated[list[Line], Field(max_length=20)] = []
+    mechanisms: Annotated[list[Code], Field(max_length=100)] = []
+    standards: Annotated[list[Line], Field(max_length=500)] = []
+    metrics: Annotated[list[Line], Field(max_length=500)] = []
+
+
+Words = Annotated[list[Named], Field(max_length=100)]
+
+
+class Registers(Part):
+    """The words that a school keeps its registers by; where a list is empty, any word will do."""
+
+    safety_categories: Words = []
+    training_forms: Words = []
+    training_topics: Words = []
+    incident_classes: Words = []
+    incident_grades: Words = []
+    aid_kinds: Words = []
+    culture: Words = []
+    budget_items: Words = []

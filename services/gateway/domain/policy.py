@@ -54,11 +54,20 @@ _LOOK = frozenset(
         "report.read",
         "progress.read",
         "inbox.read",
+        "guarantee.read",
     }
 )
 _KNOW = _LOOK | {"roster.read"}
 _FILL_IN = _KNOW | {"warning.handle", "improvement.work", "plan.write", "judgement.write"}
-_LEAD = _FILL_IN | {"improvement.verify", "plan.approve", "post.delegate", "standard.write", "standard.review"}
+_LEAD = _FILL_IN | {
+    "improvement.verify",
+    "plan.approve",
+    "guarantee.write",
+    "guarantee.verify",
+    "post.delegate",
+    "standard.write",
+    "standard.review",
+}
 _GOVERN = _LEAD | {
     "post.write",
     "metric.write",
@@ -80,7 +89,7 @@ POSTS: Mapping[str, Rule] = {
     "quality_office": Rule(Over.SCHOOL, _GOVERN),
     "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "post.delegate", "judgement.write"}),
     "department_head": Rule(Over.UNIT, _LEAD),
-    "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate"}),
+    "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate", "guarantee.write"}),
     "office_head": Rule(Over.UNIT, _LEAD),
     "programme_leader": Rule(Over.UNIT, _LEAD),
     "course_leader": Rule(Over.COURSE, _LEAD),

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from libs.common.errors import Fault
-from libs.common.events.setup import Code, Coded, Cycle, Line, Named, Part
+from libs.common.events.setup import Code, Coded, Cycle, Line, Mechanism, Named, Part, Registers, System
 
 Years = Annotated[int, Field(ge=1, le=100)]
 
@@ -96,6 +96,9 @@ class Setup(Part):
     cycles: Annotated[list[Cycle], Field(max_length=100)] = []
     reports: Annotated[list[ReportKind], Field(max_length=500)] = []
     metrics: Annotated[list[Line], Field(max_length=1000)] = []
+    guarantees: Annotated[list[Mechanism], Field(max_length=100)] = []
+    systems: Annotated[list[System], Field(max_length=100)] = []
+    registers: Registers = Registers()
 
 
 def faults(setup: Setup) -> list[Fault]:
@@ -105,6 +108,9 @@ def faults(setup: Setup) -> list[Fault]:
         *twice("/plan_kinds", setup.plan_kinds),
         *twice("/ladders", setup.ladders),
         *twice("/reports", setup.reports),
+        *twice("/guarantees", setup.guarantees),
+        *twice("/systems", setup.systems),
+        *_systems(setup),
     ]
     found += circles("/bodies", "parent", [(body.code, [body.parent] if body.parent else []) for body in setup.bodies])
     found += circles("/plan_kinds", "parents", [(plan.code, plan.parents) for plan in setup.plan_kinds])
@@ -117,6 +123,21 @@ def faults(setup: Setup) -> list[Fault]:
         if department.body is not None and department.body not in bodies:
             found.append(Fault(pointer=f"/departments/{n}/body", detail=f"no body {department.body!r} is there"))
     return found
+
+
+def _systems(setup: Setup) -> Iterator[Fault]:
+    """Mechanisms of a system that are not there, and what belongs to two systems of one frame."""
+    mechanisms = {each.code for each in setup.guarantees}
+    seen: set[tuple[str | None, str, str]] = set()
+    for n, system in enumerate(setup.systems):
+        for field in ("mechanisms", "standards", "metrics"):
+            for m, code in enumerate(getattr(system, field)):
+                pointer = f"/systems/{n}/{field}/{m}"
+                if field == "mechanisms" and code not in mechanisms:
+                    yield Fault(pointer=pointer, detail=f"no mechanism {code!r} stands in /guarantees")
+                if (system.frame, field, code) in seen:
+                    yield Fault(pointer=pointer, detail=f"{code!r} belongs to two systems")
+                seen.add((system.frame, field, code))
 
 
 def twice(where: str, items: Sequence[Coded]) -> Iterator[Fault]:

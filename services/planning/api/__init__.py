@@ -1,9 +1,9 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the inbox."""
+"""Planning's endpoints: plans, goals, the guarantee chain, the lint, improvements, the inbox."""
 
 from fastapi import APIRouter
 
-from services.planning.api import goals, improvements, inbox, lint, plans
+from services.planning.api import goals, guarantees, improvements, inbox, lint, plans
 
 router = APIRouter()
-for each in (plans, goals, lint, improvements, inbox):
+for each in (plans, goals, guarantees, lint, improvements, inbox):
     router.include_router(each.router)

@@ -15,6 +15,7 @@ from services.planning.tables.copies import (
     SetupRow,
     StandardRow,
 )
+from services.planning.tables.guarantees import BudgetRow, GuaranteeRow, ProtectionRow, RecordRow, RegisterRow, SpendingRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
 from services.planning.tables.plans import (
@@ -29,11 +30,13 @@ from services.planning.tables.plans import (
 )
 
 __all__ = [
+    "BudgetRow",
     "DeliveryRow",
     "EnrollmentRow",
     "FollowedRow",
     "GoalHistoryRow",
     "GoalRow",
+    "GuaranteeRow",
     "HistoryRow",
     "HomeroomRow",
     "ImprovementRow",
@@ -49,9 +52,13 @@ __all__ = [
     "PlanPlaceRow",
     "PlanRow",
     "PostRow",
+    "ProtectionRow",
+    "RecordRow",
+    "RegisterRow",
     "SchoolRow",
     "SettingsRow",
     "SetupRow",
+    "SpendingRow",
     "StandardRow",
     "StandingRow",
     "Table",

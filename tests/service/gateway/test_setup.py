@@ -25,6 +25,9 @@ CONTENT: dict[str, Any] = {
     ],
     "cycles": [{"level": "course", "periods": [{"value": 1, "unit": "month"}, {"value": 1, "unit": "term"}], "report": "r1"}],
     "reports": [{"code": "r1", "name": "课程报告", "level": "course", "frequency": "termly", "public": "on_review"}],
+    "guarantees": [{"code": "g1", "name": "安全保障", "leads": ["保卫处"]}],
+    "systems": [{"code": "s1", "name": "支持服务", "frame": "五纵五横一平台", "mechanisms": ["g1"], "standards": ["ST-1"]}],
+    "registers": {"safety_categories": [{"name": "防火"}]},
 }
 
 
@@ -59,6 +62,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"plan_kinds": [{"code": "p", "name": "x", "kind": "k", "level": "school", "parents": ["q"]}]}, "/plan_kinds/0/parents"),
     ({"plan_kinds": [{"code": "p", "name": "x", "kind": "k", "level": "school", "parents": ["p"]}]}, "/plan_kinds/0/parents"),
     ({"reports": [{"code": "r", "name": "x", "level": "l", "frequency": "f", "public": True}]}, "/reports/0/public"),
+    ({"systems": [{"code": "s", "name": "x", "mechanisms": ["none"]}]}, "/systems/0/mechanisms/0"),
+    ({"systems": [{"code": c, "name": c, "metrics": ["C-SAT"]} for c in "ab"]}, "/systems/1/metrics/0"),
+    ({"guarantees": [{"code": "g", "name": "x"}] * 2}, "/guarantees/1/code"),
+    ({"registers": {"culture": ["x"]}}, "/registers/culture/0"),
 ]
 
 

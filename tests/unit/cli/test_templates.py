@@ -49,6 +49,11 @@ def test_a_template_names_what_the_documents_name(name: str, shared: Path) -> No
     assert {role["zh"] for role in said["roles"]} <= {role.name for role in setup.roles}
     assert [cycle.level for cycle in setup.cycles] == [cycle["level"] for cycle in said["cycles"]]
     assert list(setup.metrics) == said["metric_codes"]
+    if "guarantee_mechanisms" in said:
+        mechanisms = [(each["code"].lower(), each["zh"], each.get("lead_zh", [])) for each in said["guarantee_mechanisms"]]
+        assert [(each.code, each.name, each.leads) for each in setup.guarantees] == mechanisms
+    assert {"决策指挥", "质量生成", "资源建设", "支持服务", "监督控制"} <= {each.name for each in setup.systems}
+    assert [each.name for each in setup.registers.safety_categories] == [each["zh"] for each in said.get("safety_categories", [])]
 
 
 def elements(value: Any) -> int:
