@@ -109,10 +109,10 @@ async def budgets_of(session: AsyncSession, measures: Sequence[UUID]) -> dict[UU
     found: dict[UUID, tuple[int, int, int]] = {}
     for some in in_batches(measures, IN_AT_ONCE):
         sql = select(BudgetRow.measure, func.count(), func.sum(BudgetRow.approved), func.sum(BudgetRow.spent))
-        for measure, lines, approved, spent in await session.execute(
-            sql.where(BudgetRow.measure.in_(some)).group_by(BudgetRow.measure)
-        ):
-            found[measure] = (lines, int(approved), int(spent))
+        sql = sql.where(BudgetRow.measure.in_(some)).group_by(BudgetRow.measure)
+        found.update(
+            {measure: (n, int(approved), int(spent)) for measure, n, approved, spent in await session.execute(sql) if measure}
+        )
     return found
 
 
