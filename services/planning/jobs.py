@@ -1,12 +1,13 @@
 """Work that planning does by the clock."""
 
 from libs.common.database import Transaction
-from services.planning.commands import attaining, clock
+from services.planning.commands import attaining, clock, registers
 
 
 async def call_overdue(tx: Transaction) -> None:
-    """Mark what was not submitted by the end of its due date."""
+    """Mark what was not submitted by the end of its due date, and tell who answers for an entry of a register that is late."""
     await clock.call_overdue(tx)
+    await registers.call_late(tx)
 
 
 async def renew_standings(tx: Transaction) -> None:

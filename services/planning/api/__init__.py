@@ -1,9 +1,19 @@
-"""Planning's endpoints: plans, goals, the guarantee chain, the lint, improvements, the inbox."""
+"""Planning's endpoints: plans, goals, the guarantee chain, the lint, improvements, the calendar, the inbox."""
 
 from fastapi import APIRouter
 
-from services.planning.api import goals, guarantees, improvements, inbox, lint, plans
+from services.planning.api import budgets, calendar, goals, guarantees, improvements, inbox, lint, plans, registers
 
 router = APIRouter()
-for each in (plans, goals, guarantees, lint, improvements, inbox):
+for each in (
+    plans,
+    goals,
+    guarantees,
+    budgets,
+    registers,
+    lint,
+    improvements,
+    calendar,
+    inbox,
+):
     router.include_router(each.router)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.common.http import Exact, View
-from services.planning.domain.budget_money import yuan
+from services.planning.domain.budgets import yuan
 from services.planning.domain.goals import KEPT
 from services.planning.domain.guarantees import Guarantee
 from services.planning.tables import GoalRow, GuaranteeRow, PlanRow, RecordRow

@@ -1,7 +1,9 @@
 """Rows that planning owns, and its copies of what others own."""
 
 from services.planning.tables.base import Table
+from services.planning.tables.calendar import CalendarRow
 from services.planning.tables.copies import (
+    CourseRow,
     EnrollmentRow,
     FollowedRow,
     HomeroomRow,
@@ -12,6 +14,7 @@ from services.planning.tables.copies import (
     PersonRow,
     PostRow,
     SchoolRow,
+    SessionRow,
     SetupRow,
     StandardRow,
 )
@@ -31,6 +34,8 @@ from services.planning.tables.plans import (
 
 __all__ = [
     "BudgetRow",
+    "CalendarRow",
+    "CourseRow",
     "DeliveryRow",
     "EnrollmentRow",
     "FollowedRow",
@@ -56,6 +61,7 @@ __all__ = [
     "RecordRow",
     "RegisterRow",
     "SchoolRow",
+    "SessionRow",
     "SettingsRow",
     "SetupRow",
     "SpendingRow",

@@ -77,7 +77,7 @@ class SpendingRow(Table):
 
 
 class RegisterRow(Table):
-    """An entry of a register. `kind` says what its `content` is; `status` where it stands.
+    """An entry of a register. `kind` says what its `content` is, `category` the word that it is counted by; `status` where it stands.
 
     `on` is its day, `due_on` when it has to be done, `owner` who answers for that; `student` of student aid alone. `due` and `paid` (fen)
     and `paid_on` are those of aid.
@@ -92,6 +92,7 @@ class RegisterRow(Table):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     school: Mapped[str]
     kind: Mapped[str]
+    category: Mapped[str | None]
     unit: Mapped[str | None]
     student: Mapped[str | None]
     owner: Mapped[str | None]
