@@ -23,7 +23,7 @@ MOST_BYTES = 100 * 1024 * 1024  # unpacked: a small archive must not fill the me
 BROKEN = (
     BadZipFile,
     InvalidFileException,
-    SyntaxError,  # of whichever XML parser is installed
+    SyntaxError,  # of both readers of XML
     zlib.error,
     EOFError,
     OSError,

@@ -77,3 +77,53 @@ class Registers(Part):
     aid_kinds: Words = []
     culture: Words = []
     budget_items: Words = []
+
+
+GoalField = Literal[
+    "code",
+    "statement",
+    "indicator",
+    "metric",
+    "level",
+    "window",
+    "subject",
+    "operator",
+    "measure_unit",
+    "baseline",
+    "targets",
+    "deliverable",
+    "deliverable_level",
+    "deliverable_number",
+    "acceptance",
+    "evidence",
+    "owner",
+    "owner_post",
+    "unit",
+    "helpers",
+    "weight",
+    "measures",
+    "expected_effect",
+    "deadline",
+    "safeguard",
+    "assessment",
+    "standard",
+    "system",
+    "roll_up",
+    "parents",
+]
+"""What of a goal may stand in a column."""
+
+
+class BreakdownColumn(Named):
+    """A column of the table in which a school breaks its goals down, and what of a goal stands in it."""
+
+    field: GoalField
+
+
+class Breakdown(Named):
+    """The table in which a school breaks its goals down (目标任务分解表): its name, and its columns in their order.
+
+    A row is known by the goal's code where that is a column, else by what the goal says.
+    """
+
+    columns: Annotated[list[BreakdownColumn], Field(min_length=1, max_length=30)]

@@ -41,7 +41,7 @@ SHOWN = 10
 BROKEN = (
     BadZipFile,
     InvalidFileException,
-    SyntaxError,  # of whichever XML parser is installed
+    SyntaxError,  # of both readers of XML
     zlib.error,
     EOFError,
     OSError,

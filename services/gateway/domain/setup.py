@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from libs.common.errors import Fault
-from libs.common.events.setup import Code, Coded, Cycle, Line, Mechanism, Named, Part, Registers, System
+from libs.common.events.setup import Breakdown, Code, Coded, Cycle, Line, Mechanism, Named, Part, Registers, System
 
 Years = Annotated[int, Field(ge=1, le=100)]
 
@@ -96,6 +96,7 @@ class Setup(Part):
     cycles: Annotated[list[Cycle], Field(max_length=100)] = []
     reports: Annotated[list[ReportKind], Field(max_length=500)] = []
     metrics: Annotated[list[Line], Field(max_length=1000)] = []
+    breakdown: Breakdown | None = None
     guarantees: Annotated[list[Mechanism], Field(max_length=100)] = []
     systems: Annotated[list[System], Field(max_length=100)] = []
     registers: Registers = Registers()
@@ -122,7 +123,20 @@ def faults(setup: Setup) -> list[Fault]:
     for n, department in enumerate(setup.departments):
         if department.body is not None and department.body not in bodies:
             found.append(Fault(pointer=f"/departments/{n}/body", detail=f"no body {department.body!r} is there"))
-    return found
+    return [*found, *_breakdown_faults(setup.breakdown)]
+
+
+def _breakdown_faults(table: Breakdown | None) -> Iterator[Fault]:
+    """A table says each thing once under titles of their own, and what tells its rows apart is a column."""
+    if table is None:
+        return
+    for said in ("name", "field"):
+        values = [getattr(column, said) for column in table.columns]
+        for n, value in enumerate(values):
+            if value in values[:n]:
+                yield Fault(pointer=f"/breakdown/columns/{n}/{said}", detail=f"{value!r} stands twice")
+    if not {"code", "statement"} & {column.field for column in table.columns}:
+        yield Fault(pointer="/breakdown/columns", detail="a column is what tells the rows apart: code or statement")
 
 
 def _systems(setup: Setup) -> Iterator[Fault]:

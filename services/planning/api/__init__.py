@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
-from services.planning.api import budgets, calendar, goals, guarantees, improvements, inbox, lint, plans, registers
+from services.planning.api import budgets, calendar, goals, guarantees, improvements, inbox, lint, plans, registers, sheets
 
 router = APIRouter()
 for each in (
     plans,
+    sheets,
     goals,
     guarantees,
     budgets,

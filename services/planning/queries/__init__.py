@@ -109,6 +109,7 @@ from services.planning.queries.school import (
     today_in,
     zone_of,
 )
+from services.planning.queries.sheets import codes_of_goals, get_newest_plan, goals_in, names_of_units, newest_plans
 
 __all__ = [
     "IN_AT_ONCE",
@@ -121,6 +122,7 @@ __all__ = [
     "calendar_document",
     "calendar_of",
     "children_of",
+    "codes_of_goals",
     "contingencies_in_force",
     "count_goals",
     "count_unread",
@@ -141,10 +143,12 @@ __all__ = [
     "get_goal",
     "get_guarantee",
     "get_improvement",
+    "get_newest_plan",
     "get_plan",
     "goal_history",
     "goal_id",
     "goals_by_indicator",
+    "goals_in",
     "goals_of",
     "history_of",
     "history_of_measure",
@@ -179,7 +183,9 @@ __all__ = [
     "measured_by",
     "names_of",
     "names_of_metric",
+    "names_of_units",
     "newest_deliveries",
+    "newest_plans",
     "newest_readings",
     "number_of",
     "of_units",

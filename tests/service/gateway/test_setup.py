@@ -66,6 +66,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"systems": [{"code": c, "name": c, "metrics": ["C-SAT"]} for c in "ab"]}, "/systems/1/metrics/0"),
     ({"guarantees": [{"code": "g", "name": "x"}] * 2}, "/guarantees/1/code"),
     ({"registers": {"culture": ["x"]}}, "/registers/culture/0"),
+    ({"breakdown": {"name": "t", "columns": [{"name": "x", "field": "colour"}]}}, "/breakdown/columns/0/field"),
+    ({"breakdown": {"name": "t", "columns": [{"name": "x", "field": "unit"}]}}, "/breakdown/columns"),
+    ({"breakdown": {"name": "t", "columns": [{"name": "x", "field": "code"}] * 2}}, "/breakdown/columns/1/name"),
 ]
 
 
