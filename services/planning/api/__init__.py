@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from services.planning.api import budgets, calendar, goals, guarantees, improvements, inbox, lint, plans, registers, sheets
+from services.planning.api import budgets, calendar, goals, guarantees, improvements, inbox, lint, matrix, plans, registers, sheets
 
 router = APIRouter()
 for each in (
@@ -12,6 +12,7 @@ for each in (
     guarantees,
     budgets,
     registers,
+    matrix,
     lint,
     improvements,
     calendar,

@@ -388,6 +388,7 @@ def upgrade() -> None:
     sa.Column('version', sa.Integer(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
     sa.Column('effective_from', sa.Date(), nullable=False),
+    sa.Column('levels', sa.JSON(), nullable=False),
     sa.Column('elements', sa.JSON(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'code', 'version', name=op.f('standard_pk'))
     )

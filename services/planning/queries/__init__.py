@@ -65,6 +65,9 @@ from services.planning.queries.improvements import (
 )
 from services.planning.queries.inbox import count_unread, list_notices, told_before
 from services.planning.queries.linting import load_chain
+from services.planning.queries.matrix import (
+    count_for_matrix,
+)
 from services.planning.queries.plans import (
     all_places,
     count_goals,
@@ -124,6 +127,7 @@ __all__ = [
     "children_of",
     "codes_of_goals",
     "contingencies_in_force",
+    "count_for_matrix",
     "count_goals",
     "count_unread",
     "directory_of",
