@@ -67,7 +67,9 @@ def fold(systems: Sequence[System], found: Iterable[Found]) -> list[Cell]:
         for kind in ("mechanisms", "standards", "metrics"):
             own.update({(kind, code): system.code for code in getattr(system, kind)})
     known = {system.code for system in systems}
-    cells = {(system.code, layer): Cell(system.code, layer) for system in systems for layer in LAYERS}
+    cells: dict[tuple[str | None, Layer | None], Cell] = {
+        (system.code, layer): Cell(system.code, layer) for system in systems for layer in LAYERS
+    }
     for each in found:
         tag = each.system if each.system is not None else own.get(each.by) if each.by is not None else None
         key = (tag if tag in known else None, LAYER_OF.get(each.level or ""))
