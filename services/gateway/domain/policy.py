@@ -60,6 +60,7 @@ _LOOK = frozenset(
 _KNOW = _LOOK | {"roster.read"}
 _FILL_IN = _KNOW | {"warning.handle", "improvement.work", "plan.write", "judgement.write"}
 _LEAD = _FILL_IN | {
+    "improvement.open",
     "improvement.verify",
     "plan.approve",
     "guarantee.write",
@@ -87,7 +88,7 @@ EVERYTHING = _GOVERN | _INSTALL
 POSTS: Mapping[str, Rule] = {
     "school_leader": Rule(Over.SCHOOL, _GOVERN),
     "quality_office": Rule(Over.SCHOOL, _GOVERN),
-    "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "post.delegate", "judgement.write"}),
+    "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "improvement.open", "post.delegate", "judgement.write"}),
     "department_head": Rule(Over.UNIT, _LEAD),
     "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate", "guarantee.write"}),
     "office_head": Rule(Over.UNIT, _LEAD),

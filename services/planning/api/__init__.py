@@ -1,8 +1,21 @@
-"""Planning's endpoints: plans, goals, the guarantee chain, the lint, improvements, the calendar, the inbox."""
+"""Planning's endpoints: plans, goals, the guarantee chain, the matrix, the lint, improvements, the ledger, the calendar, the inbox."""
 
 from fastapi import APIRouter
 
-from services.planning.api import budgets, calendar, goals, guarantees, improvements, inbox, lint, matrix, plans, registers, sheets
+from services.planning.api import (
+    budgets,
+    calendar,
+    goals,
+    guarantees,
+    improvements,
+    inbox,
+    ledger,
+    lint,
+    matrix,
+    plans,
+    registers,
+    sheets,
+)
 
 router = APIRouter()
 for each in (
@@ -15,6 +28,7 @@ for each in (
     matrix,
     lint,
     improvements,
+    ledger,
     calendar,
     inbox,
 ):

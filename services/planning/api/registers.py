@@ -180,7 +180,7 @@ async def list_contingency(session: Read, scope: Annotated[Scope, needs("improve
     none, or no such warning that the caller may see.
     """
     warned = await queries.find_warned(session, scope, warning)
-    if warned is None or not warned.warned:
+    if warned is None or warned.metric is None or not warned.warned:
         return exact(Page[EntryView](items=[]))
     names = await queries.names_of_metric(session, scope.school, warned.metric)
     today = await queries.today_in(session, scope.school, now)

@@ -178,18 +178,23 @@ def upgrade() -> None:
     op.create_table('improvement',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('school', sa.String(), nullable=False),
-    sa.Column('warning', sa.Uuid(), nullable=False),
-    sa.Column('indicator', sa.String(), nullable=False),
-    sa.Column('indicator_name', sa.String(), nullable=False),
-    sa.Column('metric', sa.String(), nullable=False),
-    sa.Column('comparison', sa.String(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('source', sa.String(), nullable=False),
+    sa.Column('warning', sa.Uuid(), nullable=True),
+    sa.Column('recurs', sa.Uuid(), nullable=True),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('tracking', sa.String(), nullable=False),
+    sa.Column('indicator', sa.String(), nullable=True),
+    sa.Column('indicator_name', sa.String(), nullable=True),
+    sa.Column('metric', sa.String(), nullable=True),
+    sa.Column('comparison', sa.String(), nullable=True),
     sa.Column('level', sa.String(), nullable=False),
     sa.Column('subject', sa.String(), nullable=False),
     sa.Column('subject_name', sa.String(), nullable=True),
     sa.Column('title', sa.Text(), nullable=False),
-    sa.Column('goal_proposed', sa.Text(), nullable=False),
-    sa.Column('curve', sa.Text(), nullable=False),
-    sa.Column('severity', sa.String(), nullable=False),
+    sa.Column('goal_proposed', sa.Text(), nullable=True),
+    sa.Column('curve', sa.Text(), nullable=True),
+    sa.Column('severity', sa.String(), nullable=True),
     sa.Column('status', sa.String(), nullable=False),
     sa.Column('cleared', sa.Boolean(), nullable=False),
     sa.Column('warned', sa.Boolean(), nullable=False),
@@ -200,9 +205,12 @@ def upgrade() -> None:
     sa.Column('vacant', sa.JSON(), nullable=False),
     sa.Column('unfilled', sa.Boolean(), nullable=False),
     sa.Column('opened_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('opened_by', sa.String(), nullable=True),
+    sa.Column('opened_on', sa.Date(), nullable=False),
     sa.Column('plan_due_on', sa.Date(), nullable=False),
     sa.Column('due_on', sa.Date(), nullable=False),
     sa.Column('overdue_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('plan_overdue_at', database.UtcDateTime(timezone=True), nullable=True),
     sa.Column('measures', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('goal', sa.Text(), nullable=True),
     sa.Column('deadline', sa.Date(), nullable=True),
@@ -210,14 +218,17 @@ def upgrade() -> None:
     sa.Column('evidence', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('submitted_by', sa.String(), nullable=True),
     sa.Column('verified_by', sa.String(), nullable=True),
+    sa.Column('verified_on', sa.Date(), nullable=True),
     sa.Column('closed_at', database.UtcDateTime(timezone=True), nullable=True),
     sa.Column('close_reason', sa.String(), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('improvement_pk'))
     )
     with op.batch_alter_table('improvement', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('improvement_school_indicator_subject_ix'), ['school', 'indicator', 'subject'], unique=False)
+        batch_op.create_index(batch_op.f('improvement_school_number_ix'), ['school', 'number'], unique=True)
         batch_op.create_index(batch_op.f('improvement_school_opened_at_id_ix'), ['school', 'opened_at', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('improvement_school_subject_indicator_ix'), ['school', 'subject', 'indicator'], unique=False)
         batch_op.create_index(batch_op.f('improvement_school_unfilled_status_ix'), ['school', 'unfilled', 'status'], unique=False)
+        batch_op.create_index(batch_op.f('improvement_school_unit_source_ix'), ['school', 'unit', 'source'], unique=False)
         batch_op.create_index(batch_op.f('improvement_school_warning_ix'), ['school', 'warning'], unique=True)
         batch_op.create_index(batch_op.f('improvement_status_due_on_ix'), ['status', 'due_on'], unique=False)
 

@@ -47,7 +47,9 @@ async def _standards(session: AsyncSession, scope: Scope, today: date) -> list[F
         .where(StandardRow.school == scope.school)
     )
     in_force: dict[str, list[str]] = dict((await session.execute(sql.order_by(StandardRow.code, StandardRow.version))).all())
-    return [Found("standards", level, 1, by=("standards", code)) for code, levels in in_force.items() for level in levels or [None]]
+    placed: list[tuple[str, str | None]] = [(code, level) for code, levels in in_force.items() for level in levels]
+    placed += [(code, None) for code, levels in in_force.items() if not levels]
+    return [Found("standards", level, 1, by=("standards", code)) for code, level in placed]
 
 
 async def _measures(session: AsyncSession, scope: Scope) -> list[Found]:
@@ -65,4 +67,4 @@ async def _warnings(session: AsyncSession, scope: Scope) -> list[Found]:
     columns = (ImprovementRow.level, ImprovementRow.metric)
     sql = select(*columns, func.count()).group_by(*columns)
     sql = sql.where(ImprovementRow.school == scope.school, ImprovementRow.warned, mine)
-    return [Found("warnings", level, many, by=("metrics", metric)) for level, metric, many in await session.execute(sql)]
+    return [Found("warnings", level, many, by=("metrics", metric or "")) for level, metric, many in await session.execute(sql)]
