@@ -1,12 +1,13 @@
 """Work that planning does by the clock."""
 
 from libs.common.database import Transaction
-from services.planning.commands import attaining, clock, registers
+from services.planning.commands import attaining, clock, registers, tasks_working
 
 
 async def call_overdue(tx: Transaction) -> None:
-    """Mark what was not submitted by the end of its due date, and tell who answers for an entry of a register that is late."""
+    """Say of what was not submitted, of annual tasks and of entries of registers that their day has passed."""
     await clock.call_overdue(tx)
+    await tasks_working.call_overdue_tasks(tx)
     await registers.call_late(tx)
 
 

@@ -1,6 +1,7 @@
 """Facts published by planning."""
 
 from datetime import date
+from decimal import Decimal
 from uuid import UUID
 
 from libs.common.event import Event
@@ -165,3 +166,43 @@ class PlanPublished(Event, type="planning.plan_published", about="plan"):
     period_from: date
     period_to: date
     goals: int
+
+
+class TaskAssigned(Event, type="planning.task_assigned", about="task"):
+    """An annual task was given to a unit or a person, or a unit's task found its owner; `goal` is the goal whose value of the year it is."""
+
+    task: UUID
+    task_class: str
+    title: str
+    year: int
+    unit: str | None
+    owner: str | None
+    goal: UUID | None
+    due_on: date
+
+
+class TaskVerified(Event, type="planning.task_verified", about="task"):
+    """Somebody who neither has an annual task nor submitted it confirmed it; `met`: what it asks for was reached."""
+
+    task: UUID
+    task_class: str
+    year: int
+    unit: str | None
+    owner: str | None
+    goal: UUID | None
+    due_on: date
+    by: str
+    met: bool
+    score: Decimal | None
+
+
+class TaskOverdue(Event, type="planning.task_overdue", about="task"):
+    """The due date of an annual task passed without its being submitted."""
+
+    task: UUID
+    task_class: str
+    title: str
+    year: int
+    unit: str | None
+    owner: str | None
+    due_on: date

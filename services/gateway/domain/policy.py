@@ -51,6 +51,7 @@ _LOOK = frozenset(
         "warning.read",
         "improvement.read",
         "plan.read",
+        "task.read",
         "report.read",
         "progress.read",
         "inbox.read",
@@ -58,10 +59,12 @@ _LOOK = frozenset(
     }
 )
 _KNOW = _LOOK | {"roster.read"}
-_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "plan.write", "judgement.write"}
+_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "task.work", "plan.write", "judgement.write"}
 _LEAD = _FILL_IN | {
     "improvement.open",
     "improvement.verify",
+    "task.assign",
+    "task.verify",
     "plan.approve",
     "guarantee.write",
     "guarantee.verify",
@@ -96,7 +99,7 @@ POSTS: Mapping[str, Rule] = {
     "course_leader": Rule(Over.COURSE, _LEAD),
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
-    "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write"}),
+    "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write", "task.work"}),
     "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),

@@ -1,4 +1,4 @@
-"""Planning's endpoints: plans, goals, the guarantee chain, the matrix, the lint, improvements, the ledger, the calendar, the inbox."""
+"""Planning's endpoints: plans, goals, the guarantee chain, the matrix, the lint, improvements, the ledger, the calendar, the inbox, annual tasks."""
 
 from fastapi import APIRouter
 
@@ -13,8 +13,10 @@ from services.planning.api import (
     lint,
     matrix,
     plans,
+    projects,
     registers,
     sheets,
+    tasks,
 )
 
 router = APIRouter()
@@ -31,5 +33,7 @@ for each in (
     ledger,
     calendar,
     inbox,
+    projects,
+    tasks,
 ):
     router.include_router(each.router)

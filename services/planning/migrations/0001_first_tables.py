@@ -75,6 +75,18 @@ def upgrade() -> None:
     sa.Column('active', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('course_pk'))
     )
+    op.create_table('duty',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('post', sa.String(), nullable=True),
+    sa.Column('text', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('duty_pk'))
+    )
+    with op.batch_alter_table('duty', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('duty_school_post_ix'), ['school', 'post'], unique=False)
+        batch_op.create_index(batch_op.f('duty_school_unit_ix'), ['school', 'unit'], unique=False)
+
     op.create_table('enrollment',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
@@ -341,6 +353,15 @@ def upgrade() -> None:
     with op.batch_alter_table('post', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('post_school_post_object_ix'), ['school', 'post', 'object'], unique=False)
 
+    op.create_table('project',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('changed_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('changed_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'code', name=op.f('project_pk'))
+    )
     op.create_table('protection',
     sa.Column('holder', sa.Uuid(), nullable=False),
     sa.Column('goal', sa.Uuid(), nullable=False),
@@ -375,6 +396,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('register_school_status_due_on_ix'), ['school', 'status', 'due_on'], unique=False)
         batch_op.create_index(batch_op.f('register_school_student_ix'), ['school', 'student'], unique=False)
 
+    op.create_table('resolution',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('number', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('date', sa.Date(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'number', name=op.f('resolution_pk'))
+    )
     op.create_table('school',
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('timezone', sa.String(), nullable=False),
@@ -403,6 +431,41 @@ def upgrade() -> None:
     sa.Column('elements', sa.JSON(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'code', 'version', name=op.f('standard_pk'))
     )
+    op.create_table('task',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('parent', sa.Uuid(), nullable=True),
+    sa.Column('task_class', sa.String(), nullable=False),
+    sa.Column('year', sa.Integer(), nullable=False),
+    sa.Column('goal', sa.Uuid(), nullable=True),
+    sa.Column('due', sa.Date(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('owner', sa.String(), nullable=True),
+    sa.Column('helpers', sa.JSON(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('percent', sa.Integer(), nullable=False),
+    sa.Column('value', sa.String(), nullable=True),
+    sa.Column('done', sa.Text(), nullable=True),
+    sa.Column('met', sa.Boolean(), nullable=True),
+    sa.Column('score', sa.String(), nullable=True),
+    sa.Column('created_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('created_by', sa.String(), nullable=False),
+    sa.Column('given_by', sa.String(), nullable=True),
+    sa.Column('submitted_by', sa.String(), nullable=True),
+    sa.Column('verified_by', sa.String(), nullable=True),
+    sa.Column('overdue_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('task_pk'))
+    )
+    with op.batch_alter_table('task', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('task_parent_ix'), ['parent'], unique=False)
+        batch_op.create_index(batch_op.f('task_school_goal_year_ix'), ['school', 'goal', 'year'], unique=False)
+        batch_op.create_index(batch_op.f('task_school_owner_status_ix'), ['school', 'owner', 'status'], unique=False)
+        batch_op.create_index(batch_op.f('task_school_unit_year_ix'), ['school', 'unit', 'year'], unique=False)
+        batch_op.create_index(batch_op.f('task_school_year_due_id_ix'), ['school', 'year', 'due', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('task_status_due_ix'), ['status', 'due'], unique=False)
+
     op.create_table('budget',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('school', sa.String(), nullable=False),
@@ -505,6 +568,35 @@ def upgrade() -> None:
     sa.Column('place', sa.String(), nullable=False),
     sa.ForeignKeyConstraint(['plan'], ['plan.id'], name=op.f('plan_place_plan_fk')),
     sa.PrimaryKeyConstraint('plan', 'place', name=op.f('plan_place_pk'))
+    )
+    op.create_table('task_place',
+    sa.Column('task', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['task'], ['task.id'], name=op.f('task_place_task_fk')),
+    sa.PrimaryKeyConstraint('task', 'place', name=op.f('task_place_pk'))
+    )
+    op.create_table('task_step',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('task', sa.Uuid(), nullable=False),
+    sa.Column('step', sa.String(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=True),
+    sa.Column('what', sa.JSON(), nullable=False),
+    sa.ForeignKeyConstraint(['task'], ['task.id'], name=op.f('task_step_task_fk')),
+    sa.PrimaryKeyConstraint('position', name=op.f('task_step_pk'))
+    )
+    with op.batch_alter_table('task_step', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('task_step_task_ix'), ['task'], unique=False)
+
+    op.create_table('task_version',
+    sa.Column('task', sa.Uuid(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('why', sa.Text(), nullable=True),
+    sa.ForeignKeyConstraint(['task'], ['task.id'], name=op.f('task_version_task_fk')),
+    sa.PrimaryKeyConstraint('task', 'version', name=op.f('task_version_pk'))
     )
     op.create_table('spending',
     sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),

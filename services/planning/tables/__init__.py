@@ -31,12 +31,22 @@ from services.planning.tables.plans import (
     PlanRow,
     StandingRow,
 )
+from services.planning.tables.tasks import (
+    DutyRow,
+    ProjectRow,
+    ResolutionRow,
+    TaskPlaceRow,
+    TaskRow,
+    TaskStepRow,
+    TaskVersionRow,
+)
 
 __all__ = [
     "BudgetRow",
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
+    "DutyRow",
     "EnrollmentRow",
     "FollowedRow",
     "GoalHistoryRow",
@@ -57,9 +67,11 @@ __all__ = [
     "PlanPlaceRow",
     "PlanRow",
     "PostRow",
+    "ProjectRow",
     "ProtectionRow",
     "RecordRow",
     "RegisterRow",
+    "ResolutionRow",
     "SchoolRow",
     "SessionRow",
     "SettingsRow",
@@ -68,4 +80,8 @@ __all__ = [
     "StandardRow",
     "StandingRow",
     "Table",
+    "TaskPlaceRow",
+    "TaskRow",
+    "TaskStepRow",
+    "TaskVersionRow",
 ]
