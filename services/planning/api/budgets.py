@@ -83,7 +83,7 @@ async def change_budget(budget: UUID, body: Budget, tx: Tx, caller: Caller, scop
 
 
 @router.post("/{budget}/spending", status_code=201, response_model=BudgetDetail)
-async def spend(budget: UUID, body: Spending, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
+async def spend_budget(budget: UUID, body: Spending, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Write what was spent, a negative amount what came back. More than is approved is taken, and shown as a warning."""
     return await _detail(tx.session, scope, await commands.spend(tx, scope, caller.id, budget, body), tx.now, 201)
 
@@ -98,13 +98,13 @@ async def list_spending(budget: UUID, session: Read, scope: MayRead, limit: Limi
 
 
 @router.post("/{budget}/appraise", response_model=BudgetDetail)
-async def appraise(budget: UUID, body: Appraisal, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
+async def appraise_spending(budget: UUID, body: Appraisal, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Say what the spending was worth. 409 once a second person has confirmed what was said."""
     return await _detail(tx.session, scope, await commands.appraise(tx, scope, caller.id, budget, body), tx.now)
 
 
 @router.post("/{budget}/appraise/confirm", response_model=BudgetDetail)
-async def confirm(budget: UUID, tx: Tx, caller: Caller, scope: MayVerify) -> Response:
+async def confirm_appraisal(budget: UUID, tx: Tx, caller: Caller, scope: MayVerify) -> Response:
     """Confirm an appraisal. 403 for who wrote it."""
     return await _detail(tx.session, scope, await commands.confirm(tx, scope, caller.id, budget), tx.now)
 

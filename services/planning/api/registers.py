@@ -93,43 +93,43 @@ async def add_activity(body: domain.Activity, tx: Tx, caller: Caller, scope: May
 
 
 @router.post("/registers/{entry}/done", response_model=EntryDetail)
-async def done(entry: UUID, body: domain.Told, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
+async def done_entry(entry: UUID, body: domain.Told, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Say that a hazard or an incident is put right."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "done", body))
 
 
 @router.post("/registers/{entry}/verify", response_model=EntryDetail)
-async def verify(entry: UUID, tx: Tx, caller: Caller, scope: MayVerify) -> Response:
+async def verify_entry(entry: UUID, tx: Tx, caller: Caller, scope: MayVerify) -> Response:
     """Confirm that it is; 403 for who said so."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "verify", None))
 
 
 @router.post("/registers/{entry}/return", response_model=EntryDetail)
-async def return_(entry: UUID, body: domain.Reason, tx: Tx, caller: Caller, scope: MayVerify) -> Response:
+async def return_entry(entry: UUID, body: domain.Reason, tx: Tx, caller: Caller, scope: MayVerify) -> Response:
     """Send it back with a reason."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "return", body))
 
 
 @router.post("/registers/{entry}/execute", response_model=EntryDetail)
-async def execute(entry: UUID, body: domain.Told, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
+async def execute_entry(entry: UUID, body: domain.Told, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Say how a decision was executed; 403 for who decided."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "execute", body))
 
 
 @router.post("/registers/{entry}/supervise", response_model=EntryDetail)
-async def supervise(entry: UUID, body: domain.Told, tx: Tx, caller: Caller, scope: MayVerify) -> Response:
+async def supervise_entry(entry: UUID, body: domain.Told, tx: Tx, caller: Caller, scope: MayVerify) -> Response:
     """Say what supervision found; 403 for who decided or executed."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "supervise", body))
 
 
 @router.post("/registers/{entry}/pay", response_model=EntryDetail)
-async def pay(entry: UUID, body: domain.Payment, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
+async def pay_entry(entry: UUID, body: domain.Payment, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Pay out aid, whole or in parts; 422 for more than is due."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "pay", body))
 
 
 @router.post("/registers/{entry}/withdraw", response_model=EntryDetail)
-async def withdraw(entry: UUID, body: domain.Reason, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
+async def withdraw_entry(entry: UUID, body: domain.Reason, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Take back an entry that was wrong, or a contingency plan that no longer holds; it stays to be read, with the reason."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "withdraw", body))
 

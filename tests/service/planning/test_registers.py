@@ -226,6 +226,6 @@ async def test_a_contingency_plan_is_shown_with_a_warning_of_its_metric_that_is_
         teacher = principal("improvement.read", id="T3", over=["class:CNC101-A"])
         assert [each["id"] for each in (await seen(sut, path, teacher))["items"]] == [plan["id"]] * shown
         assert (await seen(sut, path, principal("improvement.read", over=["class:X"])))["items"] == []
-        assert (await seen(sut, f"/contingency?warning={uuid4()}"))["items"] == []
+        assert (await seen(sut, f"/contingency?warning={uuid4()}", teacher))["items"] == []
         await made(client, f"/registers/{plan['id']}/withdraw", {"reason": "修订"})
         assert (await seen(sut, path, teacher))["items"] == []
