@@ -83,14 +83,15 @@ _GOVERN = _LEAD | {
     "deadletter.read",
     "deadletter.replay",
 }
+_TUNE = frozenset({"indicator.tune"})
 _INSTALL = frozenset({"school.write", "source.write", "user.write", "roster.write", "rebuild"})
 
-EVERYTHING = _GOVERN | _INSTALL
+EVERYTHING = _GOVERN | _TUNE | _INSTALL
 """Every permission there is: the operator's."""
 
 POSTS: Mapping[str, Rule] = {
     "school_leader": Rule(Over.SCHOOL, _GOVERN),
-    "quality_office": Rule(Over.SCHOOL, _GOVERN),
+    "quality_office": Rule(Over.SCHOOL, _GOVERN | _TUNE),
     "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "improvement.open", "post.delegate", "judgement.write"}),
     "department_head": Rule(Over.UNIT, _LEAD),
     "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate", "guarantee.write"}),
@@ -105,7 +106,7 @@ POSTS: Mapping[str, Rule] = {
     "outside_expert": Rule(Over.NAMED, _LOOK),
 }
 """Post (任职) → what it may do. A quality officer fills in and the head verifies; students and parents only look, but that staff
-and students write plans of their own.
+and students write plans of their own. Warning lines are tried out and tuned by the quality office alone.
 """
 
 
