@@ -9,15 +9,29 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Scope
 from services.planning.domain.matrix import Found
+from services.planning.domain.tasks import TaskStatus
 from services.planning.queries.plans import visible
-from services.planning.tables import GoalRow, GuaranteeRow, ImprovementRow, PlaceRow, PlanRow, StandardRow
+from services.planning.tables import (
+    GoalRow,
+    GuaranteeRow,
+    ImprovementRow,
+    PlaceRow,
+    PlanRow,
+    StandardRow,
+    TaskPlaceRow,
+    TaskRow,
+)
+
+UNITS = "department"
+"""The level of a task that serves no goal: it is a unit's."""
 
 
 async def count_for_matrix(session: AsyncSession, scope: Scope, today: date) -> list[Found]:
-    """Return what there is of goals in force, standards in force, measures that are not over, and warnings that stand."""
+    """Return what there is of goals in force, standards in force, tasks and measures that are not over, and warnings that stand."""
     return [
         *await _goals(session, scope),
         *await _standards(session, scope, today),
+        *await _tasks(session, scope),
         *await _measures(session, scope),
         *await _warnings(session, scope),
     ]
@@ -50,6 +64,22 @@ async def _standards(session: AsyncSession, scope: Scope, today: date) -> list[F
     placed: list[tuple[str, str | None]] = [(code, level) for code, levels in in_force.items() for level in levels]
     placed += [(code, None) for code, levels in in_force.items() if not levels]
     return [Found("standards", level, 1, by=("standards", code)) for code, level in placed]
+
+
+async def _tasks(session: AsyncSession, scope: Scope) -> list[Found]:
+    """A task is of its goal's level and system; one without a goal is its unit's, of no system."""
+    goal = and_(GoalRow.goal == TaskRow.goal, GoalRow.current)
+    columns = (PlanRow.level, GoalRow.system)
+    sql = (
+        select(*columns, func.count())
+        .select_from(TaskRow)
+        .outerjoin(GoalRow, goal)
+        .outerjoin(PlanRow, PlanRow.id == GoalRow.plan)
+        .where(TaskRow.school == scope.school, TaskRow.status != TaskStatus.CLOSED)
+        .where(scope.where(TaskPlaceRow.place, TaskPlaceRow.task == TaskRow.id))
+        .group_by(*columns)
+    )
+    return [Found("tasks", level or UNITS, many, system) for level, system, many in await session.execute(sql)]
 
 
 async def _measures(session: AsyncSession, scope: Scope) -> list[Found]:
