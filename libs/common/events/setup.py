@@ -45,41 +45,6 @@ class Cycle(Part):
     report: Code | None = None
 
 
-class Mechanism(Coded):
-    """A mechanism of the guarantee chain (保障机制), and the units that lead it, as the documents call them."""
-
-    leads: Annotated[list[Line], Field(max_length=100)] = []
-
-
-class System(Coded):
-    """A vertical system (纵向系统), of a `frame` where a school works by several.
-
-    `mechanisms`, `standards` and `metrics` are the codes of what belongs to it as a whole; a single goal or measure says it itself.
-    """
-
-    frame: Line | None = None
-    aliases: Annotated[list[Line], Field(max_length=20)] = []
-    mechanisms: Annotated[list[Code], Field(max_length=100)] = []
-    standards: Annotated[list[Line], Field(max_length=500)] = []
-    metrics: Annotated[list[Line], Field(max_length=500)] = []
-
-
-Words = Annotated[list[Named], Field(max_length=100)]
-
-
-class Registers(Part):
-    """The words that a school keeps its registers by; where a list is empty, any word will do."""
-
-    safety_categories: Words = []
-    training_forms: Words = []
-    training_topics: Words = []
-    incident_classes: Words = []
-    incident_grades: Words = []
-    aid_kinds: Words = []
-    culture: Words = []
-    budget_items: Words = []
-
-
 class TaskClass(Coded):
     """A class of annual tasks, and what each of its tasks is linked to: `goal`, `resolution`, `duty`, `project`, `plan` or `finding`."""
 
@@ -173,3 +138,86 @@ class Breakdown(Named):
     """
 
     columns: Annotated[list[BreakdownColumn], Field(min_length=1, max_length=30)]
+
+
+StepPost = Literal[
+    "course_leader",
+    "programme_leader",
+    "office_head",
+    "department_quality_officer",
+    "department_head",
+    "level_group",
+    "quality_office",
+    "school_leader",
+]
+"""Posts that can do a step of a workflow: those over units, courses, levels and the school."""
+Tags = Annotated[list[Code], Field(max_length=50)]
+
+
+class Axis(Coded):
+    """An axis of the school's frame (六系统, 五纵, 五横): what workflows, rules and work packages may be tagged with."""
+
+    tags: Annotated[list[Coded], Field(min_length=1, max_length=50)]
+
+
+class WorkflowStep(Named):
+    """A step of a workflow: done by who holds `post` over what it is about (None: by who started it), within `days`.
+
+    `document` is what has to be there once it is done. `file`: it is filed (备案), without a verdict, and nothing returns from there.
+    """
+
+    kind: Literal["work", "file"] = "work"
+    post: StepPost | None = None
+    document: Line | None = None
+    days: Annotated[int, Field(ge=1, le=365)] | None = None
+
+
+class Workflow(Coded):
+    """The steps that something takes one after the other (流程)."""
+
+    steps: Annotated[list[WorkflowStep], Field(min_length=1, max_length=50)]
+    tags: Tags = []
+
+
+class Register(Coded):
+    """What units file without anybody approving it (备案); who holds `keeper` keeps it and is told."""
+
+    keeper: StepPost = "quality_office"
+
+
+class RuleSet(Part):
+    """The rules (规章制度) that a level is to have."""
+
+    level: Line
+    names: Annotated[list[Line], Field(min_length=1, max_length=100)]
+
+
+class Mechanism(Coded):
+    """A mechanism of the guarantee chain (保障机制), and the units that lead it, as the documents call them."""
+
+    leads: Annotated[list[Line], Field(max_length=100)] = []
+
+
+class Belonging(Part):
+    """What belongs as a whole to a vertical system, a tag of the framework: by code. A single goal or measure says it itself."""
+
+    system: Code
+    mechanisms: Annotated[list[Code], Field(max_length=100)] = []
+    standards: Annotated[list[Line], Field(max_length=500)] = []
+    metrics: Annotated[list[Line], Field(max_length=500)] = []
+
+
+Words = Annotated[list[Named], Field(max_length=100)]
+
+
+class EntryWords(Part):
+    """The words that trainings, hazards, student aid and their like are written down by; where a list is empty, any word will do."""
+
+    safety_categories: Words = []
+    training_forms: Words = []
+    training_topics: Words = []
+    incident_classes: Words = []
+    incident_grades: Words = []
+    aid_kinds: Words = []
+    culture: Words = []
+    budget_items: Words = []

@@ -14,17 +14,21 @@ from pydantic import Field, model_validator
 from libs.common.errors import Fault
 from libs.common.events.setup import (
     AgreementKind,
+    Axis,
+    Belonging,
     Breakdown,
     Code,
     Coded,
     Cycle,
+    EntryWords,
     Line,
     Mechanism,
     Named,
     Part,
-    Registers,
-    System,
+    Register,
+    RuleSet,
     TaskClass,
+    Workflow,
 )
 
 Years = Annotated[int, Field(ge=1, le=100)]
@@ -112,9 +116,13 @@ class Setup(Part):
     agreements: Annotated[list[AgreementKind], Field(max_length=50)] = []
     metrics: Annotated[list[Line], Field(max_length=1000)] = []
     breakdown: Breakdown | None = None
+    framework: Annotated[list[Axis], Field(max_length=20)] = []
+    workflows: Annotated[list[Workflow], Field(max_length=200)] = []
+    registers: Annotated[list[Register], Field(max_length=50)] = []
+    rule_sets: Annotated[list[RuleSet], Field(max_length=20)] = []
     guarantees: Annotated[list[Mechanism], Field(max_length=100)] = []
-    systems: Annotated[list[System], Field(max_length=100)] = []
-    registers: Registers = Registers()
+    belongings: Annotated[list[Belonging], Field(max_length=100)] = []
+    entry_words: EntryWords = EntryWords()
 
 
 def faults(setup: Setup) -> list[Fault]:
@@ -125,8 +133,7 @@ def faults(setup: Setup) -> list[Fault]:
         *twice("/ladders", setup.ladders),
         *twice("/reports", setup.reports),
         *twice("/guarantees", setup.guarantees),
-        *twice("/systems", setup.systems),
-        *_systems(setup),
+        *_belonging_faults(setup),
         *twice("/task_classes", setup.task_classes),
         *twice("/agreements", setup.agreements),
     ]
@@ -140,7 +147,28 @@ def faults(setup: Setup) -> list[Fault]:
     for n, department in enumerate(setup.departments):
         if department.body is not None and department.body not in bodies:
             found.append(Fault(pointer=f"/departments/{n}/body", detail=f"no body {department.body!r} is there"))
-    return [*found, *_agreement_faults(setup), *_breakdown_faults(setup.breakdown)]
+    return [*found, *_breakdown_faults(setup.breakdown), *_process_faults(setup), *_agreement_faults(setup)]
+
+
+def _process_faults(setup: Setup) -> Iterator[Fault]:
+    """Workflows and registers have codes of their own; a tag stands on one axis, and a workflow names tags that are there."""
+    yield from twice("/workflows", setup.workflows)
+    yield from twice("/registers", setup.registers)
+    yield from twice("/framework", setup.framework)
+    tags: set[str] = set()
+    for n, axis in enumerate(setup.framework):
+        for m, tag in enumerate(axis.tags):
+            if tag.code in tags:
+                yield Fault(pointer=f"/framework/{n}/tags/{m}/code", detail=f"the code {tag.code!r} stands twice")
+            tags.add(tag.code)
+    for n, workflow in enumerate(setup.workflows):
+        for m, name in enumerate(workflow.tags):
+            if name not in tags:
+                yield Fault(pointer=f"/workflows/{n}/tags/{m}", detail=f"no tag {name!r} is there")
+    levels = [each.level for each in setup.rule_sets]
+    for n, level in enumerate(levels):
+        if level in levels[:n]:
+            yield Fault(pointer=f"/rule_sets/{n}/level", detail=f"{level!r} stands twice")
 
 
 def _agreement_faults(setup: Setup) -> Iterator[Fault]:
@@ -175,19 +203,22 @@ def _breakdown_faults(table: Breakdown | None) -> Iterator[Fault]:
         yield Fault(pointer="/breakdown/columns", detail="a column is what tells the rows apart: code or statement")
 
 
-def _systems(setup: Setup) -> Iterator[Fault]:
-    """Mechanisms of a system that are not there, and what belongs to two systems of one frame."""
+def _belonging_faults(setup: Setup) -> Iterator[Fault]:
+    """Systems and mechanisms that are not there, and what belongs to two systems of one axis."""
+    axes = {tag.code: axis.code for axis in setup.framework for tag in axis.tags}
     mechanisms = {each.code for each in setup.guarantees}
     seen: set[tuple[str | None, str, str]] = set()
-    for n, system in enumerate(setup.systems):
+    for n, each in enumerate(setup.belongings):
+        if each.system not in axes:
+            yield Fault(pointer=f"/belongings/{n}/system", detail=f"no tag {each.system!r} stands in /framework")
         for field in ("mechanisms", "standards", "metrics"):
-            for m, code in enumerate(getattr(system, field)):
-                pointer = f"/systems/{n}/{field}/{m}"
+            for m, code in enumerate(getattr(each, field)):
+                pointer = f"/belongings/{n}/{field}/{m}"
                 if field == "mechanisms" and code not in mechanisms:
                     yield Fault(pointer=pointer, detail=f"no mechanism {code!r} stands in /guarantees")
-                if (system.frame, field, code) in seen:
+                if (axes.get(each.system), field, code) in seen:
                     yield Fault(pointer=pointer, detail=f"{code!r} belongs to two systems")
-                seen.add((system.frame, field, code))
+                seen.add((axes.get(each.system), field, code))
 
 
 def twice(where: str, items: Sequence[Coded]) -> Iterator[Fault]:

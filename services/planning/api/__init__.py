@@ -1,10 +1,13 @@
-"""Planning's endpoints: plans, goals, the guarantee chain, the matrix, the lint, improvements, the ledger, the calendar, the inbox, annual tasks."""
+"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, annual tasks, the calendar, the inbox, workflows, rules,
+the guarantee chain, the matrix.
+"""
 
 from fastapi import APIRouter
 
 from services.planning.api import (
     budgets,
     calendar,
+    entries,
     goals,
     guarantees,
     improvements,
@@ -14,9 +17,10 @@ from services.planning.api import (
     matrix,
     plans,
     projects,
-    registers,
+    rules,
     sheets,
     tasks,
+    workflows,
 )
 
 router = APIRouter()
@@ -24,10 +28,6 @@ for each in (
     plans,
     sheets,
     goals,
-    guarantees,
-    budgets,
-    registers,
-    matrix,
     lint,
     improvements,
     ledger,
@@ -35,5 +35,11 @@ for each in (
     inbox,
     projects,
     tasks,
+    workflows,
+    rules,
+    guarantees,
+    budgets,
+    entries,
+    matrix,
 ):
     router.include_router(each.router)

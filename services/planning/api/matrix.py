@@ -5,27 +5,24 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from libs.common.errors import Fault, Invalid
-from libs.common.events.setup import System
 from libs.common.http import Now, Read
 from services.planning import queries
 from services.planning.api.guarantees import MayRead, Word
-from services.planning.domain.matrix import fold, frames_of
+from services.planning.domain.matrix import fold, systems_of
 from services.planning.schemas.matrix import MatrixView, matrix_view
 
 router = APIRouter(tags=["matrix"])
 
 
 @router.get("/matrix")
-async def read_matrix(session: Read, scope: MayRead, now: Now, frame: Word = None) -> MatrixView:
-    """Say what each vertical system has at each level and what it lacks, as far as the caller sees it. `frame`: of a school that works by
-    several frames of systems which one, else its first. 422 for one that the school does not have.
+async def read_matrix(session: Read, scope: MayRead, now: Now, axis: Word = None) -> MatrixView:
+    """Say what each vertical system has at each level and what it lacks, as far as the caller sees it. `axis`: of a framework with several
+    axes of systems which one, else its first. 422 for one that it does not have.
     """
-    setup = await queries.setup_of(session, scope.school)
-    systems = [System.model_validate(each) for each in setup.get("systems", ())]
-    frames = frames_of(systems)
-    if frame is not None and frame not in frames:
-        raise Invalid("the school has no such frame", [Fault(pointer="/frame", detail=f"there are: {', '.join(map(str, frames))}")])
-    chosen = frame if frame is not None else next(iter(frames), None)
-    own = [system for system in systems if system.frame == chosen]
+    axes = systems_of(await queries.setup_of(session, scope.school))
+    if axis is not None and axis not in axes:
+        raise Invalid("no such axis of systems", [Fault(pointer="/axis", detail=f"the framework has: {', '.join(axes)}")])
+    chosen = axis if axis is not None else next(iter(axes), None)
+    systems = axes[chosen] if chosen is not None else []
     found = await queries.count_for_matrix(session, scope, await queries.today_in(session, scope.school, now))
-    return matrix_view(chosen, frames, own, fold(own, found))
+    return matrix_view(chosen, list(axes), systems, fold(systems, found))

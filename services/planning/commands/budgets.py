@@ -93,7 +93,7 @@ async def _check(tx: Transaction, scope: Scope, said: Budget, kept: Collection[s
     faults = word_faults(
         [
             ("/mechanism", said.mechanism, named(setup, "guarantees")),
-            ("/item", said.item, named(setup, "registers", "budget_items", by="name")),
+            ("/item", said.item, named(setup, "entry_words", "budget_items", by="name")),
         ]
     )
     faults += await unit_faults(tx, scope.school, unit=said.unit)

@@ -13,6 +13,7 @@ from libs.common.database import Transaction
 from libs.common.errors import Fault, Forbidden, Invalid
 from services.planning import queries
 from services.planning.domain.guarantees import Guarantee, named, word_faults
+from services.planning.domain.matrix import system_codes
 from services.planning.tables import GuaranteeRow, ProtectionRow, RecordRow
 
 
@@ -87,7 +88,7 @@ async def _check(tx: Transaction, scope: Scope, said: Guarantee, kept: Collectio
     faults = word_faults(
         [
             ("/mechanism", said.mechanism, named(setup, "guarantees")),
-            ("/system", said.system, named(setup, "systems")),
+            ("/system", said.system, system_codes(setup)),
         ]
     )
     faults += await unit_faults(tx, scope.school, unit=said.unit, **{f"helpers/{n}": each for n, each in enumerate(said.helpers)})

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from libs.common.events.setup import System
+from libs.common.events.setup import Axis, Belonging
 
 Layer = Literal["school", "programme", "course", "teacher", "student"]
 What = Literal["goals", "standards", "tasks", "measures", "warnings"]
+By = Literal["mechanisms", "standards", "metrics"]
 LAYERS: tuple[Layer, ...] = ("school", "programme", "course", "teacher", "student")
 LAYER_OF: Mapping[str, Layer] = {
     **{layer: layer for layer in LAYERS},
@@ -36,7 +37,7 @@ class Found:
     level: str | None
     many: int
     system: str | None = None
-    by: tuple[Literal["mechanisms", "standards", "metrics"], str] | None = None
+    by: tuple[By, str] | None = None
 
 
 @dataclass(slots=True)
@@ -52,20 +53,42 @@ class Cell:
         return [what for what in NEEDED if not self.has[what]]
 
 
-def frames_of(systems: Sequence[System]) -> list[str | None]:
-    """The frames that a school works by, in their order."""
-    return list(dict.fromkeys(system.frame for system in systems))
+@dataclass(frozen=True, slots=True)
+class System:
+    """A vertical system, and the codes of what belongs to it as a whole."""
+
+    code: str
+    name: str
+    belongs: frozenset[tuple[By, str]] = frozenset()
+
+
+def systems_of(setup: Mapping[str, Any]) -> dict[str, list[System]]:
+    """The systems of each axis of a school's framework, by the axis's code; an axis of the levels themselves is none."""
+    found: dict[str, list[System]] = {}
+    belongings = [Belonging.model_validate(each) for each in setup.get("belongings", ())]
+    for axis in (Axis.model_validate(each) for each in setup.get("framework", ())):
+        if not {tag.code for tag in axis.tags} <= set(LAYERS):
+            found[axis.code] = [System(tag.code, tag.name, _belongs(tag.code, belongings)) for tag in axis.tags]
+    return found
+
+
+def system_codes(setup: Mapping[str, Any]) -> set[str]:
+    """What a goal or a measure may be tagged with."""
+    return {system.code for systems in systems_of(setup).values() for system in systems}
+
+
+def _belongs(system: str, belongings: Iterable[Belonging]) -> frozenset[tuple[By, str]]:
+    own = [each for each in belongings if each.system == system]
+    kinds: tuple[By, ...] = ("mechanisms", "standards", "metrics")
+    return frozenset((kind, code) for each in own for kind in kinds for code in getattr(each, kind))
 
 
 def fold(systems: Sequence[System], found: Iterable[Found]) -> list[Cell]:
-    """The cells of the systems of one frame, and of what belongs to none of them: that is never guessed.
+    """The cells of the systems of one axis, and of what belongs to none of them: that is never guessed.
 
     Every system has its five cells; what belongs to none, or is of no level, has a cell where there is something.
     """
-    own: dict[tuple[str, str], str] = {}
-    for system in systems:
-        for kind in ("mechanisms", "standards", "metrics"):
-            own.update({(kind, code): system.code for code in getattr(system, kind)})
+    own = {code: system.code for system in systems for code in system.belongs}
     known = {system.code for system in systems}
     cells: dict[tuple[str | None, Layer | None], Cell] = {
         (system.code, layer): Cell(system.code, layer) for system in systems for layer in LAYERS

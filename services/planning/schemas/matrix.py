@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from libs.common.events.setup import System
 from libs.common.http import View
-from services.planning.domain.matrix import Cell, Layer, What
+from services.planning.domain.matrix import Cell, Layer, System, What
 
 
 class CellView(View):
@@ -25,7 +24,7 @@ class CellView(View):
 
 
 class RowView(View):
-    """A vertical system with its cells; `system` None: what says of no system of this frame that it belongs to it, and lacks nothing."""
+    """A vertical system with its cells; `system` None: what says of no system of this axis that it belongs to it, and lacks nothing."""
 
     system: str | None
     name: str | None
@@ -33,20 +32,20 @@ class RowView(View):
 
 
 class MatrixView(View):
-    """The matrix of one frame of those that the school works by."""
+    """The matrix of one axis of systems, of those that the school's framework has; None where it has none."""
 
-    frame: str | None
-    frames: list[str | None]
+    axis: str | None
+    axes: list[str]
     rows: list[RowView]
 
 
-def matrix_view(frame: str | None, frames: Sequence[str | None], systems: Sequence[System], cells: Sequence[Cell]) -> MatrixView:
+def matrix_view(axis: str | None, axes: Sequence[str], systems: Sequence[System], cells: Sequence[Cell]) -> MatrixView:
     names = {system.code: system.name for system in systems}
     rows = [
         RowView(system=code, name=names.get(code or ""), cells=[_cell(cell) for cell in own])
         for code, own in groupby(cells, key=lambda cell: cell.system)
     ]
-    return MatrixView(frame=frame, frames=list(frames), rows=rows)
+    return MatrixView(axis=axis, axes=list(axes), rows=rows)
 
 
 def _cell(cell: Cell) -> CellView:

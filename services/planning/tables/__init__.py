@@ -18,7 +18,7 @@ from services.planning.tables.copies import (
     SetupRow,
     StandardRow,
 )
-from services.planning.tables.guarantees import BudgetRow, GuaranteeRow, ProtectionRow, RecordRow, RegisterRow, SpendingRow
+from services.planning.tables.guarantees import BudgetRow, EntryRow, GuaranteeRow, ProtectionRow, RecordRow, SpendingRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
 from services.planning.tables.plans import (
@@ -40,6 +40,7 @@ from services.planning.tables.tasks import (
     TaskStepRow,
     TaskVersionRow,
 )
+from services.planning.tables.workflows import FilingRow, PackageRow, PaperPlaceRow, RuleRow, RunHistoryRow, RunRow
 
 __all__ = [
     "BudgetRow",
@@ -48,6 +49,8 @@ __all__ = [
     "DeliveryRow",
     "DutyRow",
     "EnrollmentRow",
+    "EntryRow",
+    "FilingRow",
     "FollowedRow",
     "GoalHistoryRow",
     "GoalRow",
@@ -61,6 +64,8 @@ __all__ = [
     "MetricRow",
     "NoticeRow",
     "OrgRow",
+    "PackageRow",
+    "PaperPlaceRow",
     "PersonRow",
     "PlaceRow",
     "PlanHistoryRow",
@@ -70,8 +75,10 @@ __all__ = [
     "ProjectRow",
     "ProtectionRow",
     "RecordRow",
-    "RegisterRow",
     "ResolutionRow",
+    "RuleRow",
+    "RunHistoryRow",
+    "RunRow",
     "SchoolRow",
     "SessionRow",
     "SettingsRow",

@@ -76,14 +76,14 @@ class SpendingRow(Table):
     by: Mapped[str]
 
 
-class RegisterRow(Table):
+class EntryRow(Table):
     """An entry of a register. `kind` says what its `content` is, `category` the word that it is counted by; `status` where it stands.
 
     `on` is its day, `due_on` when it has to be done, `owner` who answers for that; `student` of student aid alone. `due` and `paid` (fen)
     and `paid_on` are those of aid.
     """
 
-    __tablename__ = "register"
+    __tablename__ = "entry"
     __table_args__ = (
         Index(None, "school", "kind", "on", "id"),
         Index(None, "school", "status", "due_on"),

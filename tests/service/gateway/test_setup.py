@@ -26,8 +26,7 @@ CONTENT: dict[str, Any] = {
     "cycles": [{"level": "course", "periods": [{"value": 1, "unit": "month"}, {"value": 1, "unit": "term"}], "report": "r1"}],
     "reports": [{"code": "r1", "name": "课程报告", "level": "course", "frequency": "termly", "public": "on_review"}],
     "guarantees": [{"code": "g1", "name": "安全保障", "leads": ["保卫处"]}],
-    "systems": [{"code": "s1", "name": "支持服务", "frame": "五纵五横一平台", "mechanisms": ["g1"], "standards": ["ST-1"]}],
-    "registers": {"safety_categories": [{"name": "防火"}]},
+    "entry_words": {"safety_categories": [{"name": "防火"}]},
 }
 
 
@@ -44,6 +43,7 @@ async def test_a_set_up_is_written_whole_and_read_the_same(database_url: str, tm
         assert (less["content"]["bodies"], less["changed_at"] > first["changed_at"]) == ([], True)
 
 
+AXIS = {"code": "axis", "name": "轴", "tags": [{"code": c, "name": c} for c in "ab"]}
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"colour": "red"}, "/colour"),
     ({"bodies": [{"code": "a", "name": "x"}, {"code": "a", "name": "y"}]}, "/bodies/1/code"),
@@ -62,11 +62,20 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"plan_kinds": [{"code": "p", "name": "x", "kind": "k", "level": "school", "parents": ["q"]}]}, "/plan_kinds/0/parents"),
     ({"plan_kinds": [{"code": "p", "name": "x", "kind": "k", "level": "school", "parents": ["p"]}]}, "/plan_kinds/0/parents"),
     ({"reports": [{"code": "r", "name": "x", "level": "l", "frequency": "f", "public": True}]}, "/reports/0/public"),
-    ({"systems": [{"code": "s", "name": "x", "mechanisms": ["none"]}]}, "/systems/0/mechanisms/0"),
-    ({"systems": [{"code": c, "name": c, "metrics": ["C-SAT"]} for c in "ab"]}, "/systems/1/metrics/0"),
+    ({"belongings": [{"system": "s"}]}, "/belongings/0/system"),
+    ({"framework": [AXIS], "belongings": [{"system": "a", "mechanisms": ["none"]}]}, "/belongings/0/mechanisms/0"),
+    ({"framework": [AXIS], "belongings": [{"system": c, "metrics": ["C-SAT"]} for c in "ab"]}, "/belongings/1/metrics/0"),
     ({"guarantees": [{"code": "g", "name": "x"}] * 2}, "/guarantees/1/code"),
-    ({"registers": {"culture": ["x"]}}, "/registers/culture/0"),
+    ({"entry_words": {"culture": ["x"]}}, "/entry_words/culture/0"),
     ({"breakdown": {"name": "t", "columns": [{"name": "x", "field": "colour"}]}}, "/breakdown/columns/0/field"),
+    ({"workflows": [{"code": "w", "name": "x", "steps": []}]}, "/workflows/0/steps"),
+    ({"workflows": [{"code": "w", "name": "x", "steps": [{"name": "a", "post": "cook"}]}]}, "/workflows/0/steps/0/post"),
+    ({"workflows": [{"code": "w", "name": "x", "steps": [{"name": "a", "days": 0}]}]}, "/workflows/0/steps/0/days"),
+    ({"workflows": [{"code": "w", "name": "x", "steps": [{"name": "a"}], "tags": ["t"]}]}, "/workflows/0/tags/0"),
+    ({"workflows": [{"code": "w", "name": "x", "steps": [{"name": "a"}]}] * 2}, "/workflows/1/code"),
+    ({"registers": [{"code": "r", "name": "x"}] * 2}, "/registers/1/code"),
+    ({"rule_sets": [{"level": "course", "names": ["a"]}] * 2}, "/rule_sets/1/level"),
+    ({"framework": [{"code": "f", "name": "x", "tags": [{"code": "t", "name": "y"}] * 2}]}, "/framework/0/tags/1/code"),
     ({"breakdown": {"name": "t", "columns": [{"name": "x", "field": "unit"}]}}, "/breakdown/columns"),
     ({"breakdown": {"name": "t", "columns": [{"name": "x", "field": "code"}] * 2}}, "/breakdown/columns/1/name"),
 ]

@@ -22,11 +22,18 @@ HEAD = principal(*WRITE, id="D1", over=["unit:mech"])
 TEACHER = principal("guarantee.read", id="T1", over=["teacher:T1"])
 SETUP = {
     "guarantees": [{"code": "funds", "name": "财务支持保障", "leads": ["财务处"]}, {"code": "safety", "name": "安全保障"}],
-    "systems": [
-        {"code": "generation", "name": "质量生成", "standards": ["student-standard"]},
-        {"code": "support", "name": "支持服务", "mechanisms": ["safety"], "metrics": ["assignment_completion"]},
+    "framework": [
+        {
+            "code": "verticals",
+            "name": "五纵",
+            "tags": [{"code": "generation", "name": "质量生成"}, {"code": "support", "name": "支持服务"}],
+        }
     ],
-    "registers": {
+    "belongings": [
+        {"system": "generation", "standards": ["student-standard"]},
+        {"system": "support", "mechanisms": ["safety"], "metrics": ["assignment_completion"]},
+    ],
+    "entry_words": {
         "safety_categories": [{"name": "防火"}],
         "training_forms": [{"name": "走出去"}],
         "aid_kinds": [{"name": "助学金"}],

@@ -55,23 +55,21 @@ async def test_a_standard_without_a_level_is_of_none_and_one_that_is_gone_is_not
         assert ("generation", None) not in found
 
 
-async def test_each_frame_of_a_school_has_a_matrix_of_its_own(database_url: str, tmp_path: Path) -> None:
+async def test_each_axis_of_systems_has_a_matrix_of_its_own(database_url: str, tmp_path: Path) -> None:
     async with planning(database_url, tmp_path) as sut:
-        systems = [
-            {"code": "goal", "name": "目标系统", "frame": "1156"},
-            {"code": "decision", "name": "决策指挥", "frame": "五纵五横"},
-        ]
-        await tell(sut, SetupChanged(code=SCHOOL, content={"systems": systems}))
+        axes = [("systems", "goals", "目标系统"), ("verticals", "decision", "决策指挥")]
+        framework = [{"code": axis, "name": axis, "tags": [{"code": code, "name": name}]} for axis, code, name in axes]
+        await tell(sut, SetupChanged(code=SCHOOL, content={"framework": framework}))
         first = await seen(sut, "/matrix", OFFICE)
-        assert (first["frame"], first["frames"], [row["system"] for row in first["rows"]]) == (
-            "1156",
-            ["1156", "五纵五横"],
-            ["goal"],
+        assert (first["axis"], first["axes"], [row["system"] for row in first["rows"]]) == (
+            "systems",
+            ["systems", "verticals"],
+            ["goals"],
         )
-        other = await seen(sut, "/matrix?frame=五纵五横", OFFICE)
+        other = await seen(sut, "/matrix?axis=verticals", OFFICE)
         assert [row["name"] for row in other["rows"]] == ["决策指挥"]
         async with sut.as_(OFFICE) as client:
-            assert (await client.get("/matrix?frame=x")).json()["errors"][0]["pointer"] == "/frame"
+            assert (await client.get("/matrix?axis=x")).json()["errors"][0]["pointer"] == "/axis"
 
 
 async def test_a_school_that_names_no_systems_has_what_there_is_untagged(database_url: str, tmp_path: Path) -> None:

@@ -52,8 +52,21 @@ def test_a_template_names_what_the_documents_name(name: str, shared: Path) -> No
     if "guarantee_mechanisms" in said:
         mechanisms = [(each["code"].lower(), each["zh"], each.get("lead_zh", [])) for each in said["guarantee_mechanisms"]]
         assert [(each.code, each.name, each.leads) for each in setup.guarantees] == mechanisms
-    assert {"决策指挥", "质量生成", "资源建设", "支持服务", "监督控制"} <= {each.name for each in setup.systems}
-    assert [each.name for each in setup.registers.safety_categories] == [each["zh"] for each in said.get("safety_categories", [])]
+    assert [each.name for each in setup.entry_words.safety_categories] == [each["zh"] for each in said.get("safety_categories", [])]
+
+
+def test_workflows_rule_sets_and_the_table_of_goals_are_those_of_the_documents(shared: Path) -> None:
+    said = documents(shared)
+    setups = {name: read_template(find(name)).setup for name in names()}
+    (plan,) = said["hubei-polytechnic"]["workflows"]
+    (workflow,) = setups["hubei-polytechnic"].workflows
+    assert [step.name for step in workflow.steps] == [step["zh"] for step in plan["steps"]]
+    assert [len(axis.tags) for axis in setups["hubei-polytechnic"].framework] == [6, 5, 5]
+    sets = {each.level: each.names for each in setups["hunan-county-vocational"].rule_sets}
+    assert sets == {level: [e["zh"] for e in each] for level, each in said["hunan-county-vocational"]["rule_sets_by_level"].items()}
+    table = setups["foshan-yanbu"].breakdown
+    assert table is not None
+    assert [column.name for column in table.columns] == [each["zh"] for each in said["foshan-yanbu"]["goal_breakdown_fields"]]
 
 
 def elements(value: Any) -> int:

@@ -7,12 +7,11 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.events.setup import System
-from services.planning.domain.matrix import LAYERS, Found, What, fold, frames_of
+from services.planning.domain.matrix import LAYERS, Found, System, What, fold, system_codes, systems_of
 
 SYSTEMS = [
-    System(code="generation", name="质量生成", standards=["st-1"]),
-    System(code="support", name="支持服务", mechanisms=["safety"], metrics=["C-SAT"]),
+    System("generation", "质量生成", frozenset({("standards", "st-1")})),
+    System("support", "支持服务", frozenset({("mechanisms", "safety"), ("metrics", "C-SAT")})),
 ]
 FOUND = st.builds(
     Found,
@@ -62,6 +61,15 @@ def test_what_belongs_to_no_system_or_level_comes_last() -> None:
     ]
 
 
-def test_a_school_may_work_by_several_frames() -> None:
-    frames = [System(code=code, name=code, frame=frame) for code, frame in (("a", "1156"), ("b", "1156"), ("c", None))]
-    assert frames_of(frames) == ["1156", None]
+def test_every_axis_but_that_of_the_levels_is_one_of_systems() -> None:
+    levels = [{"code": layer, "name": layer} for layer in LAYERS]
+    axes = [
+        {"code": "levels", "name": "五横", "tags": levels},
+        {"code": "six", "name": "六系统", "tags": [{"code": "goals", "name": "目标系统"}]},
+        {"code": "verticals", "name": "五纵", "tags": [{"code": "support", "name": "支持服务"}]},
+    ]
+    belongings = [{"system": "support", "mechanisms": ["safety"], "metrics": ["C-SAT"]}]
+    setup = {"framework": axes, "belongings": belongings}
+    assert systems_of(setup) == {"six": [System("goals", "目标系统")], "verticals": [SYSTEMS[1]]}
+    assert system_codes(setup) == {"goals", "support"}
+    assert systems_of({}) == {}

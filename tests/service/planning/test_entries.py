@@ -63,15 +63,15 @@ OTHER = principal(*WRITE, id="C1", over=["unit:art", "student:S2"])
 async def test_every_kind_of_entry_is_kept_as_it_was_written(database_url: str, tmp_path: Path) -> None:
     async with guaranteed(database_url, tmp_path) as sut, sut.as_(OFFICE) as client:
         for kind, said in ENTRIES.items():
-            written = await made(client, f"/registers/{kind}", said, 201)
+            written = await made(client, f"/entries/{kind}", said, 201)
             assert said.items() <= written["entry"].items()
-            assert (await client.get(f"/registers/{written['id']}")).json() == written
+            assert (await client.get(f"/entries/{written['id']}")).json() == written
             assert [each["step"] for each in written["history"]] == ["written"]
-            found = (await client.get("/registers", params={"kind": kind})).json()["items"]
+            found = (await client.get("/entries", params={"kind": kind})).json()["items"]
             assert [each["id"] for each in found] == [written["id"]]
-        assert len((await client.get("/registers?unit=mech")).json()["items"]) == 5
-        first = (await client.get("/registers?limit=5")).json()
-        rest = (await client.get("/registers", params={"limit": 5, "cursor": first["next"]})).json()
+        assert len((await client.get("/entries?unit=mech")).json()["items"]) == 5
+        first = (await client.get("/entries?limit=5")).json()
+        rest = (await client.get("/entries", params={"limit": 5, "cursor": first["next"]})).json()
         assert len({each["id"] for each in first["items"] + rest["items"]}) == len(ENTRIES)
 
 
@@ -105,15 +105,15 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 async def test_an_entry_that_cannot_stand_is_refused_with_a_pointer_and_nothing_is_kept(database_url: str, tmp_path: Path) -> None:
     async with guaranteed(database_url, tmp_path) as sut, sut.as_(OFFICE) as client:
         for kind, said, pointer in WRONG:
-            problem = await made(client, f"/registers/{kind}", {**ENTRIES[kind], **said}, 422)
+            problem = await made(client, f"/entries/{kind}", {**ENTRIES[kind], **said}, 422)
             assert problem["errors"][0]["pointer"] == pointer, (kind, said, problem)
-        assert (await client.get("/registers")).json()["items"] == []
-        await made(client, "/registers/luck", MEETING, 405)
+        assert (await client.get("/entries")).json()["items"] == []
+        await made(client, "/entries/luck", MEETING, 405)
 
 
 async def test_a_hazard_is_put_right_by_one_and_verified_by_another(database_url: str, tmp_path: Path) -> None:
     async with guaranteed(database_url, tmp_path) as sut, sut.as_(HEAD) as head, sut.as_(OFFICE) as office:
-        path = f"/registers/{(await made(head, '/registers/hazard', HAZARD))['id']}"
+        path = f"/entries/{(await made(head, '/entries/hazard', HAZARD))['id']}"
         await made(office, f"{path}/verify", None, 409)
         await made(head, f"{path}/pay", {"on": DAY, "amount": 1}, 409)
         await made(head, f"{path}/done", {**TOLD, "on": "2026-03-03"}, 422)
@@ -135,7 +135,7 @@ async def test_decision_execution_and_supervision_are_of_three_persons(database_
         sut.as_(OFFICE) as office,
         sut.as_(LEADER) as leader,
     ):
-        path = f"/registers/{(await made(head, '/registers/control', CONTROL))['id']}"
+        path = f"/entries/{(await made(head, '/entries/control', CONTROL))['id']}"
         await made(leader, f"{path}/supervise", TOLD, 409)
         await made(head, f"{path}/execute", TOLD, 403)
         await made(office, f"{path}/execute", {**TOLD, "document": "合同12号"})
@@ -147,32 +147,32 @@ async def test_decision_execution_and_supervision_are_of_three_persons(database_
 async def test_aid_is_paid_in_parts_never_more_than_granted_and_rated(database_url: str, tmp_path: Path) -> None:
     clock = SettableClock(NOON)
     async with guaranteed(database_url, tmp_path, clock=clock) as sut, sut.as_(OFFICE) as client:
-        in_time, late, partly, _ = [(await made(client, "/registers/aid", AID))["id"] for _ in range(4)]
-        await made(client, "/registers/aid", {**AID, "due_on": "2026-06-30"})
-        wrong = await made(client, "/registers/aid", AID)
-        await made(client, f"/registers/{wrong['id']}/withdraw", {"reason": "重复"})
-        await made(client, f"/registers/{in_time}/pay", {"on": "2026-03-02", "amount": 1000})
-        problem = await made(client, f"/registers/{in_time}/pay", {"on": "2026-03-02", "amount": 500.01}, 422)
+        in_time, late, partly, _ = [(await made(client, "/entries/aid", AID))["id"] for _ in range(4)]
+        await made(client, "/entries/aid", {**AID, "due_on": "2026-06-30"})
+        wrong = await made(client, "/entries/aid", AID)
+        await made(client, f"/entries/{wrong['id']}/withdraw", {"reason": "重复"})
+        await made(client, f"/entries/{in_time}/pay", {"on": "2026-03-02", "amount": 1000})
+        problem = await made(client, f"/entries/{in_time}/pay", {"on": "2026-03-02", "amount": 500.01}, 422)
         assert problem["errors"] == [{"pointer": "/amount", "detail": "500.00 yuan are still due"}]
-        found = await made(client, f"/registers/{in_time}/pay", {"on": "2026-03-02", "amount": 500})
+        found = await made(client, f"/entries/{in_time}/pay", {"on": "2026-03-02", "amount": 500})
         assert (found["status"], found["paid"], found["paid_on"]) == ("paid", 1500.0, "2026-03-02")
-        await made(client, f"/registers/{partly}/pay", {"on": "2026-03-01", "amount": 0.5})
-        await made(client, f"/registers/{partly}/withdraw", {"reason": "x"}, 409)
-        assert (await client.get("/registers/aid/rates?year=2026")).json()["items"] == [], "nothing is due yet"
+        await made(client, f"/entries/{partly}/pay", {"on": "2026-03-01", "amount": 0.5})
+        await made(client, f"/entries/{partly}/withdraw", {"reason": "x"}, 409)
+        assert (await client.get("/entries/aid/rates?year=2026")).json()["items"] == [], "nothing is due yet"
         clock.now = MARCH_20
-        await made(client, f"/registers/{late}/pay", {"on": "2026-03-16", "amount": 1500})
-        (found,) = (await client.get("/registers/aid/rates?year=2026")).json()["items"]
+        await made(client, f"/entries/{late}/pay", {"on": "2026-03-16", "amount": 1500})
+        (found,) = (await client.get("/entries/aid/rates?year=2026")).json()["items"]
         said = {"aid": "助学金", "grants": 4, "in_full": 2, "in_time": 1, "due": 6000.0, "paid": 3000.5}
         assert found == {**said, "in_full_rate": 0.5, "in_time_rate": 0.25}
-        assert len((await client.get("/registers?overdue=true")).json()["items"]) == 2
-        assert len((await client.get("/registers?overdue=false")).json()["items"]) == 4
+        assert len((await client.get("/entries?overdue=true")).json()["items"]) == 2
+        assert len((await client.get("/entries?overdue=false")).json()["items"]) == 4
 
 
 async def test_what_is_late_is_told_once_to_who_answers_for_it(database_url: str, tmp_path: Path) -> None:
     clock = SettableClock(NOON)
     async with guaranteed(database_url, tmp_path, clock=clock) as sut, sut.as_(OFFICE) as client:
         for kind in ("hazard", "incident", "aid"):
-            await made(client, f"/registers/{kind}", ENTRIES[kind])
+            await made(client, f"/entries/{kind}", ENTRIES[kind])
         assert await told(sut, "T1") == ["安全隐患待整改：防火（2026-03-10）"]
         await late(sut.database)
         assert len(await told(sut, "T1")) == 1, "not yet late"
@@ -197,20 +197,20 @@ async def test_a_units_register_is_of_who_covers_it_and_a_students_aid_of_who_co
     database_url: str, tmp_path: Path
 ) -> None:
     async with guaranteed(database_url, tmp_path) as sut, sut.as_(HEAD) as head, sut.as_(OFFICE) as office:
-        aid = (await made(head, "/registers/aid", AID))["id"]
-        await made(head, "/registers/meeting", MEETING, 403)
-        schools = (await made(office, "/registers/meeting", MEETING))["id"]
-        below = (await made(office, "/registers/incident", INCIDENT))["id"]
-        assert {each["id"] for each in (await head.get("/registers")).json()["items"]} == {aid, below}
-        assert (await head.get(f"/registers/{schools}")).status_code == 404
-        await made(head, f"/registers/{schools}/withdraw", {"reason": "x"}, 404)
+        aid = (await made(head, "/entries/aid", AID))["id"]
+        await made(head, "/entries/meeting", MEETING, 403)
+        schools = (await made(office, "/entries/meeting", MEETING))["id"]
+        below = (await made(office, "/entries/incident", INCIDENT))["id"]
+        assert {each["id"] for each in (await head.get("/entries")).json()["items"]} == {aid, below}
+        assert (await head.get(f"/entries/{schools}")).status_code == 404
+        await made(head, f"/entries/{schools}/withdraw", {"reason": "x"}, 404)
         for who in (CLASS_TEACHER, STUDENT):
-            assert [each["id"] for each in (await seen(sut, "/registers", who))["items"]] == [aid]
-        assert (await seen(sut, "/registers", OTHER))["items"] == []
+            assert [each["id"] for each in (await seen(sut, "/entries", who))["items"]] == [aid]
+        assert (await seen(sut, "/entries", OTHER))["items"] == []
         async with sut.as_(OTHER) as other:
-            await made(other, "/registers/aid", AID, 403)
-            await made(other, "/registers/hazard", HAZARD, 403)
-            await made(other, f"/registers/{aid}/pay", {"on": DAY, "amount": 1}, 404)
+            await made(other, "/entries/aid", AID, 403)
+            await made(other, "/entries/hazard", HAZARD, 403)
+            await made(other, f"/entries/{aid}/pay", {"on": DAY, "amount": 1}, 404)
 
 
 @pytest.mark.parametrize(("severity", "severe", "shown"), [("red", "red", 1), ("orange", "red", 0), ("orange", "yellow", 1)])
@@ -220,12 +220,12 @@ async def test_a_contingency_plan_is_shown_with_a_warning_of_its_metric_that_is_
     async with guaranteed(database_url, tmp_path) as sut, sut.as_(OFFICE) as client:
         raised = warning(severity=severity)
         await tell(sut, raised)
-        plan = await made(client, "/registers/contingency", {**CONTINGENCY, "severe": severe})
-        await made(client, "/registers/contingency", {**CONTINGENCY, "metrics": ["credits"], "severe": "blue"})
+        plan = await made(client, "/entries/contingency", {**CONTINGENCY, "severe": severe})
+        await made(client, "/entries/contingency", {**CONTINGENCY, "metrics": ["credits"], "severe": "blue"})
         path = f"/contingency?warning={raised.warning}"
         teacher = principal("improvement.read", id="T3", over=["class:CNC101-A"])
         assert [each["id"] for each in (await seen(sut, path, teacher))["items"]] == [plan["id"]] * shown
         assert (await seen(sut, path, principal("improvement.read", over=["class:X"])))["items"] == []
         assert (await seen(sut, f"/contingency?warning={uuid4()}", teacher))["items"] == []
-        await made(client, f"/registers/{plan['id']}/withdraw", {"reason": "修订"})
+        await made(client, f"/entries/{plan['id']}/withdraw", {"reason": "修订"})
         assert (await seen(sut, path, teacher))["items"] == []

@@ -15,10 +15,10 @@ from libs.common.errors import Fault, Invalid
 from libs.common.http import Caller, Cursor, Limit, Now, Page, Read, Tx, exact, from_cursor, needs, page
 from services.planning import queries
 from services.planning.api.guarantees import MayRead, MayVerify, MayWrite, Word
-from services.planning.commands import registers as commands
-from services.planning.domain import registers as domain
+from services.planning.commands import entries as commands
+from services.planning.domain import entries as domain
 from services.planning.domain.settings import SEVERITIES
-from services.planning.schemas.registers import (
+from services.planning.schemas.entries import (
     AidsView,
     EntryDetail,
     EntryView,
@@ -26,64 +26,64 @@ from services.planning.schemas.registers import (
     entry_detail,
     entry_view,
 )
-from services.planning.tables import RegisterRow
+from services.planning.tables import EntryRow
 
-router = APIRouter(tags=["registers"])
+router = APIRouter(tags=["entries"])
 Year = Annotated[int, Query(ge=2000, le=2200)]
 
 
 # --- writing: 403 beyond the caller's units or students, 422 for a day to come and for words, people and metrics that are not there --------
 
 
-@router.post("/registers/training", status_code=201, response_model=EntryDetail)
+@router.post("/entries/training", status_code=201, response_model=EntryDetail)
 async def add_training(body: domain.Training, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Write down a training."""
     return await _written(tx, scope, await commands.add_entry(tx, scope, caller.id, body))
 
 
-@router.post("/registers/meeting", status_code=201, response_model=EntryDetail)
+@router.post("/entries/meeting", status_code=201, response_model=EntryDetail)
 async def add_meeting(body: domain.Meeting, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Write down a meeting with its minutes and decisions."""
     return await _written(tx, scope, await commands.add_entry(tx, scope, caller.id, body))
 
 
-@router.post("/registers/hazard", status_code=201, response_model=EntryDetail)
+@router.post("/entries/hazard", status_code=201, response_model=EntryDetail)
 async def add_hazard(body: domain.Hazard, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Write down a hazard; who answers for it is told."""
     return await _written(tx, scope, await commands.add_entry(tx, scope, caller.id, body))
 
 
-@router.post("/registers/incident", status_code=201, response_model=EntryDetail)
+@router.post("/entries/incident", status_code=201, response_model=EntryDetail)
 async def add_incident(body: domain.Incident, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Write down a quality incident or a complaint; who answers for it is told."""
     return await _written(tx, scope, await commands.add_entry(tx, scope, caller.id, body))
 
 
-@router.post("/registers/drill", status_code=201, response_model=EntryDetail)
+@router.post("/entries/drill", status_code=201, response_model=EntryDetail)
 async def add_drill(body: domain.Drill, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Write down a drill."""
     return await _written(tx, scope, await commands.add_entry(tx, scope, caller.id, body))
 
 
-@router.post("/registers/contingency", status_code=201, response_model=EntryDetail)
+@router.post("/entries/contingency", status_code=201, response_model=EntryDetail)
 async def add_contingency(body: domain.Contingency, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Put a contingency plan in force."""
     return await _written(tx, scope, await commands.add_entry(tx, scope, caller.id, body))
 
 
-@router.post("/registers/control", status_code=201, response_model=EntryDetail)
+@router.post("/entries/control", status_code=201, response_model=EntryDetail)
 async def add_control(body: domain.Control, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Write down the decision on an economic matter; two others execute and supervise it."""
     return await _written(tx, scope, await commands.add_entry(tx, scope, caller.id, body))
 
 
-@router.post("/registers/aid", status_code=201, response_model=EntryDetail)
+@router.post("/entries/aid", status_code=201, response_model=EntryDetail)
 async def add_aid(body: domain.Aid, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Grant a student aid that is due on a day."""
     return await _written(tx, scope, await commands.add_entry(tx, scope, caller.id, body))
 
 
-@router.post("/registers/activity", status_code=201, response_model=EntryDetail)
+@router.post("/entries/activity", status_code=201, response_model=EntryDetail)
 async def add_activity(body: domain.Activity, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Write down an activity of quality culture."""
     return await _written(tx, scope, await commands.add_entry(tx, scope, caller.id, body))
@@ -92,43 +92,43 @@ async def add_activity(body: domain.Activity, tx: Tx, caller: Caller, scope: May
 # --- steps: 409 where the step does not follow, 403 for who may not take it after what they did before -----------------------------------
 
 
-@router.post("/registers/{entry}/done", response_model=EntryDetail)
+@router.post("/entries/{entry}/done", response_model=EntryDetail)
 async def done_entry(entry: UUID, body: domain.Told, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Say that a hazard or an incident is put right."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "done", body))
 
 
-@router.post("/registers/{entry}/verify", response_model=EntryDetail)
+@router.post("/entries/{entry}/verify", response_model=EntryDetail)
 async def verify_entry(entry: UUID, tx: Tx, caller: Caller, scope: MayVerify) -> Response:
     """Confirm that it is; 403 for who said so."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "verify", None))
 
 
-@router.post("/registers/{entry}/return", response_model=EntryDetail)
+@router.post("/entries/{entry}/return", response_model=EntryDetail)
 async def return_entry(entry: UUID, body: domain.Reason, tx: Tx, caller: Caller, scope: MayVerify) -> Response:
     """Send it back with a reason."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "return", body))
 
 
-@router.post("/registers/{entry}/execute", response_model=EntryDetail)
+@router.post("/entries/{entry}/execute", response_model=EntryDetail)
 async def execute_entry(entry: UUID, body: domain.Told, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Say how a decision was executed; 403 for who decided."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "execute", body))
 
 
-@router.post("/registers/{entry}/supervise", response_model=EntryDetail)
+@router.post("/entries/{entry}/supervise", response_model=EntryDetail)
 async def supervise_entry(entry: UUID, body: domain.Told, tx: Tx, caller: Caller, scope: MayVerify) -> Response:
     """Say what supervision found; 403 for who decided or executed."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "supervise", body))
 
 
-@router.post("/registers/{entry}/pay", response_model=EntryDetail)
+@router.post("/entries/{entry}/pay", response_model=EntryDetail)
 async def pay_entry(entry: UUID, body: domain.Payment, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Pay out aid, whole or in parts; 422 for more than is due."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "pay", body))
 
 
-@router.post("/registers/{entry}/withdraw", response_model=EntryDetail)
+@router.post("/entries/{entry}/withdraw", response_model=EntryDetail)
 async def withdraw_entry(entry: UUID, body: domain.Reason, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Take back an entry that was wrong, or a contingency plan that no longer holds; it stays to be read, with the reason."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "withdraw", body))
@@ -137,7 +137,7 @@ async def withdraw_entry(entry: UUID, body: domain.Reason, tx: Tx, caller: Calle
 # --- reading ----------------------------------------------------------------------------------------------------------------
 
 
-@router.get("/registers", response_model=Page[EntryView])
+@router.get("/entries", response_model=Page[EntryView])
 async def list_entries(
     session: Read,
     scope: MayRead,
@@ -159,14 +159,14 @@ async def list_entries(
     return exact(page(rows, limit, lambda row: entry_view(row, today), lambda row: (row.on.isoformat(), str(row.id))))
 
 
-@router.get("/registers/aid/rates", response_model=AidsView)
+@router.get("/entries/aid/rates", response_model=AidsView)
 async def read_aid_rates(session: Read, scope: MayRead, now: Now, year: Year) -> Response:
     """Say how much of a year's aid whose day has come was paid in full, and in time, by its kinds."""
     today = await queries.today_in(session, scope.school, now)
     return exact(AidsView(items=[aid_view(each) for each in await queries.sum_aid(session, scope, year, today)]))
 
 
-@router.get("/registers/{entry}", response_model=EntryDetail)
+@router.get("/entries/{entry}", response_model=EntryDetail)
 async def read_entry(entry: UUID, session: Read, scope: MayRead, now: Now) -> Response:
     """Read an entry. 404 where there is none that the caller may see."""
     today = await queries.today_in(session, scope.school, now)
@@ -201,7 +201,7 @@ def _after(cursor: str | None) -> tuple[date, UUID] | None:
         raise Invalid("not a cursor of this list", [Fault(pointer="/cursor", detail="of another list")]) from error
 
 
-async def _written(tx: Transaction, scope: Scope, row: RegisterRow) -> Response:
+async def _written(tx: Transaction, scope: Scope, row: EntryRow) -> Response:
     """What an entry is after a change. The status of the answer is the route's."""
     await tx.session.flush()
     today = await queries.today_in(tx.session, scope.school, tx.now)

@@ -10,12 +10,12 @@ from uuid import UUID
 
 from libs.common.http import Exact, View
 from services.planning.domain.budgets import yuan
+from services.planning.domain.entries import ENTRIES, WAITING, Kind, Status
 from services.planning.domain.goals import KEPT
 from services.planning.domain.numbers import rounded
-from services.planning.domain.registers import ENTRIES, WAITING, Kind, Status
-from services.planning.queries.registers import AidSum
+from services.planning.queries.entries import AidSum
 from services.planning.schemas.guarantees import RecordView
-from services.planning.tables import RecordRow, RegisterRow
+from services.planning.tables import EntryRow, RecordRow
 
 
 class EntryView(View):
@@ -59,11 +59,11 @@ class AidsView(View):
     items: list[AidView]
 
 
-def entry_view(row: RegisterRow, today: date) -> EntryView:
+def entry_view(row: EntryRow, today: date) -> EntryView:
     return EntryView.model_validate(_entry(row, today))
 
 
-def entry_detail(row: RegisterRow, today: date, history: Sequence[RecordRow]) -> EntryDetail:
+def entry_detail(row: EntryRow, today: date, history: Sequence[RecordRow]) -> EntryDetail:
     return EntryDetail.model_validate({**_entry(row, today), "history": list(history)})
 
 
@@ -80,8 +80,8 @@ def aid_view(found: AidSum) -> AidView:
     )
 
 
-def _entry(row: RegisterRow, today: date) -> dict[str, Any]:
-    columns = {column.key: getattr(row, column.key) for column in RegisterRow.__table__.columns}
+def _entry(row: EntryRow, today: date) -> dict[str, Any]:
+    columns = {column.key: getattr(row, column.key) for column in EntryRow.__table__.columns}
     late = row.status in WAITING and row.due_on is not None and row.due_on < today
     money = {name: None if columns[name] is None else yuan(columns[name]) for name in ("due", "paid")}
     said = ENTRIES[row.kind].model_validate(row.content, context=KEPT)

@@ -12,20 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Scope
 from libs.common.errors import NotFound
+from services.planning.domain.entries import WAITING
 from services.planning.domain.owners import ids_of
-from services.planning.domain.registers import WAITING
 from services.planning.queries.guarantees import units_within
-from services.planning.tables import EnrollmentRow, HomeroomRow, ImprovementRow, MetricRow, PersonRow, PlaceRow, RegisterRow
+from services.planning.tables import EnrollmentRow, EntryRow, HomeroomRow, ImprovementRow, MetricRow, PersonRow, PlaceRow
 
 
 async def covered(session: AsyncSession, scope: Scope, today: date) -> ColumnElement[bool]:
     """The condition that an entry is in a scope: of its units, or the aid of its students, by the homerooms of today."""
     units = await units_within(session, scope)
     if units is None:
-        return RegisterRow.school == scope.school
-    own = RegisterRow.student.in_(_ids("student", scope))
-    stays = exists().where(*_stays(scope, units, today), EnrollmentRow.person == RegisterRow.student)
-    return and_(RegisterRow.school == scope.school, or_(RegisterRow.unit.in_(sorted(units)), own, stays))
+        return EntryRow.school == scope.school
+    own = EntryRow.student.in_(_ids("student", scope))
+    stays = exists().where(*_stays(scope, units, today), EnrollmentRow.person == EntryRow.student)
+    return and_(EntryRow.school == scope.school, or_(EntryRow.unit.in_(sorted(units)), own, stays))
 
 
 async def reaches_student(session: AsyncSession, scope: Scope, student: str, today: date) -> bool:
@@ -69,10 +69,10 @@ async def is_staff(session: AsyncSession, school: str, person: str) -> bool:
     return row is not None and row.active
 
 
-async def get_entry(session: AsyncSession, scope: Scope, id_: UUID, today: date, *, lock: bool = False) -> RegisterRow:
+async def get_entry(session: AsyncSession, scope: Scope, id_: UUID, today: date, *, lock: bool = False) -> EntryRow:
     """Return an entry. Raises NotFound, also for what the scope does not cover."""
-    sql = select(RegisterRow).where(await covered(session, scope, today), RegisterRow.id == id_)
-    row: RegisterRow | None = await session.scalar(sql.with_for_update() if lock else sql)
+    sql = select(EntryRow).where(await covered(session, scope, today), EntryRow.id == id_)
+    row: EntryRow | None = await session.scalar(sql.with_for_update() if lock else sql)
     if row is None:
         raise NotFound("there is no such entry")
     return row
@@ -87,31 +87,31 @@ async def list_entries(
     overdue: bool | None,
     after: tuple[date, UUID] | None,
     limit: int,
-) -> Sequence[RegisterRow]:
+) -> Sequence[EntryRow]:
     """Return entries, the latest day first, one more than `limit`. `filters` are columns and the value wanted, None: any."""
-    sql = select(RegisterRow).where(await covered(session, scope, today))
+    sql = select(EntryRow).where(await covered(session, scope, today))
     for name, value in filters.items():
         if value is not None:
-            sql = sql.where(getattr(RegisterRow, name) == value)
+            sql = sql.where(getattr(EntryRow, name) == value)
     if overdue is not None:
-        late = and_(RegisterRow.status.in_(WAITING), func.coalesce(RegisterRow.due_on < today, False))
+        late = and_(EntryRow.status.in_(WAITING), func.coalesce(EntryRow.due_on < today, False))
         sql = sql.where(late if overdue else ~late)
     if after is not None:
-        sql = sql.where(or_(RegisterRow.on < after[0], and_(RegisterRow.on == after[0], RegisterRow.id < after[1])))
-    return (await session.scalars(sql.order_by(RegisterRow.on.desc(), RegisterRow.id.desc()).limit(limit + 1))).all()
+        sql = sql.where(or_(EntryRow.on < after[0], and_(EntryRow.on == after[0], EntryRow.id < after[1])))
+    return (await session.scalars(sql.order_by(EntryRow.on.desc(), EntryRow.id.desc()).limit(limit + 1))).all()
 
 
-async def list_late_entries(session: AsyncSession, school: str, today: date, limit: int) -> Sequence[RegisterRow]:
+async def list_late_entries(session: AsyncSession, school: str, today: date, limit: int) -> Sequence[EntryRow]:
     """Return what is past its day and was not told so yet, locked."""
     sql = (
-        select(RegisterRow)
+        select(EntryRow)
         .where(
-            RegisterRow.school == school,
-            RegisterRow.status.in_(WAITING),
-            RegisterRow.due_on < today,
-            RegisterRow.overdue_at.is_(None),
+            EntryRow.school == school,
+            EntryRow.status.in_(WAITING),
+            EntryRow.due_on < today,
+            EntryRow.overdue_at.is_(None),
         )
-        .order_by(RegisterRow.id)
+        .order_by(EntryRow.id)
         .limit(limit)
         .with_for_update()
     )
@@ -135,19 +135,19 @@ class AidSum:
 
 async def sum_aid(session: AsyncSession, scope: Scope, year: int, today: date) -> list[AidSum]:
     """Add up the aid of a civil year whose day has come, as far as the caller covers the students."""
-    full = RegisterRow.status == "paid"
+    full = EntryRow.status == "paid"
     sql = (
         select(
-            RegisterRow.category,
+            EntryRow.category,
             func.count(),
             func.sum(case((full, 1), else_=0)),
-            func.sum(case((and_(full, RegisterRow.paid_on <= RegisterRow.due_on), 1), else_=0)),
-            func.sum(RegisterRow.due),
-            func.sum(RegisterRow.paid),
+            func.sum(case((and_(full, EntryRow.paid_on <= EntryRow.due_on), 1), else_=0)),
+            func.sum(EntryRow.due),
+            func.sum(EntryRow.paid),
         )
-        .where(await covered(session, scope, today), RegisterRow.kind == "aid", RegisterRow.status.in_(("due", "paid")))
-        .where(RegisterRow.due_on >= date(year, 1, 1), RegisterRow.due_on <= min(date(year, 12, 31), today))
-        .group_by(RegisterRow.category)
+        .where(await covered(session, scope, today), EntryRow.kind == "aid", EntryRow.status.in_(("due", "paid")))
+        .where(EntryRow.due_on >= date(year, 1, 1), EntryRow.due_on <= min(date(year, 12, 31), today))
+        .group_by(EntryRow.category)
     )
     found = [AidSum(category, *map(int, numbers)) for category, *numbers in await session.execute(sql)]
     return sorted(found, key=lambda each: each.category or "")
@@ -164,12 +164,10 @@ async def find_warned(session: AsyncSession, scope: Scope, warning: UUID) -> Imp
     return row
 
 
-async def contingencies_in_force(session: AsyncSession, school: str) -> Sequence[RegisterRow]:
+async def contingencies_in_force(session: AsyncSession, school: str) -> Sequence[EntryRow]:
     """Return the school's contingency plans in force, whoever wrote them: who has to act sees them."""
-    sql = select(RegisterRow).where(
-        RegisterRow.school == school, RegisterRow.kind == "contingency", RegisterRow.status == "in_force"
-    )
-    return (await session.scalars(sql.order_by(RegisterRow.on.desc(), RegisterRow.id))).all()
+    sql = select(EntryRow).where(EntryRow.school == school, EntryRow.kind == "contingency", EntryRow.status == "in_force")
+    return (await session.scalars(sql.order_by(EntryRow.on.desc(), EntryRow.id))).all()
 
 
 async def names_of_metric(session: AsyncSession, school: str, code: str) -> set[str]:

@@ -14,8 +14,7 @@ from services.planning import queries
 from services.planning.commands.guarantees import check_unit, record, unit_faults
 from services.planning.commands.inbox import Notice, tell
 from services.planning.domain.budgets import fen, yuan
-from services.planning.domain.guarantees import named, word_faults
-from services.planning.domain.registers import (
+from services.planning.domain.entries import (
     OTHERS,
     Aid,
     Contingency,
@@ -28,14 +27,15 @@ from services.planning.domain.registers import (
     Training,
     next_status,
 )
-from services.planning.tables import RegisterRow
+from services.planning.domain.guarantees import named, word_faults
+from services.planning.tables import EntryRow
 
 AT_ONCE = 1000
 LATE = {"hazard": "安全隐患整改逾期", "incident": "质量事故处理逾期", "aid": "学生资助发放逾期"}
 NEW = {"hazard": "安全隐患待整改", "incident": "质量事故待处理"}
 
 
-async def add_entry(tx: Transaction, scope: Scope, by: str, said: Entry) -> RegisterRow:
+async def add_entry(tx: Transaction, scope: Scope, by: str, said: Entry) -> EntryRow:
     """Write an entry. Raises Forbidden beyond the caller's units and students, Invalid for a day to come and what it names in vain."""
     today = await queries.today_in(tx.session, scope.school, tx.now)
     if isinstance(said, Aid):
@@ -44,7 +44,7 @@ async def add_entry(tx: Transaction, scope: Scope, by: str, said: Entry) -> Regi
         await check_unit(tx, scope, said.unit)
     if faults := await _faults(tx, scope, said, today):
         raise Invalid("the entry cannot stand like this", faults)
-    row = RegisterRow(
+    row = EntryRow(
         id=uuid4(),
         school=scope.school,
         kind=said.KIND,
@@ -69,7 +69,7 @@ async def add_entry(tx: Transaction, scope: Scope, by: str, said: Entry) -> Regi
     return row
 
 
-async def go_on(tx: Transaction, scope: Scope, by: str, id_: UUID, step: Step, said: Told | Reason | Payment | None) -> RegisterRow:
+async def go_on(tx: Transaction, scope: Scope, by: str, id_: UUID, step: Step, said: Told | Reason | Payment | None) -> EntryRow:
     """Take an entry a step on. Raises NotFound, Conflict where the step does not follow, Forbidden for who took one before that it is
     to be another's, Invalid for a day to come or more aid than is due.
     """
@@ -90,7 +90,7 @@ async def go_on(tx: Transaction, scope: Scope, by: str, id_: UUID, step: Step, s
     return row
 
 
-def _pay(row: RegisterRow, said: Payment) -> Any:
+def _pay(row: EntryRow, said: Payment) -> Any:
     assert row.due is not None
     assert row.paid is not None
     if row.paid + fen(said.amount) > row.due:
@@ -112,13 +112,11 @@ async def call_late(tx: Transaction) -> None:
         await tell(tx, told, school=school)
 
 
-def notice(row: RegisterRow, person: str, key: str, text: str) -> Notice:
+def notice(row: EntryRow, person: str, key: str, text: str) -> Notice:
     """What somebody is told about an entry; no student is named."""
     due = f"（{row.due_on}）" if row.due_on is not None else ""
     where = row.category or ""
-    return Notice(
-        person, f"register:{key}:{row.id}", f"register_{key}", f"{text}：{where}{due}", f"/api/v1/planning/registers/{row.id}"
-    )
+    return Notice(person, f"entry:{key}:{row.id}", f"entry_{key}", f"{text}：{where}{due}", f"/api/v1/planning/entries/{row.id}")
 
 
 # --- what an entry names ----------------------------------------------------------------------------------------------------
@@ -148,7 +146,7 @@ async def _faults(tx: Transaction, scope: Scope, said: Entry, today: date) -> li
 
 
 def _words(setup: dict[str, Any], said: Entry) -> list[tuple[str, str | None, set[str]]]:
-    words = partial(named, setup, "registers", by="name")
+    words = partial(named, setup, "entry_words", by="name")
     field, list_ = said.WORDS
     found = [] if list_ is None else [(f"/{field}", said.category, words(list_))]
     match said:
