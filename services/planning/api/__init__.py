@@ -1,4 +1,4 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, annual tasks, the calendar, the inbox, workflows, rules,
+"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, annual tasks, the calendar, what is due, the inbox, workflows, rules,
 the guarantee chain, the matrix.
 """
 
@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from services.planning.api import (
     budgets,
     calendar,
+    due,
     entries,
     goals,
     guarantees,
@@ -32,6 +33,7 @@ for each in (
     improvements,
     ledger,
     calendar,
+    due,
     inbox,
     projects,
     tasks,

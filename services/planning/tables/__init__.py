@@ -18,6 +18,7 @@ from services.planning.tables.copies import (
     SetupRow,
     StandardRow,
 )
+from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
 from services.planning.tables.guarantees import BudgetRow, EntryRow, GuaranteeRow, ProtectionRow, RecordRow, SpendingRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
@@ -47,6 +48,8 @@ __all__ = [
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
+    "DueItemRow",
+    "DuePlaceRow",
     "DutyRow",
     "EnrollmentRow",
     "EntryRow",
@@ -76,6 +79,7 @@ __all__ = [
     "ProtectionRow",
     "RecordRow",
     "ResolutionRow",
+    "RoutinesRow",
     "RuleRow",
     "RunHistoryRow",
     "RunRow",
@@ -91,4 +95,5 @@ __all__ = [
     "TaskRow",
     "TaskStepRow",
     "TaskVersionRow",
+    "TeacherKindsRow",
 ]
