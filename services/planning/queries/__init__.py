@@ -103,11 +103,13 @@ from services.planning.queries.ledger import (
     Known,
     Wanted,
     known_to,
+    list_alike,
     list_ledger,
     numbers_of,
     progress_of,
+    staff_by_name,
     tally,
-    unit_names,
+    units_of,
 )
 from services.planning.queries.linting import load_chain
 from services.planning.queries.matrix import (
@@ -243,6 +245,7 @@ __all__ = [
     "knows_student",
     "last_number",
     "links_of",
+    "list_alike",
     "list_budgets",
     "list_by_post",
     "list_clockworks",
@@ -311,6 +314,7 @@ __all__ = [
     "same_before",
     "settings_of",
     "setup_of",
+    "staff_by_name",
     "standards_in_force",
     "standings_of",
     "still_to_come",
@@ -322,6 +326,7 @@ __all__ = [
     "told_before",
     "troubles_of",
     "unit_names",
+    "units_of",
     "units_within",
     "unknown_indicators",
     "unknown_units",
