@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from libs.common.errors import Fault
 from libs.common.events import standards as events
@@ -98,6 +98,20 @@ class Element(Part):
     judged: Judged | None = None
     document: Document | None = None
     floor: Floor | None = None
+
+    @classmethod
+    def kept(cls, said: Mapping[str, Any]) -> Element | None:
+        """Read what `model_dump(mode="json")` wrote, also before elements had some of their fields; None: it has one that is no more."""
+        try:
+            return cls.model_validate_json(json.dumps(said))
+        except ValidationError:
+            return None
+
+    @property
+    def names(self) -> set[str]:
+        """The indicators and metrics that it names."""
+        parts = (self.criterion, self.floor)
+        return {*self.indicators, *(part.metric for part in parts if part is not None)}
 
 
 class Group(Part):
