@@ -94,11 +94,24 @@ class Element(Said):
     floor: Floor | None = None
 
 
+class FormField(Said):
+    """A field of a form, and what it says (None: the form is empty)."""
+
+    text: Prose | None = None
+
+
+class Position(Part):
+    """The post that a filled form describes; `unit` None: of each unit."""
+
+    post: Post
+    unit: Line | None = None
+
+
 class Group(Said):
     """Elements that belong together; none: the documents have lost them. `form_fields` are fields of a form, no elements."""
 
     elements: Annotated[list[Element], Field(max_length=500)] = []
-    form_fields: Annotated[list[Said], Field(max_length=100)] = []
+    form_fields: Annotated[list[FormField], Field(max_length=100)] = []
 
 
 class Rung(Said):
@@ -126,6 +139,7 @@ class Standard(Said):
     level: Line | None = None
     effective_from: Day | None = None
     effective_to: Day | None = None
+    position: Position | None = None
     trial: bool = False
     groups: Annotated[list[Group], Field(max_length=200)] = []
     ladders: Annotated[list[Ladder], Field(max_length=50)] = []
