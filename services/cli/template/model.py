@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from libs.common.errors import Fault
 from libs.common.events.setup import Coded, Part
 from services.gateway.domain.setup import Period, Setup, Years, faults, twice
+from services.monitoring.templates import TEMPLATE
 from services.standards.domain.content import Content, Issuer, Months
 from services.standards.domain.values import Code, Line, Post, Prose
 
@@ -165,6 +166,10 @@ def template_faults(template: Template) -> list[Fault]:
     given = [said for said in ("template", "period") if getattr(template.setup, said) is not None]
     found += [Fault(pointer=f"/setup/{said}", detail="loading says it, not the template") for said in given]
     found += [*twice("/families", template.families), *twice("/standards", template.standards)]
+    known = {code for metric in TEMPLATE for code in (metric.code, metric.alias)}
+    for n, metric in enumerate(template.setup.metrics):
+        if metric not in known:
+            found.append(Fault(pointer=f"/setup/metrics/{n}", detail=f"the catalogue has no metric {metric!r}"))
     families = {family.code for family in template.families}
     for n, standard in enumerate(template.standards):
         if standard.family not in families:

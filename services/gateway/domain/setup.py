@@ -14,6 +14,8 @@ from pydantic import Field, model_validator
 from libs.common.errors import Fault
 from libs.common.events.setup import AgreementKind, Breakdown, Code, Coded, Cycle, Line, Named, Part, TaskClass
 
+StandardCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""As standards takes it, with capital letters."""
 Years = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -73,7 +75,7 @@ class ReportKind(Coded):
 class Step(Named):
     """A rung of a ladder whose rungs are whole standards."""
 
-    standards: Annotated[list[Code], Field(max_length=50)] = []
+    standards: Annotated[list[StandardCode], Field(max_length=50)] = []
 
 
 class Ladder(Coded):
