@@ -57,7 +57,8 @@ _LOOK = frozenset(
         "inbox.read",
     }
 )
-_KNOW = _LOOK | {"roster.read"}
+_TAKE_PART = frozenset({"process.read", "process.work"})
+_KNOW = _LOOK | _TAKE_PART | {"roster.read"}
 _FILL_IN = _KNOW | {"warning.handle", "improvement.work", "task.work", "plan.write", "judgement.write"}
 _LEAD = _FILL_IN | {
     "improvement.open",
@@ -68,6 +69,7 @@ _LEAD = _FILL_IN | {
     "post.delegate",
     "standard.write",
     "standard.review",
+    "process.write",
 }
 _GOVERN = _LEAD | {
     "post.write",
@@ -91,13 +93,13 @@ POSTS: Mapping[str, Rule] = {
     "quality_office": Rule(Over.SCHOOL, _GOVERN | _TUNE),
     "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "improvement.open", "post.delegate", "judgement.write"}),
     "department_head": Rule(Over.UNIT, _LEAD),
-    "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate"}),
+    "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate", "process.write"}),
     "office_head": Rule(Over.UNIT, _LEAD),
     "programme_leader": Rule(Over.UNIT, _LEAD),
     "course_leader": Rule(Over.COURSE, _LEAD),
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
-    "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write", "task.work"}),
+    "staff": Rule(Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "task.work"}),
     "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "judgement.write"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),

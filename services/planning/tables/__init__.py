@@ -39,6 +39,7 @@ from services.planning.tables.tasks import (
     TaskStepRow,
     TaskVersionRow,
 )
+from services.planning.tables.workflows import FilingRow, PackageRow, PaperPlaceRow, RuleRow, RunHistoryRow, RunRow
 
 __all__ = [
     "CalendarRow",
@@ -46,6 +47,7 @@ __all__ = [
     "DeliveryRow",
     "DutyRow",
     "EnrollmentRow",
+    "FilingRow",
     "FollowedRow",
     "GoalHistoryRow",
     "GoalRow",
@@ -58,6 +60,8 @@ __all__ = [
     "MetricRow",
     "NoticeRow",
     "OrgRow",
+    "PackageRow",
+    "PaperPlaceRow",
     "PersonRow",
     "PlaceRow",
     "PlanHistoryRow",
@@ -66,6 +70,9 @@ __all__ = [
     "PostRow",
     "ProjectRow",
     "ResolutionRow",
+    "RuleRow",
+    "RunHistoryRow",
+    "RunRow",
     "SchoolRow",
     "SessionRow",
     "SettingsRow",
