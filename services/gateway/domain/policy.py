@@ -104,12 +104,13 @@ POSTS: Mapping[str, Rule] = {
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
     "staff": Rule(Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "task.work"}),
-    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "due.work"}),
+    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "due.work", "judgement.write"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),
 }
 """Post (任职) → what it may do. A quality officer fills in and the head verifies; students and parents only look, but that staff
-and students write plans of their own and do what is due of them. Warning lines are tried out and tuned by the quality office alone.
+and students write plans of their own and do what is due of them, and that students judge themselves (自评) where an element says so.
+Warning lines are tried out and tuned by the quality office alone.
 """
 
 

@@ -32,6 +32,8 @@ from libs.common.events.setup import (
     Workflow,
 )
 
+StandardCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""As standards takes it, with capital letters."""
 Years = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -91,7 +93,7 @@ class ReportKind(Coded):
 class Step(Named):
     """A rung of a ladder whose rungs are whole standards."""
 
-    standards: Annotated[list[Code], Field(max_length=50)] = []
+    standards: Annotated[list[StandardCode], Field(max_length=50)] = []
 
 
 class Ladder(Coded):
