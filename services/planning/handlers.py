@@ -63,7 +63,7 @@ async def keep_posts(event: PostsImported, tx: Transaction) -> None:
 
 async def keep_standard(event: StandardActivated, tx: Transaction) -> None:
     await copies.keep_standard(tx, event)
-    await spiral.note_standard(tx, event.kind)
+    await spiral.note_standard(tx, event)
 
 
 async def drop_standard(event: StandardRetired, tx: Transaction) -> None:

@@ -1,16 +1,22 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, the spiral, tasks, the calendar, what is due, the inbox, workflows, rules."""
+"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, the spiral, annual tasks, the calendar, what is due, the inbox,
+workflows, rules, the guarantee chain, the matrix.
+"""
 
 from fastapi import APIRouter
 
 from services.planning.api import (
+    budgets,
     calendar,
     cycles,
     due,
+    entries,
     goals,
+    guarantees,
     improvements,
     inbox,
     ledger,
     lint,
+    matrix,
     plans,
     projects,
     proposals,
@@ -37,5 +43,9 @@ for each in (
     tasks,
     workflows,
     rules,
+    guarantees,
+    budgets,
+    entries,
+    matrix,
 ):
     router.include_router(each.router)

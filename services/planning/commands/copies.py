@@ -66,6 +66,7 @@ async def keep_standard(tx: Transaction, said: StandardActivated) -> None:
         name=said.name,
         kind=said.kind,
         effective_from=said.effective_from,
+        levels=said.levels,
         elements=elements,
     )
     await tx.session.merge(row)

@@ -11,6 +11,7 @@ from sqlalchemy import delete
 from libs.common.database import Transaction
 from libs.common.events.planning import CycleClosed
 from libs.common.events.setup import Fact, Span
+from libs.common.events.standards import StandardActivated
 from services.planning import queries
 from services.planning.domain.calendar import Period
 from services.planning.domain.objects import Going, Thing, levels_of, place_of, plan_places
@@ -57,11 +58,11 @@ async def note_plan_in_force(tx: Transaction, plan: PlanRow) -> None:
         await note_facts(tx, plan_places(plan.level, plan.subject, plan.unit, plan.school), "plan_published", day=today)
 
 
-async def note_standard(tx: Transaction, kind: str | None) -> None:
-    """A standard is in force: all objects of the levels that its kind is about have it."""
+async def note_standard(tx: Transaction, said: StandardActivated) -> None:
+    """A standard is in force: all objects of the levels that it is about have it."""
     today = await queries.today_in(tx.session, tx.school, tx.now)
     going = await queries.going_of(tx.session, tx.school)
-    for level in levels_of(kind):
+    for level in sorted(levels_of(said.kind, said.levels)):
         if level in going:
             for row in await queries.cycles_of_level(tx.session, tx.school, level, today):
                 await move(tx, row, "standard_active", today)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from libs.common.events.setup import Span, Spiral
@@ -47,9 +47,9 @@ def place_of(level: str, subject: str) -> str:
     return f"{PLACES.get(level, level)}:{subject}"
 
 
-def levels_of(kind: str | None) -> tuple[str, ...]:
-    """Return the levels that a kind of standards is about."""
-    return KINDS.get(kind, (kind,)) if kind is not None else ()
+def levels_of(kind: str | None, levels: Iterable[str]) -> set[str]:
+    """Return the levels that a standard is about: those that it says itself, and those of its kind."""
+    return {*levels, *(KINDS.get(kind, (kind,)) if kind is not None else ())}
 
 
 def plan_places(level: str, subject: str | None, unit: str | None, school: str) -> list[str]:

@@ -200,8 +200,8 @@ async def planned_places(session: AsyncSession, school: str, first: date, last: 
 
 async def levels_with_standards(session: AsyncSession, school: str, last: date) -> set[str]:
     """Return the levels that a standard in force is about."""
-    sql = select(StandardRow.kind).where(StandardRow.school == school, StandardRow.effective_from <= last).distinct()
-    return {level for kind in await session.scalars(sql) for level in levels_of(kind)}
+    sql = select(StandardRow.kind, StandardRow.levels).where(StandardRow.school == school, StandardRow.effective_from <= last)
+    return {level for kind, levels in await session.execute(sql) for level in levels_of(kind, levels)}
 
 
 async def warned_places(session: AsyncSession, school: str, since: datetime) -> set[str]:

@@ -19,6 +19,7 @@ from services.planning.tables.copies import (
     StandardRow,
 )
 from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
+from services.planning.tables.guarantees import BudgetRow, EntryRow, GuaranteeRow, ProtectionRow, RecordRow, SpendingRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
 from services.planning.tables.plans import (
@@ -44,6 +45,7 @@ from services.planning.tables.tasks import (
 from services.planning.tables.workflows import FilingRow, PackageRow, PaperPlaceRow, RuleRow, RunHistoryRow, RunRow
 
 __all__ = [
+    "BudgetRow",
     "CalendarRow",
     "CourseRow",
     "CyclePlaceRow",
@@ -53,10 +55,12 @@ __all__ = [
     "DuePlaceRow",
     "DutyRow",
     "EnrollmentRow",
+    "EntryRow",
     "FilingRow",
     "FollowedRow",
     "GoalHistoryRow",
     "GoalRow",
+    "GuaranteeRow",
     "HistoryRow",
     "HomeroomRow",
     "ImprovementRow",
@@ -77,6 +81,8 @@ __all__ = [
     "ProjectRow",
     "ProposalPlaceRow",
     "ProposalRow",
+    "ProtectionRow",
+    "RecordRow",
     "ResolutionRow",
     "RoundRow",
     "RoutinesRow",
@@ -87,6 +93,7 @@ __all__ = [
     "SessionRow",
     "SettingsRow",
     "SetupRow",
+    "SpendingRow",
     "StandardRow",
     "StandingRow",
     "Table",

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.standards.api import attainment, exceptions, families, indicators, standards
+from services.standards.api import attainment, exceptions, families, handbooks, indicators, standards
 
 router = APIRouter()
-for part in (indicators, families, standards, attainment, exceptions):
+for part in (indicators, families, standards, attainment, handbooks, exceptions):
     router.include_router(part.router)

@@ -94,7 +94,9 @@ async def test_a_standards_next_version_says_its_origin_and_its_reviewers_confir
     async with school(database_url, tmp_path) as at:
         assert (await at.in_force())["origin"] == {"kind": "first"}
         document = {"kind": "document", "number": "教发〔2026〕1号", "date": "2026-02-01"}
-        _, draft = await at.ask(AUTHOR, "POST", "/standards", standard(name="师资标准", origin=document, effective_from="2026-03-02"))
+        _, draft = await at.ask(
+            AUTHOR, "POST", "/standards", standard(name="师资标准", origin=document, effective_from="2026-03-02")
+        )
         assert (draft["version"], draft["origin"]) == (2, document)
         await at.review(2)
         shown = await at.in_force(name="教师标准", effective_from="2026-03-03")
