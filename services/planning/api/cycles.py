@@ -13,10 +13,10 @@ from libs.common.auth import Scope
 from libs.common.errors import Fault, Invalid
 from libs.common.events.setup import Spiral
 from libs.common.http import Caller, Cursor, Limit, Page, Read, Tx, from_cursor, needs, page
-from services.planning import queries
 from services.planning.commands import diagnosing
 from services.planning.commands import proposals as proposing
 from services.planning.domain.objects import Going
+from services.planning.queries import cycles
 from services.planning.schemas.spiral import (
     CycleItem,
     CycleView,
@@ -51,9 +51,9 @@ async def list_cycles(
 ) -> Page[CycleItem]:
     """List cycles, those that began last first: the step each stands at, what it waits for, and how many improvements are in it."""
     filters = {"level": level, "subject": subject, "status": status, "length": length}
-    rows = await queries.list_cycles(session, scope, filters=filters, after=_after(from_cursor(cursor, str, str)), limit=limit)
-    loops = await queries.count_loops(session, scope, [row.id for row in rows[:limit]])
-    going = await queries.going_of(session, scope.school)
+    rows = await cycles.list_cycles(session, scope, filters=filters, after=_after(from_cursor(cursor, str, str)), limit=limit)
+    loops = await cycles.count_loops(session, scope, [row.id for row in rows[:limit]])
+    going = await cycles.going_of(session, scope.school)
     return page(
         rows,
         limit,
@@ -65,7 +65,7 @@ async def list_cycles(
 @router.get("/{cycle}")
 async def read_cycle(cycle: UUID, session: Read, scope: MayRead) -> CycleView:
     """Read a cycle: each step, its dynamic loops, diagnosis and lesson. 404 where there is none that the caller may see."""
-    return await _view(session, scope, await queries.get_cycle(session, scope, cycle))
+    return await _view(session, scope, await cycles.get_cycle(session, scope, cycle))
 
 
 @router.post("/{cycle}/diagnosis")
@@ -110,6 +110,6 @@ def _after(cursor: tuple[str, str] | None) -> tuple[date, UUID] | None:
 
 async def _view(session: AsyncSession, scope: Scope, row: CycleRow) -> CycleView:
     await session.flush()
-    loops = (await queries.count_loops(session, scope, [row.id])).get(row.id, (0, 0))
-    shown = await queries.loops_of(session, scope, row.id, LOOPS_SHOWN)
-    return cycle_view(row, _spiral(await queries.going_of(session, scope.school), row), loops, shown)
+    loops = (await cycles.count_loops(session, scope, [row.id])).get(row.id, (0, 0))
+    shown = await cycles.loops_of(session, scope, row.id, LOOPS_SHOWN)
+    return cycle_view(row, _spiral(await cycles.going_of(session, scope.school), row), loops, shown)

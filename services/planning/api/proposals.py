@@ -13,9 +13,9 @@ from libs.common.asgi import problem
 from libs.common.auth import Scope
 from libs.common.errors import BecameProposal, Fault, Invalid
 from libs.common.http import Caller, Cursor, Limit, Page, Read, Tx, from_cursor, needs, page
-from services.planning import queries
 from services.planning.commands import proposals as commands
 from services.planning.domain.proposals import Change, Kind, ProposalStatus
+from services.planning.queries import proposals as proposed
 from services.planning.schemas.spiral import ExceptionView, ProposalView, exception_view, proposal_view
 
 router = APIRouter(tags=["spiral"])
@@ -52,14 +52,14 @@ async def list_proposals(
 ) -> Page[ProposalView]:
     """List proposals, newest first; `place` is the object (`course:CNC101`) in whose diagnosis they are decided."""
     filters = {"status": status, "kind": kind, "of": of, "place": place, "improvement": improvement, "cycle": cycle}
-    rows = await queries.list_proposals(session, scope, filters=filters, after=_after(from_cursor(cursor, str, str)), limit=limit)
+    rows = await proposed.list_proposals(session, scope, filters=filters, after=_after(from_cursor(cursor, str, str)), limit=limit)
     return page(rows, limit, proposal_view, lambda row: (row.at.isoformat(), str(row.id)))
 
 
 @router.get("/proposals/{proposal}")
 async def read_proposal(proposal: UUID, session: Read, scope: Annotated[Scope, needs("cycle.read")]) -> ProposalView:
     """Read a proposal. 404 where there is none that the caller may see."""
-    return proposal_view(await queries.get_proposal(session, scope, proposal))
+    return proposal_view(await proposed.get_proposal(session, scope, proposal))
 
 
 @router.get("/exceptions")
@@ -67,7 +67,7 @@ async def list_exceptions(
     session: Read, scope: Annotated[Scope, needs("exception.claim")], limit: Limit = 100, cursor: Cursor = None
 ) -> Page[ExceptionView]:
     """List versions of plans that no cycle, period or document called for: who made them, why, and who confirmed them; newest first."""
-    rows = await queries.list_exceptions(session, scope, after=_after(from_cursor(cursor, str, str)), limit=limit)
+    rows = await proposed.list_exceptions(session, scope, after=_after(from_cursor(cursor, str, str)), limit=limit)
     return page(rows, limit, exception_view, lambda row: (row.created_at.isoformat(), str(row.id)))
 
 

@@ -13,6 +13,8 @@ from services.planning import queries
 from services.planning.commands.proposals import propose_in_diagnosis
 from services.planning.commands.spiral import move
 from services.planning.domain.proposals import Change
+from services.planning.queries import cycles
+from services.planning.queries import proposals as proposed
 from services.planning.tables import CycleRow
 
 PERSONS = frozenset({"teacher", "student"})
@@ -42,7 +44,7 @@ async def approve_diagnosis(tx: Transaction, scope: Scope, by: str, cycle: UUID)
         raise Conflict("there is no diagnosis to approve yet")
     if by == row.diagnosed_by or (row.level in PERSONS and by == row.subject):
         raise Forbidden("nobody approves their own diagnosis: it takes a second person")
-    if waiting := await queries.count_queued(tx.session, row.school, row.place):
+    if waiting := await proposed.count_queued(tx.session, row.school, row.place):
         raise Conflict(f"{waiting} proposals wait for a decision in this diagnosis")
     row.approved_by, row.approved_at = by, tx.now
     await _note(tx, row, "diagnosis_approved", "proposals_decided", *(() if row.asks_lesson else ("lesson_stored",)))
@@ -54,7 +56,7 @@ async def store_lesson(tx: Transaction, scope: Scope, by: str, cycle: UUID, less
 
     Raises NotFound, Conflict while the period lasts, where no lesson is asked for, or where there is one.
     """
-    row = await queries.get_cycle(tx.session, scope, cycle, lock=True)
+    row = await cycles.get_cycle(tx.session, scope, cycle, lock=True)
     if not row.asks_lesson:
         raise Conflict("no lesson is asked for in this cycle: it is shorter than a year, or of a level without lessons")
     if row.status == "open":
@@ -67,7 +69,7 @@ async def store_lesson(tx: Transaction, scope: Scope, by: str, cycle: UUID, less
 
 
 async def _ended(tx: Transaction, scope: Scope, cycle: UUID) -> CycleRow:
-    row = await queries.get_cycle(tx.session, scope, cycle, lock=True)
+    row = await cycles.get_cycle(tx.session, scope, cycle, lock=True)
     if row.status == "open":
         raise Conflict(f"the period lasts until {row.ends_on}: diagnosis follows when implementation is over")
     if row.approved_by is not None:

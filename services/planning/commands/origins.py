@@ -6,6 +6,7 @@ from libs.common.database import Transaction
 from libs.common.errors import Fault, Forbidden, Invalid
 from libs.common.events.origin import Origin
 from services.planning import queries
+from services.planning.queries import proposals as proposed
 from services.planning.tables import PlanRow
 
 
@@ -22,13 +23,13 @@ async def check_origin(tx: Transaction, source: PlanRow, origin: Origin, *, exce
             raise Invalid("not an origin", [Fault(pointer="/origin/kind", detail="there is a first version already")])
         case "cycle":
             assert origin.cycle is not None, "checked where it is read"
-            cycle = await queries.find_cycle(tx.session, source.school, origin.cycle)
+            cycle = await proposed.find_cycle(tx.session, source.school, origin.cycle)
             why = None
             if cycle is None or cycle.place not in await queries.plan_places(tx.session, source.id):
                 why = "there is no such cycle of what the plan is about, or of what that lies in"
             elif cycle.status != "closed":
                 why = "the cycle is not closed: its diagnosis comes first"
-            elif await queries.came_of(tx.session, source, origin.cycle):
+            elif await proposed.came_of(tx.session, source, origin.cycle):
                 why = "a version of this plan has come of this cycle already"
             if why is not None:
                 raise Invalid("not an origin", [Fault(pointer="/origin/cycle", detail=why)])

@@ -12,6 +12,8 @@ from libs.common.event import NAMESPACE
 from services.planning import queries
 from services.planning.domain.objects import NEAREST
 from services.planning.domain.proposals import OF_GOALS, OF_INDICATORS, Change, Decision, ProposalStatus, said
+from services.planning.queries import cycles
+from services.planning.queries import proposals as proposed
 from services.planning.tables import CycleRow, ProposalPlaceRow, ProposalRow
 
 
@@ -26,7 +28,7 @@ async def propose(tx: Transaction, scope: Scope, by: str, improvement: UUID, cha
         raise Conflict("the improvement is closed: what is to change now is a matter of the diagnosis")
     await _check(tx, scope, change)
     places = (await queries.places_of(tx.session, [improvement]))[improvement]
-    open_ = await queries.open_at(tx.session, scope.school, places)
+    open_ = await cycles.open_at(tx.session, scope.school, places)
     near = min(open_, key=lambda each: NEAREST.index(each.level), default=None)
     place = near.place if near is not None else f"school:{scope.school}"
     return await _keep(tx, scope.school, by, change, place, places, improvement=improvement)
@@ -36,7 +38,7 @@ async def propose_in_diagnosis(tx: Transaction, scope: Scope, by: str, cycle: Cy
     """Keep what a diagnosis asks for. Raises Invalid for what there is not, with its place in the list."""
     for n, change in enumerate(changes):
         await _check(tx, scope, change, f"/proposals/{n}")
-        places = await queries.cycle_places(tx.session, cycle.id)
+        places = await proposed.cycle_places(tx.session, cycle.id)
         await _keep(tx, cycle.school, by, change, cycle.place, places, cycle=cycle.id)
 
 
@@ -87,7 +89,7 @@ async def _check(tx: Transaction, scope: Scope, change: Change, where: str = "")
         return
     if change.kind in OF_GOALS and await _is_goal(tx, school, change.of):
         return
-    if change.kind == "standard" and await queries.has_standard(tx.session, school, change.of):
+    if change.kind == "standard" and await proposed.has_standard(tx.session, school, change.of):
         return
     raise Invalid(
         "there is nothing of that kind", [Fault(pointer=f"{where}/of", detail=f"no {change.kind} in force is of {change.of!r}")]
@@ -110,8 +112,8 @@ async def decide(
 
     Raises NotFound, Conflict without a diagnosis or where it is decided, Forbidden for who proposed it.
     """
-    row = await queries.get_cycle(tx.session, scope, cycle, lock=True)
-    found = await queries.get_proposal(tx.session, scope, proposal, lock=True)
+    row = await cycles.get_cycle(tx.session, scope, cycle, lock=True)
+    found = await proposed.get_proposal(tx.session, scope, proposal, lock=True)
     if found.place != row.place:
         raise Conflict("the proposal waits for the diagnosis of another object")
     if row.diagnosed_by is None or row.approved_by is not None:

@@ -17,6 +17,7 @@ from services.planning.domain.calendar import Period
 from services.planning.domain.objects import Going, Thing, levels_of, place_of, plan_places
 from services.planning.domain.periods import asks_for_lesson, length_of, period_of
 from services.planning.domain.spiral import over, replay
+from services.planning.queries import cycles, objects
 from services.planning.tables import CyclePlaceRow, CycleRow, PlanRow, RoundRow
 
 AT_ONCE = 1000  # cycles that one run of the clock opens, or ends, in a school
@@ -32,10 +33,10 @@ async def note_fact(tx: Transaction, level: str, subject: str, fact: Fact, *, da
 
 async def note_facts(tx: Transaction, places: Collection[str], fact: Fact, *, day: date | None = None) -> None:
     """As `note_fact`, for the objects of these places (`kind:id`) in the transaction's school. `day` None: today there."""
-    if not places or not await queries.going_of(tx.session, tx.school):
+    if not places or not await cycles.going_of(tx.session, tx.school):
         return
     day = day or await queries.today_in(tx.session, tx.school, tx.now)
-    for row in await queries.cycles_at(tx.session, tx.school, places, day):
+    for row in await cycles.cycles_at(tx.session, tx.school, places, day):
         await move(tx, row, fact, day)
 
 
@@ -44,7 +45,7 @@ async def move(tx: Transaction, row: CycleRow, fact: Fact, day: date) -> None:
     if any(there == fact for there, _ in row.facts):
         return
     row.facts = [*row.facts, [fact, day.isoformat()]]
-    going = (await queries.going_of(tx.session, row.school)).get(row.level)
+    going = (await cycles.going_of(tx.session, row.school)).get(row.level)
     done = row.approved_by is not None and (not row.asks_lesson or row.lesson_by is not None)
     facts: Sequence[Any] = [there for there, _ in row.facts]
     if done and row.status == "ended" and (going is None or over(going.spiral, replay(going.spiral, facts))):
@@ -61,10 +62,10 @@ async def note_plan_in_force(tx: Transaction, plan: PlanRow) -> None:
 async def note_standard(tx: Transaction, said: StandardActivated) -> None:
     """A standard is in force: all objects of the levels that it is about have it."""
     today = await queries.today_in(tx.session, tx.school, tx.now)
-    going = await queries.going_of(tx.session, tx.school)
+    going = await cycles.going_of(tx.session, tx.school)
     for level in sorted(levels_of(said.kind, said.levels)):
         if level in going:
-            for row in await queries.cycles_of_level(tx.session, tx.school, level, today):
+            for row in await cycles.cycles_of_level(tx.session, tx.school, level, today):
                 await move(tx, row, "standard_active", today)
 
 
@@ -75,9 +76,9 @@ async def keep_cycles(tx: Transaction) -> None:
     """By the clock: end the cycles whose period is over, and open those that begin, each exactly once."""
     for school in await queries.list_schools(tx.session):
         tx.school = school
-        going = await queries.going_of(tx.session, school)
+        going = await cycles.going_of(tx.session, school)
         today = await queries.today_in(tx.session, school, tx.now)
-        for row in await queries.list_over(tx.session, school, today, AT_ONCE):
+        for row in await cycles.list_over(tx.session, school, today, AT_ONCE):
             row.status = "ended"
             await move(tx, row, "period_ended", row.ends_on)
         left = AT_ONCE
@@ -95,11 +96,11 @@ async def _open(tx: Transaction, going: Going, span: Span, today: date, most: in
     """Open the cycles of a level and length that today lies in, at most so many; return how many there were to open."""
     school, level, length = tx.school, going.level, length_of(span)
     calendar = await queries.calendar_of(tx.session, school)
-    period = period_of(span, level, today, calendar, await queries.first_year_of(tx.session, school))
-    if period is None or await queries.round_done(tx.session, (school, level, length, period.start)):
+    period = period_of(span, level, today, calendar, await cycles.first_year_of(tx.session, school))
+    if period is None or await cycles.round_done(tx.session, (school, level, length, period.start)):
         return 0
-    there = await queries.cycles_there(tx.session, school, level, length, period.start)
-    lacking = [each for each in await queries.objects_of(tx.session, school, level, today) if each.subject not in there]
+    there = await cycles.cycles_there(tx.session, school, level, length, period.start)
+    lacking = [each for each in await objects.objects_of(tx.session, school, level, today) if each.subject not in there]
     await _insert(tx, going, span, period, lacking[:most], today)
     if len(lacking) <= most:
         tx.session.add(RoundRow(school=school, level=level, length=length, starts_on=period.start))
@@ -112,8 +113,8 @@ async def _insert(tx: Transaction, going: Going, span: Span, period: Period, thi
     school, level, length = tx.school, going.level, length_of(span)
     begins, ends = await _instants(tx, period)
     happened = await _happened(tx, period, begins)
-    standard = level in await queries.levels_with_standards(tx.session, school, period.last)
-    before = await queries.results_before(tx.session, school, level, length, period.start)
+    standard = level in await cycles.levels_with_standards(tx.session, school, period.last)
+    before = await cycles.results_before(tx.session, school, level, length, period.start)
     rows, lies = [], []
     for each in things:
         facts: list[Fact] = [fact for fact, places in happened.items() if each.place in places]
@@ -121,7 +122,7 @@ async def _insert(tx: Transaction, going: Going, span: Span, period: Period, thi
         row = _row(each, facts, today)
         row |= {"school": school, "level": level, "length": length, "starts_on": period.start, "ends_on": period.last}
         row |= {"begins_at": begins, "ends_at": ends, "spiral": going.spiral.code, "opened_at": tx.now}
-        row |= {"id": queries.cycle_id(school, level, each.subject, length, period.start), "baseline": before.get(each.subject)}
+        row |= {"id": cycles.cycle_id(school, level, each.subject, length, period.start), "baseline": before.get(each.subject)}
         rows.append({**row, "asks_lesson": asks_for_lesson(level, span)})
         lies += [{"cycle": row["id"], "place": place} for place in sorted(each.places)]
     await tx.insert(CycleRow, rows)
@@ -142,8 +143,8 @@ async def _instants(tx: Transaction, period: Period) -> tuple[datetime, datetime
 async def _happened(tx: Transaction, period: Period, begins: datetime) -> dict[Fact, set[str]]:
     """What of the facts of a period there is before its cycles are: the places of each."""
     return {
-        "plan_published": await queries.planned_places(tx.session, tx.school, period.start, period.last),
-        "warning_raised": await queries.warned_places(tx.session, tx.school, begins),
+        "plan_published": await cycles.planned_places(tx.session, tx.school, period.start, period.last),
+        "warning_raised": await cycles.warned_places(tx.session, tx.school, begins),
     }
 
 
@@ -152,8 +153,8 @@ async def _happened(tx: Transaction, period: Period, begins: datetime) -> dict[F
 
 async def _close(tx: Transaction, row: CycleRow) -> None:
     """Freeze what the object's goals have come to, and begin the next cycle from there."""
-    goals = await queries.goals_about(tx.session, row)
-    then = await queries.standings_then(tx.session, goals, row.ends_on)
+    goals = await cycles.goals_about(tx.session, row)
+    then = await cycles.standings_then(tx.session, goals, row.ends_on)
     row.result = [
         {
             "goal": str(goal.goal),
@@ -170,7 +171,7 @@ async def _close(tx: Transaction, row: CycleRow) -> None:
         for standing, value in (then[goal.goal],)
     ]
     row.status, row.closed_at = "closed", tx.now
-    if (following := await queries.following(tx.session, row)) is not None:
+    if (following := await cycles.following(tx.session, row)) is not None:
         following.baseline = row.result
     said = {name: getattr(row, name) for name in ("level", "subject", "length", "starts_on", "ends_on", "place")}
     tx.publish(CycleClosed(cycle=row.id, approved_by=row.approved_by or "", **said))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -58,7 +58,8 @@ def test_every_step_of_a_table_is_reached_and_the_cycle_comes_to_its_end(code: s
     assert not spiral.dynamic or loop.loops["a"].at == len(spiral.dynamic)
 
 
-@given(table, st.lists(happened | of_loops, max_size=40))
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(table, st.lists(happened | of_loops, max_size=30))
 def test_no_static_step_is_taken_before_the_one_that_stands_before_it(spiral: Spiral, facts: Sequence[Happened]) -> None:
     state = State()
     for each in facts:
@@ -74,6 +75,7 @@ def test_no_static_step_is_taken_before_the_one_that_stands_before_it(spiral: Sp
         assert "diagnosis_approved" in state.facts
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(table, st.lists(happened, max_size=12), st.lists(of_loops, max_size=30))
 def test_a_loop_goes_its_own_way_whatever_the_others_do(
     spiral: Spiral, facts: Sequence[Happened], loops: Sequence[Happened]
@@ -86,6 +88,7 @@ def test_a_loop_goes_its_own_way_whatever_the_others_do(
         assert (loop.facts, loop.at) == (mine, behind(spiral.dynamic, mine))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(table, st.permutations(ALL))
 def test_all_facts_in_any_order_end_the_cycle_and_its_trail_is_in_order(spiral: Spiral, facts: list[Fact]) -> None:
     assert over(spiral, replay(spiral, facts))
