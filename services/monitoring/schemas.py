@@ -1,5 +1,8 @@
 """Bodies of monitoring's requests and answers."""
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -8,6 +11,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from libs.common.http import Body, Exact, View
+from services.monitoring.domain.effect import CONFIDENCE, Finding, pool
 from services.monitoring.domain.episodes import Sum, decimal, value_of
 from services.monitoring.domain.explaining import Contribution, formula
 from services.monitoring.domain.windows import from_day
@@ -28,6 +32,7 @@ Level = Literal["student", "teacher", "class", "homeroom", "course", "programme"
 WindowName = Literal["day", "week", "month", "term", "year"]
 Reference = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson"]
 Severity = Literal["blue", "yellow", "orange", "red"]
+Verdict = Literal["effect", "no_detectable_effect", "worse", "too_few"]
 Status = Literal["open", "acknowledged", "improving", "cleared", "dismissed", "withdrawn", "stale"]
 
 
@@ -334,6 +339,30 @@ class BroughtView(View):
     @classmethod
     def of(cls, found: Brought) -> "BroughtView":
         return BroughtView(source=found.source, day=from_day(found.day), **found.events)
+
+
+class EffectsView(View):
+    """What the improvements of an indicator that were measured have changed, taken together.
+
+    `verdicts` counts them by verdict. `gain` is the mean difference beside their peers in the metric's unit, positive is better, within
+    `low` and `high` at the level `confidence`; null, and the verdict `too_few`, below 8 judged improvements.
+    """
+
+    indicator: str
+    improvements: int
+    verdicts: dict[Verdict, int]
+    verdict: Verdict
+    gain: Exact | None
+    low: Exact | None
+    high: Exact | None
+    confidence: Exact
+
+    @classmethod
+    def of(cls, indicator: str, found: Sequence[tuple[int, dict[str, Any]]]) -> "EffectsView":
+        verdicts = Counter(each["verdict"] for _, each in found)
+        findings = [(better, Finding.of(each)) for better, each in found]
+        said = {"indicator": indicator, "improvements": len(found), "verdicts": verdicts, "confidence": CONFIDENCE}
+        return EffectsView(**said, **asdict(pool(findings)))
 
 
 class ReasonIn(Body):

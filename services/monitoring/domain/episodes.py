@@ -132,6 +132,7 @@ class Indicator:
     repetition: Repetition | None = None
     unit: tuple[str, str] | None = None
     off: bool = False
+    effect_windows: int | None = None
     overridden: Mapping[tuple[str, str], Indicator] = field(default_factory=dict)
 
     @classmethod
@@ -161,6 +162,7 @@ class Indicator:
             clear_after=definition.get("clear_after_windows", 1),
             hold_days=definition.get("hold_days", 0),
             repetition=None if repetition is None else Repetition(repetition["severity"], repetition["windows"]),
+            effect_windows=definition.get("effect_windows"),
         )
         return replace(
             plain, overridden={(each["kind"], each["id"]): plain._over(each) for each in definition.get("overrides", ())}

@@ -69,6 +69,7 @@ class Definition(BaseModel):
     hold_days: int = 0
     repetition: Repetition | None = None
     overrides: tuple[Override, ...] = ()
+    effect_windows: int | None = None
 
     def in_order(self) -> Self:
         """Return the same with lines in the order of their severities, and overrides from the most specific on."""
