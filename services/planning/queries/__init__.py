@@ -1,5 +1,6 @@
 """Every SELECT of planning."""
 
+from services.planning.queries.effects import effects_of
 from services.planning.queries.goals import (
     Below,
     Key,
@@ -91,6 +92,7 @@ __all__ = [
     "count_unread",
     "directory_of",
     "edges_above",
+    "effects_of",
     "find_by_warning",
     "find_current",
     "find_indicator",

@@ -15,6 +15,7 @@ from services.planning.tables.copies import (
     SetupRow,
     StandardRow,
 )
+from services.planning.tables.effects import EffectRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
 from services.planning.tables.plans import (
@@ -30,6 +31,7 @@ from services.planning.tables.plans import (
 
 __all__ = [
     "DeliveryRow",
+    "EffectRow",
     "EnrollmentRow",
     "FollowedRow",
     "GoalHistoryRow",
