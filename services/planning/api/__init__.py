@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.planning.api import goals, improvements, inbox, lint, plans
+from services.planning.api import calendar, effects, goals, improvements, inbox, lint, plans
 
 router = APIRouter()
-for each in (plans, goals, lint, improvements, inbox):
+for each in (plans, goals, lint, improvements, effects, calendar, inbox):
     router.include_router(each.router)

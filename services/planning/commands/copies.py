@@ -14,6 +14,7 @@ from libs.common.events.monitoring import MetricDefined
 from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
 from services.planning.queries import forget
 from services.planning.tables import (
+    CourseRow,
     EnrollmentRow,
     HomeroomRow,
     IndicatorRow,
@@ -22,6 +23,7 @@ from services.planning.tables import (
     PersonRow,
     PostRow,
     SchoolRow,
+    SessionRow,
     SetupRow,
     StandardRow,
     Table,
@@ -31,8 +33,8 @@ _NEVER_OWNERS = frozenset({"student", "parent", "guardian", "relative"})
 
 
 async def keep_school(tx: Transaction, school: SchoolAdded) -> None:
-    """Remember the school's zone."""
-    await tx.session.merge(SchoolRow(code=school.code, timezone=school.timezone))
+    """Remember the school's zone and when its academic year begins."""
+    await tx.session.merge(SchoolRow(code=school.code, timezone=school.timezone, year_start=school.year_start))
     forget(tx.session)
 
 
@@ -75,12 +77,14 @@ async def drop_standard(tx: Transaction, said: StandardRetired) -> None:
 
 
 async def keep_roster(tx: Transaction, roster: RosterImported) -> None:
-    """Take in a part of a roster: units, homerooms, staff, and who is in which class."""
+    """Take in a part of a roster: units, terms, courses, homerooms, staff, and who is in which class."""
     staff = [person for person in roster.people if not _NEVER_OWNERS.issuperset(person.roles) or not person.roles]
-    await _replace(tx, OrgRow, [{"id": org.id, "parent": org.parent} for org in roster.orgs])
+    await _replace(tx, OrgRow, [each.model_dump() for each in roster.orgs])
+    await _replace(tx, SessionRow, [each.model_dump() for each in roster.sessions])
+    await _replace(tx, CourseRow, [each.model_dump() for each in roster.courses])
     homerooms = [each for each in roster.classes if each.kind == "homeroom"]
     await _replace(tx, HomeroomRow, [{"id": each.id, "active": each.active, "org": each.org} for each in homerooms])
-    people = [{"id": each.id, "name": each.name, "active": each.active, "orgs": each.orgs} for each in staff]
+    people = [{"id": each.id, "name": each.name, "active": each.active, "roles": each.roles, "orgs": each.orgs} for each in staff]
     await _replace(tx, PersonRow, people)
     await _replace(tx, EnrollmentRow, [each.model_dump() for each in roster.enrollments])
     forget(tx.session)

@@ -31,7 +31,7 @@ def words_of(fact: EffectMeasured, number: Number) -> str:
 
 
 def _value(value: Decimal | None, number: Number) -> str:
-    return "无数据" if value is None else number.text(value, value)
+    return "无数据" if value is None else number.text(value, value - 1)
 
 
 def _change(value: Decimal, number: Number) -> str:

@@ -50,6 +50,38 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('position', name=op.f('outbox_pk')),
     sqlite_autoincrement=True
     )
+    op.create_table('academic_session',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=False),
+    sa.Column('end', sa.Date(), nullable=False),
+    sa.Column('active', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('academic_session_pk'))
+    )
+    op.create_table('calendar',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('document', sa.JSON(), nullable=False),
+    sa.Column('changed_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('changed_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', name=op.f('calendar_pk'))
+    )
+    op.create_table('course',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.Column('org', sa.String(), nullable=True),
+    sa.Column('active', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('course_pk'))
+    )
+    op.create_table('effect',
+    sa.Column('improvement', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('revision', sa.Integer(), nullable=False),
+    sa.Column('said', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('improvement', name=op.f('effect_pk'))
+    )
     op.create_table('enrollment',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
@@ -218,7 +250,10 @@ def upgrade() -> None:
     op.create_table('org',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
     sa.Column('parent', sa.String(), nullable=True),
+    sa.Column('active', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('org_pk'))
     )
     op.create_table('person',
@@ -226,6 +261,7 @@ def upgrade() -> None:
     sa.Column('id', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
     sa.Column('active', sa.Boolean(), nullable=False),
+    sa.Column('roles', sa.JSON(), nullable=False),
     sa.Column('orgs', sa.JSON(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('person_pk'))
     )
@@ -276,6 +312,7 @@ def upgrade() -> None:
     op.create_table('school',
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('timezone', sa.String(), nullable=False),
+    sa.Column('year_start', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('code', name=op.f('school_pk'))
     )
     op.create_table('settings',

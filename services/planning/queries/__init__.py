@@ -1,5 +1,6 @@
 """Every SELECT of planning."""
 
+from services.planning.queries.calendar import calendar_document, calendar_of
 from services.planning.queries.effects import effects_of
 from services.planning.queries.goals import (
     Below,
@@ -87,6 +88,8 @@ __all__ = [
     "Reading",
     "all_places",
     "below",
+    "calendar_document",
+    "calendar_of",
     "children_of",
     "count_goals",
     "count_unread",

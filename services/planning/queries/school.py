@@ -33,7 +33,7 @@ IN_AT_ONCE = 500  # values of one IN: far below what either database allows
 DEFAULT_ZONE = "Asia/Shanghai"  # as `SchoolAdded` has it, for a warning that overtakes it
 
 
-async def _once(session: AsyncSession, key: tuple[str, ...], load: Callable[[], Awaitable[ValueT]]) -> ValueT:
+async def once(session: AsyncSession, key: tuple[str, ...], load: Callable[[], Awaitable[ValueT]]) -> ValueT:
     """Load what every warning of a batch needs once a transaction; `forget` after changing it."""
     kept: dict[tuple[str, ...], ValueT] = session.info.setdefault("planning", {})
     if key not in kept:
@@ -42,7 +42,7 @@ async def _once(session: AsyncSession, key: tuple[str, ...], load: Callable[[], 
 
 
 def forget(session: AsyncSession) -> None:
-    """Drop what `_once` keeps: the copies have changed in this transaction."""
+    """Drop what `once` keeps: the copies have changed in this transaction."""
     session.info.pop("planning", None)
 
 
@@ -57,7 +57,7 @@ async def zone_of(session: AsyncSession, school: str) -> ZoneInfo:
         row = await session.get(SchoolRow, school)
         return ZoneInfo(row.timezone if row else DEFAULT_ZONE)
 
-    return await _once(session, ("zone", school), load)
+    return await once(session, ("zone", school), load)
 
 
 async def today_in(session: AsyncSession, school: str, now: datetime) -> date:
@@ -72,7 +72,7 @@ async def settings_of(session: AsyncSession, school: str) -> SchoolSettings:
         row = await session.get(SettingsRow, school)
         return SchoolSettings.model_validate(row.document if row else {})
 
-    return await _once(session, ("settings", school), load)
+    return await once(session, ("settings", school), load)
 
 
 async def setup_of(session: AsyncSession, school: str) -> dict[str, Any]:
@@ -82,7 +82,7 @@ async def setup_of(session: AsyncSession, school: str) -> dict[str, Any]:
         row = await session.get(SetupRow, school)
         return row.content if row else {}
 
-    return await _once(session, ("setup", school), load)
+    return await once(session, ("setup", school), load)
 
 
 async def number_of(session: AsyncSession, school: str, metric: str) -> Number:
@@ -94,7 +94,7 @@ async def number_of(session: AsyncSession, school: str, metric: str) -> Number:
             return Number(percent=False)
         return Number(percent=row.kind == "ratio" and row.unit == "%", additive=row.kind in {"sum", "count"})
 
-    return await _once(session, ("metric", school, metric), load)
+    return await once(session, ("metric", school, metric), load)
 
 
 async def names_of(session: AsyncSession, school: str, people: Iterable[str | None]) -> dict[str, str]:
@@ -194,7 +194,7 @@ async def parents_of(session: AsyncSession, school: str) -> dict[str, str | None
         sql = select(OrgRow.id, OrgRow.parent).where(OrgRow.school == school)
         return dict((await session.execute(sql)).all())
 
-    return await _once(session, ("units", school), load)
+    return await once(session, ("units", school), load)
 
 
 def _not_gone(school: str, person: InstrumentedAttribute[str]) -> ColumnElement[bool]:

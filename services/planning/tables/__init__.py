@@ -1,7 +1,9 @@
 """Rows that planning owns, and its copies of what others own."""
 
 from services.planning.tables.base import Table
+from services.planning.tables.calendar import CalendarRow
 from services.planning.tables.copies import (
+    CourseRow,
     EnrollmentRow,
     FollowedRow,
     HomeroomRow,
@@ -12,6 +14,7 @@ from services.planning.tables.copies import (
     PersonRow,
     PostRow,
     SchoolRow,
+    SessionRow,
     SetupRow,
     StandardRow,
 )
@@ -30,6 +33,8 @@ from services.planning.tables.plans import (
 )
 
 __all__ = [
+    "CalendarRow",
+    "CourseRow",
     "DeliveryRow",
     "EffectRow",
     "EnrollmentRow",
@@ -52,6 +57,7 @@ __all__ = [
     "PlanRow",
     "PostRow",
     "SchoolRow",
+    "SessionRow",
     "SettingsRow",
     "SetupRow",
     "StandardRow",

@@ -11,11 +11,25 @@ from services.planning.tables.base import Table
 
 
 class SchoolRow(Table):
-    """A school and its zone."""
+    """A school, its zone, and the day (`MM-DD`) on which its academic year begins."""
 
     __tablename__ = "school"
     code: Mapped[str] = mapped_column(primary_key=True)
     timezone: Mapped[str]
+    year_start: Mapped[str]
+
+
+class SessionRow(Table):
+    """A span of the roster's calendar; `end` is exclusive. Those of kind `term` and `semester` are the school's terms."""
+
+    __tablename__ = "academic_session"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    kind: Mapped[str]
+    start: Mapped[date]
+    end: Mapped[date]
+    active: Mapped[bool]
 
 
 class SetupRow(Table):
@@ -90,12 +104,26 @@ class MeasuredRow(Table):
 
 
 class OrgRow(Table):
-    """A unit and the one above it."""
+    """A unit and the one above it; `kind` as in the roster."""
 
     __tablename__ = "org"
     school: Mapped[str] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    kind: Mapped[str]
     parent: Mapped[str | None]
+    active: Mapped[bool]
+
+
+class CourseRow(Table):
+    """What is taught, and the unit that answers for it."""
+
+    __tablename__ = "course"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    org: Mapped[str | None]
+    active: Mapped[bool]
 
 
 class HomeroomRow(Table):
@@ -116,6 +144,7 @@ class PersonRow(Table):
     id: Mapped[str] = mapped_column(Ordered, primary_key=True)
     name: Mapped[str]
     active: Mapped[bool]
+    roles: Mapped[list[str]] = mapped_column(JSON)
     orgs: Mapped[list[str]] = mapped_column(JSON)
 
 
