@@ -9,7 +9,6 @@ from datetime import date, datetime
 from io import BytesIO
 from itertools import islice
 from typing import Any
-from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile, ZipFile
 
 from openpyxl import Workbook, load_workbook
@@ -24,7 +23,7 @@ MOST_BYTES = 100 * 1024 * 1024  # unpacked: a small archive must not fill the me
 BROKEN = (
     BadZipFile,
     InvalidFileException,
-    ParseError,
+    SyntaxError,  # of both readers of XML
     zlib.error,
     EOFError,
     OSError,

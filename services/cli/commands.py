@@ -15,6 +15,7 @@ import typer
 from services.cli import Failure
 from services.cli.catalogue import indicator_commands, metric_commands
 from services.cli.client import Client, connect, of
+from services.cli.goals import goal_commands
 from services.cli.schools import school_commands
 from services.cli.shell import Installation, OnlySchool, School, content_of, given, many
 from services.cli.standards import standard_commands
@@ -35,6 +36,7 @@ for name, commands in {
     "source": source_commands,
     "user": user_commands,
     "standard": standard_commands,
+    "goals": goal_commands,
     "roster": roster_commands,
     "posts": posts_commands,
     "metric": metric_commands,

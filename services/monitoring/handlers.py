@@ -49,12 +49,14 @@ async def follow_measurements(event: standards.MeasureWanted | planning.MeasureW
 
 
 async def link_improvement(event: ImprovementOpened, tx: Transaction) -> None:
-    await warnings.link_improvement(tx, event.warning, event.improvement)
+    if event.warning is not None:
+        await warnings.link_improvement(tx, event.warning, event.improvement)
 
 
 async def mark_improving(event: ImprovementStarted, tx: Transaction) -> None:
-    await warnings.mark_improving(tx, event.warning, event.by)
-    await effects.note_started(tx, event)
+    if event.warning is not None:
+        await warnings.mark_improving(tx, event.warning, event.by)
+        await effects.note_started(tx, event.improvement, event.warning)
 
 
 async def await_effect(event: ImprovementVerified, tx: Transaction) -> None:

@@ -28,7 +28,7 @@ from libs.common.events.monitoring import (
 from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
 from libs.common.runtime import for_the_first_time
 from libs.common.telemetry import bind_trace
-from services.planning.commands import attaining, copies, effects, goals, opening, people, plans, revising
+from services.planning.commands import attaining, copies, effects, goals, opening, people, plans, revising, tasks
 from services.planning.domain.states import Step
 
 
@@ -46,12 +46,14 @@ async def keep_roster(event: RosterImported, tx: Transaction) -> None:
     if event.last:
         await people.assign_unfilled(tx)
         await plans.place_again(tx)
+        await tasks.place_tasks_again(tx)
 
 
 async def keep_posts(event: PostsImported, tx: Transaction) -> None:
     """As the roster: a post that was vacant may be held now."""
     await copies.keep_posts(tx, event.posts)
     await people.assign_unfilled(tx)
+    await tasks.find_owners(tx)
 
 
 async def keep_standard(event: StandardActivated, tx: Transaction) -> None:

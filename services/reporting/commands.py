@@ -150,11 +150,12 @@ async def open_improvement(tx: Transaction, fact: ImprovementOpened) -> None:
     )
     tx.session.add(row)
     _lie_in(tx, fact.improvement, fact.places)
-    await _tell(tx, row, "opened", domain.opened(fact.title, fact.owner, fact.vacant, fact.due_on), fact)
+    text = domain.opened(fact.title, fact.owner, fact.vacant, fact.due_on, source=fact.source, again=fact.recurs is not None)
+    await _tell(tx, row, "opened", text, fact)
 
 
 _SAME_IN_IMPROVEMENT = {
-    "warning", "indicator", "level", "subject", "title", "severity", "owner", "verifier", "plan_due_on", "due_on",
+    "source", "warning", "indicator", "level", "subject", "title", "severity", "owner", "verifier", "plan_due_on", "due_on",
 }  # fmt: skip
 
 

@@ -16,6 +16,17 @@ _UNSUBMITTED = ("proposed", "running", "returned")
 _COLOURS = {"blue": "蓝色", "yellow": "黄色", "orange": "橙色", "red": "红色"}
 _PAST = {"below": "低于", "above": "高于"}
 _CLOSED = {"verified": "验收通过", "dismissed": "预警不成立", "withdrawn": "预警已撤回"}
+_SOURCES = {
+    "self_check": "自查",
+    "mid_term_check": "中期检查",
+    "spot_check": "抽查",
+    "patrol": "巡查",
+    "complaint": "投诉",
+    "incident": "质量事故",
+    "diagnosis_item": "诊断",
+    "review_element": "复核",
+    "collection": "年度收集",
+}
 _POSTS = {
     "teacher": "任课教师",
     "class_teacher": "班主任",
@@ -129,10 +140,14 @@ def revised(about: About, severity: str, value: str, reason: str) -> str:
     return f"数据更正后{about}为{value}，{colour(severity)}预警仍然成立：{reason}"
 
 
-def opened(title: str, owner: str | None, vacant: Sequence[str], due_on: date) -> str:
+def opened(
+    title: str, owner: str | None, vacant: Sequence[str], due_on: date, *, source: str = "warning", again: bool = False
+) -> str:
     who = f"责任人{owner}" if owner else "责任岗位空缺"
     passed = f"（{'、'.join(_POSTS.get(post, post) for post in vacant)}空缺）" if vacant else ""
-    return f"整改任务“{title}”已下达：{who}{passed}，{due_on.isoformat()}前完成"
+    of = f"（{_SOURCES[source]}发现）" if source in _SOURCES else ""
+    repeated = "，同类问题再次出现" if again else ""
+    return f"整改任务“{title}”{of}已下达{repeated}：{who}{passed}，{due_on.isoformat()}前完成"
 
 
 def started(title: str, by: str, measures: Sequence[str], deadline: date) -> str:
@@ -162,6 +177,14 @@ def closed(title: str, reason: str) -> str:
 def due_changed(title: str, severity: str, due_on: date, earlier: bool) -> str:
     moved = "提前到" if earlier else "仍为"
     return f"预警现为{colour(severity)}，“{title}”的期限{moved}{due_on.isoformat()}"
+
+
+def progressed(title: str, by: str, text: str) -> str:
+    return f"{by}更新“{title}”的进展：{text}"
+
+
+def plan_overdue(title: str, plan_due_on: date) -> str:
+    return f"“{title}”的整改方案已逾期：应于{plan_due_on.isoformat()}前提出"
 
 
 def overdue(title: str, due_on: date) -> str:

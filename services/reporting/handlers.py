@@ -97,3 +97,11 @@ async def reopen_improvement(event: p.ImprovementReopened, tx: Transaction) -> N
 
 async def note_overdue(event: p.ImprovementOverdue, tx: Transaction) -> None:
     await commands.change_improvement(tx, event, event.improvement, "overdue", event.due_on, late=True)
+
+
+async def note_plan_overdue(event: p.ImprovementPlanOverdue, tx: Transaction) -> None:
+    await commands.change_improvement(tx, event, event.improvement, "plan_overdue", event.plan_due_on)
+
+
+async def note_progress(event: p.ImprovementProgressed, tx: Transaction) -> None:
+    await commands.change_improvement(tx, event, event.improvement, "progressed", event.by, event.text, by=event.by)

@@ -66,7 +66,7 @@ class TimelineView(View):
     by: str | None
     level: str
     subject: str
-    indicator: str
+    indicator: str | None
     text: str
     detail: dict[str, Any]
 
@@ -99,12 +99,13 @@ class ImprovementView(View):
     """An improvement of the stream, with the names of `GET /api/v1/planning/improvements`."""
 
     id: UUID
-    warning: UUID
-    indicator: str
+    source: str
+    warning: UUID | None
+    indicator: str | None
     level: str
     subject: str
     title: str
-    severity: str
+    severity: str | None
     owner: str | None
     verifier: str | None
     status: str

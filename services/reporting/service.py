@@ -37,6 +37,8 @@ service = Service(
         p.ImprovementReopened: handlers.reopen_improvement,
         p.ImprovementDueChanged: handlers.hurry_improvement,
         p.ImprovementOverdue: handlers.note_overdue,
+        p.ImprovementPlanOverdue: handlers.note_plan_overdue,
+        p.ImprovementProgressed: handlers.note_progress,
     },
     jobs=(
         Job(name="count-warnings", every=timedelta(seconds=15), run=jobs.count_warnings),

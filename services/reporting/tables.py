@@ -71,18 +71,19 @@ class WarningRow(Table):
 
 
 class ImprovementRow(Table):
-    """An improvement task as planning last told it; `late` once its due date passed without a submission."""
+    """An improvement task as planning last told it, without warning and severity where people found the problem; `late` once its due date passed without a submission."""
 
     __tablename__ = "improvement"
     __table_args__ = (Index(None, "school", "status"),)
     id: Mapped[UUID] = mapped_column(primary_key=True)
     school: Mapped[str]
-    warning: Mapped[UUID] = mapped_column(index=True)
-    indicator: Mapped[str]
+    source: Mapped[str]
+    warning: Mapped[UUID | None] = mapped_column(index=True)
+    indicator: Mapped[str | None]
     level: Mapped[str]
     subject: Mapped[str]
     title: Mapped[str]
-    severity: Mapped[str]
+    severity: Mapped[str | None]
     owner: Mapped[str | None]
     verifier: Mapped[str | None]
     status: Mapped[str]
@@ -121,6 +122,6 @@ class FeedRow(Table):
     by: Mapped[str | None]
     level: Mapped[str]
     subject: Mapped[str]
-    indicator: Mapped[str]
+    indicator: Mapped[str | None]
     text: Mapped[str] = mapped_column(Text)
     detail: Mapped[str] = mapped_column(Text)

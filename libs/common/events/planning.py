@@ -1,25 +1,30 @@
 """Facts published by planning."""
 
 from datetime import date
+from decimal import Decimal
 from uuid import UUID
 
 from libs.common.event import Event
 
 
 class ImprovementOpened(Event, type="planning.improvement_opened", about="improvement"):
-    """A warning opened its one improvement task.
+    """A warning opened its one improvement task, or people recorded a problem: then there is no `warning` and no `severity`.
 
-    `owner` is the person by post, None where every post up to the quality office is vacant; `vacant` names the posts that
-    were passed over on the way up. `places` are the warning's.
+    `source` says where it comes from, `warning` or how people found it; `unit` is the one that answers; `recurs` the improvement of the same
+    problem before. `owner` is the person by post, None where every post up to the quality office is vacant; `vacant` names the posts that
+    were passed over on the way up. `places` are the warning's, or where the problem's subject and unit lie.
     """
 
     improvement: UUID
-    warning: UUID
-    indicator: str
+    warning: UUID | None
+    source: str = "warning"
+    indicator: str | None
     level: str
     subject: str
     title: str
-    severity: str
+    severity: str | None
+    unit: str | None = None
+    recurs: UUID | None = None
     owner: str | None
     owner_post: str
     verifier: str | None
@@ -37,7 +42,7 @@ class ImprovementAssigned(Event, type="planning.improvement_assigned", about="im
     """
 
     improvement: UUID
-    warning: UUID
+    warning: UUID | None
     owner: str | None
     owner_post: str
     verifier: str | None
@@ -49,7 +54,7 @@ class ImprovementStarted(Event, type="planning.improvement_started", about="impr
     """The owner accepted the plan: measures, goal and deadline."""
 
     improvement: UUID
-    warning: UUID
+    warning: UUID | None
     by: str
     measures: list[str]
     goal: str
@@ -60,7 +65,7 @@ class ImprovementSubmitted(Event, type="planning.improvement_submitted", about="
     """The owner says what was done, with evidence."""
 
     improvement: UUID
-    warning: UUID
+    warning: UUID | None
     by: str
     done: str
     evidence: list[str]
@@ -70,7 +75,7 @@ class ImprovementReturned(Event, type="planning.improvement_returned", about="im
     """The verifier wants more, with a reason."""
 
     improvement: UUID
-    warning: UUID
+    warning: UUID | None
     by: str
     reason: str
 
@@ -79,7 +84,7 @@ class ImprovementVerified(Event, type="planning.improvement_verified", about="im
     """Somebody other than the submitter confirmed it; `reason` is there where the warning was not yet cleared."""
 
     improvement: UUID
-    warning: UUID
+    warning: UUID | None
     by: str
     reason: str | None = None
 
@@ -88,7 +93,7 @@ class ImprovementClosed(Event, type="planning.improvement_closed", about="improv
     """The task is over: `verified`, or `dismissed` or `withdrawn` with its warning."""
 
     improvement: UUID
-    warning: UUID
+    warning: UUID | None
     reason: str
 
 
@@ -116,8 +121,26 @@ class ImprovementOverdue(Event, type="planning.improvement_overdue", about="impr
     """The due date passed without the task being submitted."""
 
     improvement: UUID
-    warning: UUID
+    warning: UUID | None
     due_on: date
+
+
+class ImprovementPlanOverdue(Event, type="planning.improvement_plan_overdue", about="improvement"):
+    """The date for the plan passed without the work being started."""
+
+    improvement: UUID
+    warning: UUID | None
+    plan_due_on: date
+
+
+class ImprovementProgressed(Event, type="planning.improvement_progressed", about="improvement"):
+    """Somebody wrote down how far it is."""
+
+    improvement: UUID
+    warning: UUID | None
+    by: str
+    text: str
+    evidence: list[str]
 
 
 class MeasureWanted(Event, type="planning.measure_wanted", about="metric"):
@@ -143,3 +166,43 @@ class PlanPublished(Event, type="planning.plan_published", about="plan"):
     period_from: date
     period_to: date
     goals: int
+
+
+class TaskAssigned(Event, type="planning.task_assigned", about="task"):
+    """An annual task was given to a unit or a person, or a unit's task found its owner; `goal` is the goal whose value of the year it is."""
+
+    task: UUID
+    task_class: str
+    title: str
+    year: int
+    unit: str | None
+    owner: str | None
+    goal: UUID | None
+    due_on: date
+
+
+class TaskVerified(Event, type="planning.task_verified", about="task"):
+    """Somebody who neither has an annual task nor submitted it confirmed it; `met`: what it asks for was reached."""
+
+    task: UUID
+    task_class: str
+    year: int
+    unit: str | None
+    owner: str | None
+    goal: UUID | None
+    due_on: date
+    by: str
+    met: bool
+    score: Decimal | None
+
+
+class TaskOverdue(Event, type="planning.task_overdue", about="task"):
+    """The due date of an annual task passed without its being submitted."""
+
+    task: UUID
+    task_class: str
+    title: str
+    year: int
+    unit: str | None
+    owner: str | None
+    due_on: date

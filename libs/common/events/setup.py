@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import date
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
@@ -42,3 +43,97 @@ class Cycle(Part):
     level: Line
     periods: Annotated[list[Span], Field(min_length=1, max_length=10)]
     report: Code | None = None
+
+
+class TaskClass(Coded):
+    """A class of annual tasks, and what each of its tasks is linked to: `goal`, `resolution`, `duty`, `project`, `plan` or `finding`."""
+
+    link: Literal["goal", "resolution", "duty", "project", "plan", "finding", "none"]
+
+
+class YearlyTask(Part):
+    """A task that each unit has every year, due on `due` (`MM-DD`); `duty`: the duty that it follows from, where its class needs one."""
+
+    task_class: Code
+    title: Line
+    assessment: Line
+    duty: Line | None = None
+    due: Annotated[str, Field(pattern=r"^\d{2}-\d{2}$")] = "12-31"
+
+    @model_validator(mode="after")
+    def _of_every_year(self) -> Self:
+        try:
+            date.fromisoformat(f"2001-{self.due}")
+        except ValueError as error:
+            raise ValueError("due is a day of every year, written MM-DD") from error
+        return self
+
+
+class AgreementKind(Coded):
+    """A letter of responsibility (责任状) that each unit signs by its head, or each holder of `post`, every year.
+
+    `classes`: the tasks that it holds; `yearly`: those among them that every unit has; `clauses`: what else it says.
+    """
+
+    per: Literal["unit", "post"]
+    post: Line | None = None
+    classes: Annotated[list[Code], Field(max_length=50)] = []
+    yearly: Annotated[list[YearlyTask], Field(max_length=50)] = []
+    clauses: Annotated[list[Line], Field(max_length=100)] = []
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.per == "post") != (self.post is not None):
+            raise ValueError("a letter per post names the post, one per unit names none")
+        if self.per == "post" and (self.classes or self.yearly):
+            raise ValueError("tasks are those of units: a letter per post has clauses alone")
+        return self
+
+
+GoalField = Literal[
+    "code",
+    "statement",
+    "indicator",
+    "metric",
+    "level",
+    "window",
+    "subject",
+    "operator",
+    "measure_unit",
+    "baseline",
+    "targets",
+    "deliverable",
+    "deliverable_level",
+    "deliverable_number",
+    "acceptance",
+    "evidence",
+    "owner",
+    "owner_post",
+    "unit",
+    "helpers",
+    "weight",
+    "measures",
+    "expected_effect",
+    "deadline",
+    "safeguard",
+    "assessment",
+    "standard",
+    "roll_up",
+    "parents",
+]
+"""What of a goal may stand in a column."""
+
+
+class BreakdownColumn(Named):
+    """A column of the table in which a school breaks its goals down, and what of a goal stands in it."""
+
+    field: GoalField
+
+
+class Breakdown(Named):
+    """The table in which a school breaks its goals down (目标任务分解表): its name, and its columns in their order.
+
+    A row is known by the goal's code where that is a column, else by what the goal says.
+    """
+
+    columns: Annotated[list[BreakdownColumn], Field(min_length=1, max_length=29)]

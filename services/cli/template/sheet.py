@@ -10,7 +10,6 @@ from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
 from openpyxl import Workbook, load_workbook
@@ -42,7 +41,7 @@ SHOWN = 10
 BROKEN = (
     BadZipFile,
     InvalidFileException,
-    ParseError,
+    SyntaxError,  # of both readers of XML
     zlib.error,
     EOFError,
     OSError,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from libs.common.auth import Scope
 from libs.common.database import Database
 from libs.common.http import Caller, Cursor, Limit, Page, Read, Tx, from_cursor, needs, page
-from services.gateway.api.uploads import described, read_upload
+from libs.common.uploads import described, read_upload
 from services.gateway.commands import posts as commands
 from services.gateway.queries import posts as queries
 from services.gateway.queries.roster import named_school

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from libs.common.auth import Scope
 from libs.common.database import Database
 from libs.common.http import Caller, Read, Tx, needs
-from services.gateway.api.uploads import described, read_upload
+from libs.common.uploads import described, read_upload
 from services.gateway.commands import roster as commands
 from services.gateway.domain.roster.archive import MOST_COMPRESSED
 from services.gateway.domain.roster.model import Roster

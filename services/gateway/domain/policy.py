@@ -51,14 +51,24 @@ _LOOK = frozenset(
         "warning.read",
         "improvement.read",
         "plan.read",
+        "task.read",
         "report.read",
         "progress.read",
         "inbox.read",
     }
 )
 _KNOW = _LOOK | {"roster.read"}
-_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "plan.write", "judgement.write"}
-_LEAD = _FILL_IN | {"improvement.verify", "plan.approve", "post.delegate", "standard.write", "standard.review"}
+_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "task.work", "plan.write", "judgement.write"}
+_LEAD = _FILL_IN | {
+    "improvement.open",
+    "improvement.verify",
+    "task.assign",
+    "task.verify",
+    "plan.approve",
+    "post.delegate",
+    "standard.write",
+    "standard.review",
+}
 _GOVERN = _LEAD | {
     "post.write",
     "metric.write",
@@ -78,7 +88,7 @@ EVERYTHING = _GOVERN | _INSTALL
 POSTS: Mapping[str, Rule] = {
     "school_leader": Rule(Over.SCHOOL, _GOVERN),
     "quality_office": Rule(Over.SCHOOL, _GOVERN),
-    "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "post.delegate", "judgement.write"}),
+    "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "improvement.open", "post.delegate", "judgement.write"}),
     "department_head": Rule(Over.UNIT, _LEAD),
     "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate"}),
     "office_head": Rule(Over.UNIT, _LEAD),
@@ -86,7 +96,7 @@ POSTS: Mapping[str, Rule] = {
     "course_leader": Rule(Over.COURSE, _LEAD),
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
-    "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write"}),
+    "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write", "task.work"}),
     "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),

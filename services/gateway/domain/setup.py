@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from libs.common.errors import Fault
-from libs.common.events.setup import Code, Coded, Cycle, Line, Named, Part
+from libs.common.events.setup import AgreementKind, Breakdown, Code, Coded, Cycle, Line, Named, Part, TaskClass
 
 Years = Annotated[int, Field(ge=1, le=100)]
 
@@ -95,7 +95,10 @@ class Setup(Part):
     ladders: Annotated[list[Ladder], Field(max_length=100)] = []
     cycles: Annotated[list[Cycle], Field(max_length=100)] = []
     reports: Annotated[list[ReportKind], Field(max_length=500)] = []
+    task_classes: Annotated[list[TaskClass], Field(max_length=50)] = []
+    agreements: Annotated[list[AgreementKind], Field(max_length=50)] = []
     metrics: Annotated[list[Line], Field(max_length=1000)] = []
+    breakdown: Breakdown | None = None
 
 
 def faults(setup: Setup) -> list[Fault]:
@@ -105,6 +108,8 @@ def faults(setup: Setup) -> list[Fault]:
         *twice("/plan_kinds", setup.plan_kinds),
         *twice("/ladders", setup.ladders),
         *twice("/reports", setup.reports),
+        *twice("/task_classes", setup.task_classes),
+        *twice("/agreements", setup.agreements),
     ]
     found += circles("/bodies", "parent", [(body.code, [body.parent] if body.parent else []) for body in setup.bodies])
     found += circles("/plan_kinds", "parents", [(plan.code, plan.parents) for plan in setup.plan_kinds])
@@ -116,7 +121,39 @@ def faults(setup: Setup) -> list[Fault]:
     for n, department in enumerate(setup.departments):
         if department.body is not None and department.body not in bodies:
             found.append(Fault(pointer=f"/departments/{n}/body", detail=f"no body {department.body!r} is there"))
-    return found
+    return [*found, *_agreement_faults(setup), *_breakdown_faults(setup.breakdown)]
+
+
+def _agreement_faults(setup: Setup) -> Iterator[Fault]:
+    """Classes of tasks that agreements name and nobody has, and yearly tasks of a class outside their agreement or without the duty it asks for."""
+    links = {each.code: each.link for each in setup.task_classes}
+    for n, agreement in enumerate(setup.agreements):
+        for m, code in enumerate(agreement.classes):
+            if code not in links:
+                yield Fault(pointer=f"/agreements/{n}/classes/{m}", detail=f"no class of tasks {code!r} is there")
+        for m, task in enumerate(agreement.yearly):
+            where = f"/agreements/{n}/yearly/{m}"
+            if task.task_class not in agreement.classes:
+                yield Fault(pointer=f"{where}/task_class", detail="the agreement does not hold tasks of this class")
+            elif links.get(task.task_class, "none") not in {"none", "duty"}:
+                yield Fault(
+                    pointer=f"{where}/task_class", detail="a task of every unit is of a class that needs a duty, or no link"
+                )
+            elif links.get(task.task_class) == "duty" and task.duty is None:
+                yield Fault(pointer=f"{where}/duty", detail="its class needs a duty")
+
+
+def _breakdown_faults(table: Breakdown | None) -> Iterator[Fault]:
+    """A table says each thing once under titles of their own, and what tells its rows apart is a column."""
+    if table is None:
+        return
+    for said in ("name", "field"):
+        values = [getattr(column, said) for column in table.columns]
+        for n, value in enumerate(values):
+            if value in values[:n]:
+                yield Fault(pointer=f"/breakdown/columns/{n}/{said}", detail=f"{value!r} stands twice")
+    if not {"code", "statement"} & {column.field for column in table.columns}:
+        yield Fault(pointer="/breakdown/columns", detail="a column is what tells the rows apart: code or statement")
 
 
 def twice(where: str, items: Sequence[Coded]) -> Iterator[Fault]:

@@ -12,7 +12,7 @@ from sqlalchemy import and_, delete, or_, update
 
 from libs.common.database import Transaction
 from libs.common.events.monitoring import EffectMeasured
-from libs.common.events.planning import ImprovementClosed, ImprovementReopened, ImprovementStarted, ImprovementVerified
+from libs.common.events.planning import ImprovementClosed, ImprovementReopened, ImprovementVerified
 from services.monitoring.domain.attribution import LEVELS, WORD_BITS
 from services.monitoring.domain.effect import (
     CONFIDENCE,
@@ -44,11 +44,11 @@ LOOKED_AT = 500
 # --- what planning says ---------------------------------------------------------------------------------------------------
 
 
-async def note_started(tx: Transaction, event: ImprovementStarted) -> None:
+async def note_started(tx: Transaction, improvement: UUID, about: UUID) -> None:
     """From now on its subject is nobody's peer, and the days before are known. Lessons do not come again: nothing is measured."""
-    warning = await tx.session.get(WarningRow, event.warning)
+    warning = await tx.session.get(WarningRow, about)
     found = await find_school_locked(tx, tx.school)
-    if warning is None or found is None or warning.level == "lesson" or await _row(tx, event.improvement) is not None:
+    if warning is None or found is None or warning.level == "lesson" or await _row(tx, improvement) is not None:
         return
     _, school = found
     version = _version(school, warning.indicator, warning.version)
@@ -57,7 +57,7 @@ async def note_started(tx: Transaction, event: ImprovementStarted) -> None:
     span = span_before(school.calendar, version.window, warning.began, day, version.raise_after, whole=whole)
     span = span or Span(warning.began, warning.began + 1, 1)
     row = EffectRow(
-        improvement=event.improvement,
+        improvement=improvement,
         school_id=school.id,
         warning=warning.id,
         indicator=warning.indicator,

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import insert
-
 from libs.common.database import Transaction
 from libs.common.events.monitoring import WarningEscalated, WarningRaised, WarningRevised
-from libs.common.events.planning import ImprovementClosed, ImprovementDueChanged, ImprovementOpened
+from libs.common.events.planning import ImprovementClosed, ImprovementDueChanged
 from libs.common.telemetry import WARNING_TO_TASK
 from services.planning import queries
+from services.planning.commands import entering
 from services.planning.commands.people import note, people_for, unfilled
 from services.planning.domain import wording
-from services.planning.domain.owners import Chosen, Subject
+from services.planning.domain.owners import Directory, Subject
 from services.planning.domain.settings import SEVERITIES, SchoolSettings
+from services.planning.domain.sources import WARNING
 from services.planning.domain.states import Status, Step, next_state
-from services.planning.tables import HistoryRow, ImprovementRow, PlaceRow
+from services.planning.tables import ImprovementRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,17 @@ async def open_improvements(tx: Transaction, raised: Sequence[Raised]) -> None:
     numbers = {m: await queries.number_of(tx.session, tx.school, m) for m in metrics}
     abouts = {id_: _about(each.warning, zone) for id_, each in new.items()}
     directory = await queries.directory_of(tx.session, tx.school, list(abouts.values()))
-    rows = []
-    for id_, each in reversed(new.items()):
-        people = people_for(settings, directory, abouts[id_])
-        rows.append(_row(tx, id_, each.warning, people, numbers[each.warning.metric], settings, abouts[id_].day))
-        tx.cause, tx.traceparent = each.cause, each.traceparent
-        tx.publish(_opened(rows[-1], each.warning.places))
-        _measure(tx, each.warning)
-    await _insert(tx, rows, {id_: each.warning.places for id_, each in new.items()})
+    rows = [
+        _row(tx, id_, each.warning, abouts[id_], directory, numbers[each.warning.metric], settings)
+        for id_, each in reversed(new.items())
+    ]
+    await entering.number(tx, rows, settings.recurs_days)
+    for row in rows:
+        told = new[row["id"]]
+        tx.cause, tx.traceparent = told.cause, told.traceparent
+        tx.publish(entering.opened(row, told.warning.places))
+        _measure(tx, told.warning)
+    await entering.write(tx, rows, {id_: each.warning.places for id_, each in new.items()})
 
 
 def _about(warning: WarningRaised, zone: ZoneInfo) -> Subject:
@@ -65,18 +68,19 @@ def _row(
     tx: Transaction,
     id_: UUID,
     warning: WarningRaised,
-    people: tuple[Chosen, Chosen],
+    about: Subject,
+    directory: Directory,
     number: wording.Number,
     settings: SchoolSettings,
-    day: date,
 ) -> dict[str, Any]:
-    owner, verifier = people
+    people = people_for(settings, directory, about)
     same = ("warning", "indicator", "indicator_name", "metric", "comparison", "level", "subject", "subject_name")
     said = {name: getattr(warning, name) for name in same}
     return {
         **said,
+        **entering.proposed(tx, people, unfilled=unfilled(people)),
         "id": id_,
-        "school": tx.school,
+        "source": WARNING,
         "title": title_of(warning, number, **said),
         "goal_proposed": wording.goal(
             level=warning.level,
@@ -86,22 +90,17 @@ def _row(
         ),
         "curve": wording.curve(metric=warning.metric, level=warning.level, window=warning.window, subject=warning.subject),
         "severity": warning.severity,
-        "status": Status.PROPOSED,
-        "cleared": False,
         "warned": True,
-        "owner": owner.person,
-        "owner_post": owner.post,
-        "verifier": verifier.person,
-        "verifier_post": verifier.post,
-        "vacant": list(owner.vacant),
-        "unfilled": unfilled(people),
-        "opened_at": tx.now,
-        "plan_due_on": day + timedelta(days=settings.plan_days[warning.severity]),  # type: ignore[index]  # monitoring's severities
-        "due_on": day + timedelta(days=settings.due_days[warning.severity]),  # type: ignore[index]  # as above
+        "unit": directory.nearest_unit(about.places),
+        "tracking": settings.tracking,
+        "opened_by": None,
+        "opened_on": about.day,
+        "plan_due_on": about.day + timedelta(days=settings.plan_days[warning.severity]),  # type: ignore[index]  # monitoring's severities
+        "due_on": about.day + timedelta(days=settings.due_days[warning.severity]),  # type: ignore[index]  # as above
     }
 
 
-def title_of(fact: WarningRaised | WarningEscalated | WarningRevised, number: wording.Number, **said: Any) -> str:
+def title_of(fact: WarningRaised | WarningEscalated | WarningRevised, number: wording.Number, /, **said: Any) -> str:
     """The title by the line that was passed; `said` are the warning's own fields."""
     exact = fact.numerator / fact.denominator if fact.denominator and not number.additive else fact.value or Decimal(0)
     return wording.title(
@@ -119,37 +118,9 @@ def fields_of(row: ImprovementRow) -> dict[str, Any]:
     return {column.key: getattr(row, column.key) for column in ImprovementRow.__table__.columns}
 
 
-async def _insert(tx: Transaction, rows: Sequence[dict[str, Any]], places: Mapping[UUID, Sequence[str]]) -> None:
-    await tx.session.execute(insert(ImprovementRow), rows)
-    lies = [{"improvement": id_, "place": place} for id_, here in places.items() for place in sorted(set(here))]
-    if lies:
-        await tx.session.execute(insert(PlaceRow), lies)
-    history = [
-        {
-            "improvement": row["id"],
-            "step": "opened",
-            "at": tx.now,
-            "by": None,
-            "what": {
-                "severity": row["severity"],
-                "owner": row["owner"],
-                "due_on": row["due_on"].isoformat(),
-                "vacant": row["vacant"],
-            },
-        }
-        for row in rows
-    ]
-    await tx.session.execute(insert(HistoryRow), history)
-
-
 def _measure(tx: Transaction, warning: WarningRaised) -> None:
     waited = max(0.0, (tx.now - warning.raised_at).total_seconds())
     tx.when_committed.append(lambda: WARNING_TO_TASK.observe(waited))
-
-
-def _opened(row: Mapping[str, Any], places: list[str]) -> ImprovementOpened:
-    said = {name: row[name] for name in ImprovementOpened.model_fields if name in row}
-    return ImprovementOpened(improvement=row["id"], places=places, **said)
 
 
 async def hurry_improvement(tx: Transaction, warning: WarningEscalated) -> None:
@@ -162,7 +133,7 @@ async def hurry_improvement(tx: Transaction, warning: WarningEscalated) -> None:
     if SEVERITIES.index(warning.severity) <= SEVERITIES.index(row.severity):
         return
     settings = await queries.settings_of(tx.session, tx.school)
-    number = await queries.number_of(tx.session, tx.school, row.metric)
+    number = await queries.number_of(tx.session, tx.school, row.metric or "")
     today = await queries.today_in(tx.session, tx.school, tx.now)
     plan, due = settings.plan_days[warning.severity], settings.due_days[warning.severity]  # type: ignore[index]  # monitoring's severities
     row.severity = warning.severity

@@ -27,7 +27,7 @@ async def revise_improvement(tx: Transaction, warning: WarningRevised) -> None:
         if row.close_reason != "withdrawn":
             return
         _reopen(tx, row, warning)
-    title = title_of(warning, await queries.number_of(tx.session, tx.school, row.metric), **fields_of(row))
+    title = title_of(warning, await queries.number_of(tx.session, tx.school, row.metric or ""), **fields_of(row))
     if (row.severity, row.title, row.cleared) == (warning.severity, title, False):
         return  # told again
     row.severity, row.title, row.cleared = warning.severity, title, False

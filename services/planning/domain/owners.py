@@ -84,6 +84,16 @@ def ids_of(kind: str, places: Sequence[str]) -> list[str]:
     return [id_ for found, _, id_ in (place.partition(":") for place in places) if found == kind]
 
 
+def upwards(unit: str, parents: Mapping[str, str | None]) -> list[str]:
+    """Return a unit and those above it, the nearest first; a circle ends where it began."""
+    chain: list[str] = []
+    at: str | None = unit
+    while at is not None and at not in chain:
+        chain.append(at)
+        at = parents.get(at)
+    return chain
+
+
 @dataclass(frozen=True, slots=True)
 class Directory:
     """What of roster and posts decides who answers for some subjects.
@@ -144,14 +154,13 @@ class Directory:
     def _on(about: Subject, held: Sequence[Held]) -> list[Held]:
         return [each for each in held if each.on(about.day)]
 
+    def nearest_unit(self, places: Sequence[str]) -> str | None:
+        """Return the deepest unit of these places, of several the smallest; None where they name none."""
+        near = self.nearness(ids_of("unit", places))
+        return min(near, key=lambda unit: (near[unit], unit), default=None)
+
     def nearness(self, units: Sequence[str]) -> dict[str, int]:
         """Return 0 for the deepest of these units, 1 for one a step above it, and so on."""
-        depth: dict[str, int] = {}
-        for unit in units:
-            above, seen = self.parents.get(unit), {unit}
-            while above is not None and above not in seen:
-                seen.add(above)
-                above = self.parents.get(above)
-            depth[unit] = len(seen)
+        depth = {unit: len(upwards(unit, self.parents)) for unit in units}
         deepest = max(depth.values(), default=0)
         return {unit: deepest - d for unit, d in depth.items()}

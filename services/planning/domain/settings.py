@@ -28,6 +28,19 @@ Days = Annotated[int, Field(ge=0, le=365)]
 Ladder = Annotated[list[Post], Field(min_length=1, max_length=10)]
 Measure = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
+FoundBy = Literal[
+    "self_check",
+    "mid_term_check",
+    "spot_check",
+    "patrol",
+    "complaint",
+    "incident",
+    "diagnosis_item",
+    "review_element",
+    "collection",
+]
+"""Where a problem that people found comes from; `collection` is the yearly collection of problems of the Hubei document's article 17."""
+
 SEVERITIES: tuple[Severity, ...] = ("blue", "yellow", "orange", "red")
 PLAN_DAYS: dict[Severity, int] = {"blue": 7, "yellow": 5, "orange": 3, "red": 1}
 DUE_DAYS: dict[Severity, int] = {"blue": 30, "yellow": 21, "orange": 14, "red": 7}
@@ -66,11 +79,42 @@ MEASURES: dict[Level, list[str]] = {
 }
 
 
+class Terms(BaseModel):
+    """Days from the day on which a problem is recorded to the plan and to the end of the work."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    plan_days: Days
+    due_days: Days
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.plan_days > self.due_days:
+            raise ValueError("the plan cannot be due after its work")
+        return self
+
+
+SOURCES: dict[FoundBy, Terms] = {
+    "self_check": Terms(plan_days=7, due_days=30),
+    "mid_term_check": Terms(plan_days=7, due_days=30),
+    "spot_check": Terms(plan_days=7, due_days=30),
+    "patrol": Terms(plan_days=3, due_days=14),
+    "complaint": Terms(plan_days=3, due_days=15),
+    "incident": Terms(plan_days=3, due_days=15),
+    "diagnosis_item": Terms(plan_days=14, due_days=90),
+    "review_element": Terms(plan_days=30, due_days=365),
+    "collection": Terms(plan_days=14, due_days=90),
+}
+"""A mid-term check's seven days and a review's year are the documents' (digest §12 scenario 13, §9.5)."""
+
+
 class SchoolSettings(BaseModel):
     """A school's settings for improvements; what a document leaves out, also a single level or severity, keeps the default.
 
-    `plan_days` and `due_days`: days from the warning to the plan and to the end of the work. `measures`: what `start`
-    proposes. `owners`, `verifiers`: posts from the nearest upwards; the first one held is it, a verifier never the owner.
+    `plan_days` and `due_days`: days from the warning to the plan and to the end of the work; `sources`: the same of problems that
+    people found. `measures`: what `start` proposes. `owners`, `verifiers`: posts from the nearest upwards; the first one held is it,
+    a verifier never the owner. `tracking`: the post whose holders follow and urge (推进组). `recurs_days`: a problem that comes back
+    within so many days is known as the same again.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -80,6 +124,9 @@ class SchoolSettings(BaseModel):
     measures: dict[Level, Annotated[list[Measure], Field(min_length=1, max_length=20)]] = MEASURES
     owners: dict[Level, Ladder] = OWNERS
     verifiers: dict[Level, Ladder] = VERIFIERS
+    sources: dict[FoundBy, Terms] = SOURCES
+    tracking: Post = "level_group"
+    recurs_days: Annotated[int, Field(ge=0, le=3650)] = 365
 
     @model_validator(mode="before")
     @classmethod

@@ -33,6 +33,9 @@ class Step(StrEnum):
 OWNERS_TURN = (Status.PROPOSED, Status.RUNNING, Status.RETURNED)
 """States in which the owner has something to do: only these can be overdue."""
 
+DONE = (Status.VERIFIED, Status.CLOSED)
+"""States after which nobody has anything to do; a closed one was not always verified."""
+
 _PEOPLE = {
     (Status.PROPOSED, Step.START): Status.RUNNING,
     (Status.RUNNING, Step.SUBMIT): Status.SUBMITTED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from urllib.parse import urlencode
 
@@ -69,6 +70,31 @@ def goal(*, level: str, indicator: str, comparison: str, clear: str) -> str:
 def curve(*, metric: str, level: str, window: str, subject: str) -> str:
     """Return where the indicator's curve of the subject is read: the evidence that the system attaches."""
     return "/api/v1/monitoring/measurements?" + urlencode({"metric": metric, "level": level, "window": window, "subject": subject})
+
+
+def told_opened(title: str, due_on: date) -> str:
+    """What the owner is told of a new task."""
+    return f"整改任务“{title}”由您负责，{due_on.isoformat()}前完成"
+
+
+def told_submitted(title: str) -> str:
+    return f"“{title}”已提交，请验收"
+
+
+def told_returned(title: str, reason: str) -> str:
+    return f"“{title}”被退回：{reason}"
+
+
+def told_verified(title: str) -> str:
+    return f"“{title}”已通过验收"
+
+
+def told_overdue(title: str, due_on: date) -> str:
+    return f"“{title}”已逾期：应于{due_on.isoformat()}前提交"
+
+
+def told_plan_overdue(title: str, plan_due_on: date) -> str:
+    return f"“{title}”的整改方案已逾期：应于{plan_due_on.isoformat()}前提出"
 
 
 def _without(indicator: str, word: str) -> str:

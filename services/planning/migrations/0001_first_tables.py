@@ -75,6 +75,18 @@ def upgrade() -> None:
     sa.Column('active', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('course_pk'))
     )
+    op.create_table('duty',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('post', sa.String(), nullable=True),
+    sa.Column('text', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('duty_pk'))
+    )
+    with op.batch_alter_table('duty', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('duty_school_post_ix'), ['school', 'post'], unique=False)
+        batch_op.create_index(batch_op.f('duty_school_unit_ix'), ['school', 'unit'], unique=False)
+
     op.create_table('effect',
     sa.Column('improvement', sa.Uuid(), nullable=False),
     sa.Column('school', sa.String(), nullable=False),
@@ -157,18 +169,23 @@ def upgrade() -> None:
     op.create_table('improvement',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('school', sa.String(), nullable=False),
-    sa.Column('warning', sa.Uuid(), nullable=False),
-    sa.Column('indicator', sa.String(), nullable=False),
-    sa.Column('indicator_name', sa.String(), nullable=False),
-    sa.Column('metric', sa.String(), nullable=False),
-    sa.Column('comparison', sa.String(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('source', sa.String(), nullable=False),
+    sa.Column('warning', sa.Uuid(), nullable=True),
+    sa.Column('recurs', sa.Uuid(), nullable=True),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('tracking', sa.String(), nullable=False),
+    sa.Column('indicator', sa.String(), nullable=True),
+    sa.Column('indicator_name', sa.String(), nullable=True),
+    sa.Column('metric', sa.String(), nullable=True),
+    sa.Column('comparison', sa.String(), nullable=True),
     sa.Column('level', sa.String(), nullable=False),
     sa.Column('subject', sa.String(), nullable=False),
     sa.Column('subject_name', sa.String(), nullable=True),
     sa.Column('title', sa.Text(), nullable=False),
-    sa.Column('goal_proposed', sa.Text(), nullable=False),
-    sa.Column('curve', sa.Text(), nullable=False),
-    sa.Column('severity', sa.String(), nullable=False),
+    sa.Column('goal_proposed', sa.Text(), nullable=True),
+    sa.Column('curve', sa.Text(), nullable=True),
+    sa.Column('severity', sa.String(), nullable=True),
     sa.Column('status', sa.String(), nullable=False),
     sa.Column('cleared', sa.Boolean(), nullable=False),
     sa.Column('warned', sa.Boolean(), nullable=False),
@@ -179,9 +196,12 @@ def upgrade() -> None:
     sa.Column('vacant', sa.JSON(), nullable=False),
     sa.Column('unfilled', sa.Boolean(), nullable=False),
     sa.Column('opened_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('opened_by', sa.String(), nullable=True),
+    sa.Column('opened_on', sa.Date(), nullable=False),
     sa.Column('plan_due_on', sa.Date(), nullable=False),
     sa.Column('due_on', sa.Date(), nullable=False),
     sa.Column('overdue_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('plan_overdue_at', database.UtcDateTime(timezone=True), nullable=True),
     sa.Column('measures', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('goal', sa.Text(), nullable=True),
     sa.Column('deadline', sa.Date(), nullable=True),
@@ -189,14 +209,17 @@ def upgrade() -> None:
     sa.Column('evidence', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('submitted_by', sa.String(), nullable=True),
     sa.Column('verified_by', sa.String(), nullable=True),
+    sa.Column('verified_on', sa.Date(), nullable=True),
     sa.Column('closed_at', database.UtcDateTime(timezone=True), nullable=True),
     sa.Column('close_reason', sa.String(), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('improvement_pk'))
     )
     with op.batch_alter_table('improvement', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('improvement_school_indicator_subject_ix'), ['school', 'indicator', 'subject'], unique=False)
+        batch_op.create_index(batch_op.f('improvement_school_number_ix'), ['school', 'number'], unique=True)
         batch_op.create_index(batch_op.f('improvement_school_opened_at_id_ix'), ['school', 'opened_at', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('improvement_school_subject_indicator_ix'), ['school', 'subject', 'indicator'], unique=False)
         batch_op.create_index(batch_op.f('improvement_school_unfilled_status_ix'), ['school', 'unfilled', 'status'], unique=False)
+        batch_op.create_index(batch_op.f('improvement_school_unit_source_ix'), ['school', 'unit', 'source'], unique=False)
         batch_op.create_index(batch_op.f('improvement_school_warning_ix'), ['school', 'warning'], unique=True)
         batch_op.create_index(batch_op.f('improvement_status_due_on_ix'), ['status', 'due_on'], unique=False)
 
@@ -309,6 +332,22 @@ def upgrade() -> None:
     with op.batch_alter_table('post', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('post_school_post_object_ix'), ['school', 'post', 'object'], unique=False)
 
+    op.create_table('project',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('changed_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('changed_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'code', name=op.f('project_pk'))
+    )
+    op.create_table('resolution',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('number', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('date', sa.Date(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'number', name=op.f('resolution_pk'))
+    )
     op.create_table('school',
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('timezone', sa.String(), nullable=False),
@@ -336,6 +375,41 @@ def upgrade() -> None:
     sa.Column('elements', sa.JSON(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'code', 'version', name=op.f('standard_pk'))
     )
+    op.create_table('task',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('parent', sa.Uuid(), nullable=True),
+    sa.Column('task_class', sa.String(), nullable=False),
+    sa.Column('year', sa.Integer(), nullable=False),
+    sa.Column('goal', sa.Uuid(), nullable=True),
+    sa.Column('due', sa.Date(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('owner', sa.String(), nullable=True),
+    sa.Column('helpers', sa.JSON(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('percent', sa.Integer(), nullable=False),
+    sa.Column('value', sa.String(), nullable=True),
+    sa.Column('done', sa.Text(), nullable=True),
+    sa.Column('met', sa.Boolean(), nullable=True),
+    sa.Column('score', sa.String(), nullable=True),
+    sa.Column('created_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('created_by', sa.String(), nullable=False),
+    sa.Column('given_by', sa.String(), nullable=True),
+    sa.Column('submitted_by', sa.String(), nullable=True),
+    sa.Column('verified_by', sa.String(), nullable=True),
+    sa.Column('overdue_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('task_pk'))
+    )
+    with op.batch_alter_table('task', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('task_parent_ix'), ['parent'], unique=False)
+        batch_op.create_index(batch_op.f('task_school_goal_year_ix'), ['school', 'goal', 'year'], unique=False)
+        batch_op.create_index(batch_op.f('task_school_owner_status_ix'), ['school', 'owner', 'status'], unique=False)
+        batch_op.create_index(batch_op.f('task_school_unit_year_ix'), ['school', 'unit', 'year'], unique=False)
+        batch_op.create_index(batch_op.f('task_school_year_due_id_ix'), ['school', 'year', 'due', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('task_status_due_ix'), ['status', 'due'], unique=False)
+
     op.create_table('goal',
     sa.Column('goal', sa.Uuid(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
@@ -415,6 +489,35 @@ def upgrade() -> None:
     sa.Column('place', sa.String(), nullable=False),
     sa.ForeignKeyConstraint(['plan'], ['plan.id'], name=op.f('plan_place_plan_fk')),
     sa.PrimaryKeyConstraint('plan', 'place', name=op.f('plan_place_pk'))
+    )
+    op.create_table('task_place',
+    sa.Column('task', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['task'], ['task.id'], name=op.f('task_place_task_fk')),
+    sa.PrimaryKeyConstraint('task', 'place', name=op.f('task_place_pk'))
+    )
+    op.create_table('task_step',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('task', sa.Uuid(), nullable=False),
+    sa.Column('step', sa.String(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=True),
+    sa.Column('what', sa.JSON(), nullable=False),
+    sa.ForeignKeyConstraint(['task'], ['task.id'], name=op.f('task_step_task_fk')),
+    sa.PrimaryKeyConstraint('position', name=op.f('task_step_pk'))
+    )
+    with op.batch_alter_table('task_step', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('task_step_task_ix'), ['task'], unique=False)
+
+    op.create_table('task_version',
+    sa.Column('task', sa.Uuid(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('why', sa.Text(), nullable=True),
+    sa.ForeignKeyConstraint(['task'], ['task.id'], name=op.f('task_version_task_fk')),
+    sa.PrimaryKeyConstraint('task', 'version', name=op.f('task_version_pk'))
     )
     # ### end Alembic commands ###
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Scope
 from libs.common.database import in_batches
 from libs.common.errors import NotFound
 from libs.common.event import NAMESPACE
+from services.planning.domain.ledger import same_problem
 from services.planning.domain.states import OWNERS_TURN, Status
 from services.planning.queries.school import IN_AT_ONCE
 from services.planning.tables import HistoryRow, ImprovementRow, PlaceRow
@@ -36,9 +38,33 @@ async def known_of(session: AsyncSession, ids: Sequence[UUID]) -> set[UUID]:
     return found
 
 
+async def last_number(session: AsyncSession, school: str) -> int:
+    """Return the number of the newest problem in the school's ledger; 0 before the first."""
+    return await session.scalar(select(func.max(ImprovementRow.number)).where(ImprovementRow.school == school)) or 0
+
+
+async def same_before(
+    session: AsyncSession, school: str, rows: Sequence[Mapping[str, Any]], days: int
+) -> dict[tuple[str, ...], list[tuple[date, int, UUID]]]:
+    """Return what may recur in these new rows, by `same_problem`: day, number and id of what was opened at most `days` before the first."""
+    if not rows:
+        return {}
+    since = min(row["opened_on"] for row in rows) - timedelta(days=days)
+    names = ("indicator", "source", "unit", "level", "subject")
+    columns = [getattr(ImprovementRow, name) for name in names]
+    found: dict[tuple[str, ...], list[tuple[date, int, UUID]]] = {}
+    for some in in_batches(sorted({row["subject"] for row in rows}), IN_AT_ONCE):
+        sql = select(*columns, ImprovementRow.opened_on, ImprovementRow.number, ImprovementRow.id).where(
+            ImprovementRow.school == school, ImprovementRow.subject.in_(some), ImprovementRow.opened_on >= since
+        )
+        for *key, day, number, id_ in await session.execute(sql):
+            found.setdefault(same_problem(dict(zip(names, key, strict=True))), []).append((day, number, id_))
+    return found
+
+
 async def get_improvement(session: AsyncSession, scope: Scope, improvement: UUID) -> ImprovementRow:
     """Raises NotFound, also for what the scope does not cover."""
-    sql = select(ImprovementRow).where(_covered(scope), ImprovementRow.id == improvement)
+    sql = select(ImprovementRow).where(covered(scope), ImprovementRow.id == improvement)
     if (row := await session.scalar(sql)) is None:
         raise NotFound("there is no such improvement")
     return row
@@ -46,7 +72,7 @@ async def get_improvement(session: AsyncSession, scope: Scope, improvement: UUID
 
 async def lock_improvements(session: AsyncSession, scope: Scope, ids: Sequence[UUID]) -> Sequence[ImprovementRow]:
     """Return these improvements in the order of `ids`, locked. Raises NotFound where one is missing or not covered."""
-    sql = select(ImprovementRow).where(_covered(scope), ImprovementRow.id.in_(ids)).order_by(ImprovementRow.id).with_for_update()
+    sql = select(ImprovementRow).where(covered(scope), ImprovementRow.id.in_(ids)).order_by(ImprovementRow.id).with_for_update()
     found = {row.id: row for row in await session.scalars(sql)}
     if missing := [id_ for id_ in ids if id_ not in found]:
         raise NotFound("there is no such improvement" if len(ids) == 1 else f"there is no improvement {missing[0]}")
@@ -64,7 +90,7 @@ async def list_improvements(
     limit: int,
 ) -> Sequence[ImprovementRow]:
     """Return improvements newest first, one more than `limit`, starting past `after` (opened_at, id)."""
-    sql = select(ImprovementRow).where(_covered(scope))
+    sql = select(ImprovementRow).where(covered(scope))
     for column, value in (
         (ImprovementRow.status, status),
         (ImprovementRow.warning, warning),
@@ -121,6 +147,24 @@ async def list_newly_overdue(session: AsyncSession, school: str, today: date, li
     return (await session.scalars(sql)).all()
 
 
-def _covered(scope: Scope) -> ColumnElement[bool]:
+async def list_newly_plan_overdue(session: AsyncSession, school: str, today: date, limit: int) -> Sequence[ImprovementRow]:
+    """Return what is not started past its plan's date, has not been called so yet, and is not past its due date too."""
+    sql = (
+        select(ImprovementRow)
+        .where(
+            ImprovementRow.school == school,
+            ImprovementRow.status == Status.PROPOSED,
+            ImprovementRow.plan_due_on < today,
+            ImprovementRow.due_on >= today,
+            ImprovementRow.plan_overdue_at.is_(None),
+        )
+        .order_by(ImprovementRow.id)
+        .limit(limit)
+        .with_for_update()
+    )
+    return (await session.scalars(sql)).all()
+
+
+def covered(scope: Scope) -> ColumnElement[bool]:
     mine = scope.where(PlaceRow.place, PlaceRow.improvement == ImprovementRow.id)
     return and_(ImprovementRow.school == scope.school, mine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
+from typing import Protocol
 from uuid import UUID, uuid5
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
@@ -160,8 +161,21 @@ async def count_goals(session: AsyncSession, plans: Sequence[UUID]) -> dict[UUID
 # --- where plans lie ----------------------------------------------------------------------------------------------------
 
 
-async def places_for(session: AsyncSession, school: str, plans: Iterable[PlanRow], today: date) -> dict[UUID, set[str]]:
-    """Return where each plan lies by the roster of today: school, level, units upwards, and what it is about."""
+class Placed(Protocol):
+    """What lies somewhere: a plan, or a problem that people found."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def subject(self) -> str | None: ...
+    @property
+    def unit(self) -> str | None: ...
+
+
+async def places_for(session: AsyncSession, school: str, plans: Iterable[Placed], today: date) -> dict[UUID, set[str]]:
+    """Return where each of them lies by the roster of today: school, level, units upwards, and what it is about."""
     plans = list(plans)
     subjects = {level: sorted({p.subject for p in plans if p.level == level and p.subject}) for level in ("teacher", "student")}
     units = await _units_of_staff(session, school, subjects["teacher"])
@@ -181,7 +195,7 @@ async def places_for(session: AsyncSession, school: str, plans: Iterable[PlanRow
 
 
 def _own_places(
-    plan: PlanRow, units: Mapping[str, list[str]], homerooms: Mapping[str, str], homes: Mapping[str, str | None]
+    plan: Placed, units: Mapping[str, list[str]], homerooms: Mapping[str, str], homes: Mapping[str, str | None]
 ) -> tuple[set[str], list[str]]:
     """The places of a plan's subject, and the units that it lies in."""
     leads = [plan.unit] if plan.unit is not None else []

@@ -132,7 +132,7 @@ async def _posts(session: AsyncSession, school: str, objects: set[str]) -> dict[
         sql = select(PostRow).where(
             PostRow.school == school,
             or_(PostRow.post.in_(SCHOOL_WIDE), PostRow.object.in_(some)),
-            _not_gone(school, PostRow.person),
+            not_gone(school, PostRow.person),
         )
         for row in await session.scalars(sql):
             object_ = None if row.post in SCHOOL_WIDE else row.object
@@ -150,7 +150,7 @@ async def _teachers(session: AsyncSession, school: str, classes: set[str]) -> di
             EnrollmentRow.school == school,
             EnrollmentRow.class_id.in_(some),
             EnrollmentRow.role == "teacher",
-            _not_gone(school, EnrollmentRow.person),
+            not_gone(school, EnrollmentRow.person),
         )
         for row in await session.scalars(sql):
             found.setdefault(row.class_id, []).append(Held(row.person, row.class_id, row.start, row.end, row.primary))
@@ -197,6 +197,6 @@ async def parents_of(session: AsyncSession, school: str) -> dict[str, str | None
     return await once(session, ("units", school), load)
 
 
-def _not_gone(school: str, person: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+def not_gone(school: str, person: InstrumentedAttribute[str]) -> ColumnElement[bool]:
     """A person whom the roster does not know yet counts; one that left does not."""
     return ~exists().where(PersonRow.school == school, PersonRow.id == person, ~PersonRow.active)

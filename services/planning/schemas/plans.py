@@ -219,6 +219,14 @@ class LintView(View):
     more: bool
 
 
+class TakenView(View):
+    """What a sheet changed: goals as `plan/code`; `same`: how many say already what their row says."""
+
+    added: list[str]
+    changed: list[str]
+    same: int
+
+
 Counts = Mapping[UUID, tuple[int, int]]
 Troubles = tuple[set[UUID], dict[UUID, int]]
 

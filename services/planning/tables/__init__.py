@@ -31,11 +31,21 @@ from services.planning.tables.plans import (
     PlanRow,
     StandingRow,
 )
+from services.planning.tables.tasks import (
+    DutyRow,
+    ProjectRow,
+    ResolutionRow,
+    TaskPlaceRow,
+    TaskRow,
+    TaskStepRow,
+    TaskVersionRow,
+)
 
 __all__ = [
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
+    "DutyRow",
     "EffectRow",
     "EnrollmentRow",
     "FollowedRow",
@@ -56,6 +66,8 @@ __all__ = [
     "PlanPlaceRow",
     "PlanRow",
     "PostRow",
+    "ProjectRow",
+    "ResolutionRow",
     "SchoolRow",
     "SessionRow",
     "SettingsRow",
@@ -63,4 +75,8 @@ __all__ = [
     "StandardRow",
     "StandingRow",
     "Table",
+    "TaskPlaceRow",
+    "TaskRow",
+    "TaskStepRow",
+    "TaskVersionRow",
 ]

@@ -12,11 +12,14 @@ from services.planning.tables.base import Table
 
 
 class ImprovementRow(Table):
-    """One improvement task; its id derives from school and warning, so a warning has at most one.
+    """One problem of the ledger (问题清单) and the work on it; of a warning its id derives from school and warning, so that there is one.
 
-    `goal_proposed` and `curve` are written when it is opened; `metric`, `indicator_name` and `comparison` serve another title; `measures`, `goal`, `deadline` by `start`; `done` and
-    `evidence` by the last `submit`. `cleared`: the data has cleared the warning. `unfilled`: a post below its owner was
-    vacant, or nobody could be found to verify: whoever comes to hold one takes over what is not started yet. `warned`: its
+    `number` counts the school's problems as they come, from 1; `opened_on` is the day from which its dates are counted; `unit`
+    answers for it (责任部门); `tracking` is the post that follows it; `recurs`: the problem that came back in it. Of a warning, `goal_proposed`
+    and `curve` are written when it is opened, `metric`, `indicator_name` and `comparison` serve another title; what people found has
+    none of these but perhaps an indicator. `measures`, `goal`, `deadline` are written by `start`, or before it by whoever recorded
+    the problem; `done` and `evidence` by the last `submit`. `cleared`: the data has cleared the warning. `unfilled`: a post below its
+    owner was vacant, or nobody could be found to verify: whoever comes to hold one takes over what is not started yet. `warned`: its
     warning stands, also where the task is closed already.
     """
 
@@ -26,22 +29,29 @@ class ImprovementRow(Table):
         Index(None, "school", "opened_at", "id"),
         Index(None, "status", "due_on"),
         Index(None, "school", "unfilled", "status"),
-        Index(None, "school", "indicator", "subject"),
+        Index(None, "school", "subject", "indicator"),
+        Index(None, "school", "number", unique=True),
+        Index(None, "school", "unit", "source"),
     )
     id: Mapped[UUID] = mapped_column(primary_key=True)
     school: Mapped[str]
-    warning: Mapped[UUID]
-    indicator: Mapped[str]
-    indicator_name: Mapped[str]
-    metric: Mapped[str]
-    comparison: Mapped[str]
+    number: Mapped[int]
+    source: Mapped[str]
+    warning: Mapped[UUID | None]
+    recurs: Mapped[UUID | None]
+    unit: Mapped[str | None]
+    tracking: Mapped[str]
+    indicator: Mapped[str | None]
+    indicator_name: Mapped[str | None]
+    metric: Mapped[str | None]
+    comparison: Mapped[str | None]
     level: Mapped[str]
     subject: Mapped[str]
     subject_name: Mapped[str | None]
     title: Mapped[str] = mapped_column(Text)
-    goal_proposed: Mapped[str] = mapped_column(Text)
-    curve: Mapped[str] = mapped_column(Text)
-    severity: Mapped[str]
+    goal_proposed: Mapped[str | None] = mapped_column(Text)
+    curve: Mapped[str | None] = mapped_column(Text)
+    severity: Mapped[str | None]
     status: Mapped[str]
     cleared: Mapped[bool] = mapped_column(default=False)
     warned: Mapped[bool] = mapped_column(default=True)
@@ -52,9 +62,12 @@ class ImprovementRow(Table):
     vacant: Mapped[list[str]] = mapped_column(JSON)
     unfilled: Mapped[bool]
     opened_at: Mapped[datetime]
+    opened_by: Mapped[str | None]
+    opened_on: Mapped[date]
     plan_due_on: Mapped[date]
     due_on: Mapped[date]
     overdue_at: Mapped[datetime | None]
+    plan_overdue_at: Mapped[datetime | None]
     measures: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     goal: Mapped[str | None] = mapped_column(Text)
     deadline: Mapped[date | None]
@@ -62,6 +75,7 @@ class ImprovementRow(Table):
     evidence: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     submitted_by: Mapped[str | None]
     verified_by: Mapped[str | None]
+    verified_on: Mapped[date | None]
     closed_at: Mapped[datetime | None]
     close_reason: Mapped[str | None]
 

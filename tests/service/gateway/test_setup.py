@@ -59,6 +59,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"plan_kinds": [{"code": "p", "name": "x", "kind": "k", "level": "school", "parents": ["q"]}]}, "/plan_kinds/0/parents"),
     ({"plan_kinds": [{"code": "p", "name": "x", "kind": "k", "level": "school", "parents": ["p"]}]}, "/plan_kinds/0/parents"),
     ({"reports": [{"code": "r", "name": "x", "level": "l", "frequency": "f", "public": True}]}, "/reports/0/public"),
+    ({"breakdown": {"name": "t", "columns": [{"name": "x", "field": "colour"}]}}, "/breakdown/columns/0/field"),
+    ({"breakdown": {"name": "t", "columns": [{"name": "x", "field": "unit"}]}}, "/breakdown/columns"),
+    ({"breakdown": {"name": "t", "columns": [{"name": "x", "field": "code"}] * 2}}, "/breakdown/columns/1/name"),
 ]
 
 

@@ -41,7 +41,7 @@ async def test_a_task_is_called_overdue_once_when_its_due_date_has_passed_in_the
         assert (await one(sut, id_, ALL))["overdue"]
         assert await tick(sut) == [ImprovementOverdue(improvement=id_, warning=raised.warning, due_on=date(2026, 3, 9))]
         assert await tick(sut) == []
-        assert [entry["step"] for entry in (await one(sut, id_, ALL))["history"]] == ["opened", "overdue"]
+        assert [entry["step"] for entry in (await one(sut, id_, ALL))["history"]] == ["opened", "plan_overdue", "overdue"]
 
 
 async def test_submitted_work_is_never_overdue(database_url: str, tmp_path: Path) -> None:

@@ -1,0 +1,172 @@
+"""Record problems that people found: in a check, a patrol, a complaint, a review. Each opens an improvement as a warning does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from libs.common.auth import Scope
+from libs.common.database import Transaction
+from libs.common.errors import Fault, Forbidden, Invalid
+from services.planning import queries
+from services.planning.commands import entering
+from services.planning.commands.people import answering, people_for, unfilled
+from services.planning.domain import wording
+from services.planning.domain.owners import Chosen, Directory, Subject, upwards
+from services.planning.domain.settings import FoundBy, SchoolSettings
+from services.planning.queries import Known
+from services.planning.tables import ImprovementRow
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A problem that somebody found. `level` and `subject`: what it is about, `subject` None: the whole school.
+
+    What is None is decided by the school: `unit` the deepest in which the subject lies, `owner` and `verifier` by posts, `tracking` and the
+    dates by its settings. `measures`, `goal` and `deadline`: the plan, where it is known already. `where` points at it in what was
+    sent, before the field's name.
+    """
+
+    source: FoundBy
+    problem: str
+    level: str
+    subject: str | None = None
+    unit: str | None = None
+    indicator: str | None = None
+    owner: str | None = None
+    verifier: str | None = None
+    tracking: str | None = None
+    plan_due_on: date | None = None
+    due_on: date | None = None
+    measures: list[str] | None = None
+    goal: str | None = None
+    deadline: date | None = None
+    where: str = ""
+    id: UUID = field(default_factory=uuid4)
+
+
+async def open_found(tx: Transaction, scope: Scope, by: str, found: Sequence[Found]) -> Sequence[ImprovementRow]:
+    """Record problems, all or none. Raises Invalid for what does not hang together, Forbidden for what is not the caller's to open."""
+    settings = await queries.settings_of(tx.session, scope.school)
+    today = await queries.today_in(tx.session, scope.school, tx.now)
+    known = await queries.known_to(tx.session, scope.school, found)
+    faults = [fault for each in found for fault in _faults(each, known)]
+    if faults:
+        raise Invalid("the problems cannot be recorded like this", faults)
+    own = await queries.places_for(tx.session, scope.school, [replace(each, unit=None) for each in found], today)
+    found = [_answered(each, own[each.id], known) for each in found]
+    places = {each.id: own[each.id] | {f"unit:{id_}" for id_ in _chain(each.unit, known)} for each in found}
+    _check_reach(scope, found, own, known)
+    abouts = {each.id: _about(scope.school, each, places[each.id], today, known) for each in found}
+    directory = await queries.directory_of(tx.session, scope.school, list(abouts.values()))
+    rows = [_row(tx, by, each, abouts[each.id], directory, known, settings) for each in found]
+    await entering.number(tx, rows, settings.recurs_days)
+    for row in rows:
+        tx.publish(entering.opened(row, sorted(places[row["id"]])))
+    await entering.write(tx, rows, {id_: sorted(here) for id_, here in places.items()})
+    return await queries.lock_improvements(tx.session, Scope(scope.school, None), [each.id for each in found])
+
+
+def _faults(each: Found, known: Known) -> list[Fault]:
+    """What does not hang together in a problem by itself, or names somebody or something that is not there."""
+    wrong: dict[str, str] = {}
+    if each.level != "school" and each.subject is None:
+        wrong["subject"] = "say what it is about"
+    elif each.level in {"department", "programme"} and each.subject not in known.units:
+        wrong["subject"] = "there is no such unit"
+    elif each.level == "teacher" and each.subject not in known.staff:
+        wrong["subject"] = "there is nobody of that id among the staff"
+    if each.unit is not None and each.unit not in known.units:
+        wrong["unit"] = "there is no such unit"
+    if each.indicator is not None:
+        measured = known.indicators.get(each.indicator)
+        if measured is None or measured.level != each.level:
+            wrong["indicator"] = "there is no such indicator of this level in force"
+    for name in ("owner", "verifier"):
+        if getattr(each, name) is not None and getattr(each, name) not in known.staff:
+            wrong[name] = "there is nobody of that id among the staff"
+    if each.owner is not None and each.owner == each.verifier:
+        wrong["verifier"] = "nobody verifies their own work"
+    if each.due_on is not None and each.plan_due_on is not None and each.plan_due_on > each.due_on:
+        wrong["plan_due_on"] = "the plan cannot be due after its work"
+    if each.due_on is not None and each.deadline is not None and each.deadline > each.due_on:
+        wrong["deadline"] = "the plan ends after the due date"
+    return [Fault(pointer=f"{each.where}/{name}", detail=why) for name, why in wrong.items()]
+
+
+def _chain(unit: str | None, known: Known) -> list[str]:
+    return [] if unit is None else upwards(unit, known.parents)
+
+
+def _answered(each: Found, own: set[str], known: Known) -> Found:
+    """The same with the unit that answers for it. Raises Invalid where nobody can tell which that is."""
+    unit = each.unit or Directory(parents=known.parents).nearest_unit(sorted(own))
+    if unit is None and each.level != "school":
+        fault = Fault(pointer=f"{each.where}/unit", detail="say which unit answers for it: the roster does not")
+        raise Invalid("the problems cannot be recorded like this", [fault])
+    return replace(each, unit=unit)
+
+
+def _check_reach(scope: Scope, found: Sequence[Found], own: Mapping[UUID, set[str]], known: Known) -> None:
+    """Raises Forbidden unless the caller's posts reach both the subject and the unit that is to answer; a level's group reaches its level."""
+    for each in found:
+        chain = {f"unit:{id_}" for id_ in _chain(each.unit, known)}
+        about = own[each.id] - {f"school:{scope.school}", f"level:{each.level}"}
+        units = {place for place in about if place.startswith("unit:")}
+        subject = scope.covers(about) or (not units and scope.covers(chain))
+        unit = not units or scope.covers(chain) or f"unit:{each.unit}" in units
+        if not scope.covers([f"level:{each.level}"]) and not (subject and unit):
+            raise Forbidden("your posts do not reach such a problem")
+
+
+def _about(school: str, each: Found, places: set[str], day: date, known: Known) -> Subject:
+    about = Subject(each.level, each.subject or school, tuple(sorted(places)), day)
+    return answering(about, each.unit, known.parents)
+
+
+def _people(each: Found, about: Subject, directory: Directory, settings: SchoolSettings) -> tuple[Chosen, Chosen]:
+    """Who was named, else who holds the posts; never the same person."""
+    by_post = people_for(settings, directory, about, owner=each.owner)
+    named = None if each.verifier is None else Chosen(each.verifier, by_post[1].post, ())
+    return by_post[0], named or by_post[1]
+
+
+def _row(
+    tx: Transaction, by: str, each: Found, about: Subject, directory: Directory, known: Known, settings: SchoolSettings
+) -> dict[str, Any]:
+    people = _people(each, about, directory, settings)
+    measured = known.indicators.get(each.indicator or "")
+    subject = each.subject or tx.school
+    terms = settings.sources[each.source]
+    due_on = each.due_on or each.deadline or about.day + timedelta(days=terms.due_days)
+    plan_due_on = each.plan_due_on or min(due_on, about.day + timedelta(days=terms.plan_days))
+    return {
+        **entering.proposed(tx, people, unfilled=each.owner is None and unfilled(people)),
+        "id": each.id,
+        "source": each.source,
+        "warning": None,
+        "indicator": each.indicator,
+        "indicator_name": measured and measured.name,
+        "metric": measured and measured.metric,
+        "comparison": measured and measured.comparison,
+        "level": each.level,
+        "subject": subject,
+        "subject_name": known.names.get(each.subject or ""),
+        "title": each.problem,
+        "goal_proposed": None,
+        "curve": measured and wording.curve(metric=measured.metric, level=each.level, window=measured.window, subject=subject),
+        "severity": None,
+        "warned": False,
+        "unit": each.unit,
+        "tracking": each.tracking or settings.tracking,
+        "opened_by": by,
+        "opened_on": about.day,
+        "plan_due_on": min(plan_due_on, due_on),
+        "due_on": due_on,
+        "measures": each.measures,
+        "goal": each.goal,
+        "deadline": each.deadline,
+    }

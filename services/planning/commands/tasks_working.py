@@ -1,0 +1,148 @@
+"""What people do with a task that they have: accept it, report progress, submit; and others: verify, return, close. And the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from uuid import UUID
+
+from libs.common.auth import Scope
+from libs.common.database import Transaction
+from libs.common.errors import Conflict, Fault, Forbidden, Invalid
+from libs.common.events.planning import TaskOverdue, TaskVerified
+from services.planning import queries
+from services.planning.commands.inbox import Notice, tell
+from services.planning.commands.tasks import after_step, link_of, note_task
+from services.planning.domain.tasks import DONE, TaskStatus, TaskStep, kept_task
+from services.planning.queries import projects as find
+from services.planning.queries import tasks as find_tasks
+from services.planning.tables import TaskRow
+
+AT_ONCE = 1000
+
+
+async def accept_tasks(tx: Transaction, scope: Scope, by: str, ids: Sequence[UUID]) -> Sequence[TaskRow]:
+    """Say that one has a task and takes it; of a unit's task that nobody has the caller becomes the owner."""
+    rows = await find_tasks.lock_tasks(tx.session, scope, ids)
+    for row in rows:
+        row.status = after_step(row, rows, TaskStep.ACCEPT)
+        row.owner = row.owner or by
+        note_task(tx, row.id, "accepted", by)
+    return rows
+
+
+async def report_progress(
+    tx: Transaction, scope: Scope, by: str, id_: UUID, *, text: str, percent: int, evidence: Sequence[str]
+) -> TaskRow:
+    """Say how far a task is; percent may fall: then the text says why."""
+    (row,) = await find_tasks.lock_tasks(tx.session, scope, [id_])
+    after = after_step(row, [row], TaskStep.PROGRESS)
+    row.status = TaskStatus.RETURNED if row.status == TaskStatus.RETURNED else after
+    row.percent = percent
+    note_task(tx, row.id, "progressed", by, text=text, percent=percent, evidence=list(evidence))
+    return row
+
+
+async def submit_task(
+    tx: Transaction, scope: Scope, by: str, id_: UUID, *, done: str, value: Decimal | None, evidence: Sequence[str]
+) -> TaskRow:
+    """Say that a task is done. Raises Conflict while a task below it is not, Invalid where its aim is a number and none is given."""
+    (row,) = await find_tasks.lock_tasks(tx.session, scope, [id_])
+    after = after_step(row, [row], TaskStep.SUBMIT)
+    task = kept_task(row.content)
+    if task.aim is not None and value is None:
+        raise Invalid(
+            "the task has a number to reach", [Fault(pointer="/value", detail=f"say what was reached: {task.aim.text()}")]
+        )
+    handed_on = await find_tasks.children_of_task(tx.session, Scope(scope.school, None), row.id)
+    if left := [each for each in handed_on if each.status not in {*DONE, TaskStatus.DRAFT}]:
+        raise Conflict(f"{len(left)} tasks below it are not verified, first {left[0].id}: {left[0].content['title']}")
+    row.status, row.done, row.submitted_by, row.percent = after, done, by, 100
+    row.value = None if value is None else f"{value:f}"
+    note_task(tx, row.id, "submitted", by, done=done, value=row.value, evidence=list(evidence))
+    key = f"task-submitted:{row.id}:{tx.now.isoformat()}"
+    words = f"任务「{task.title}」已提交，请核验"
+    judges = await _judges(tx, row)
+    await tell(tx, [Notice(person, key, "task_submitted", words, link_of(row.id)) for person in judges])
+    return row
+
+
+async def verify_tasks(
+    tx: Transaction, scope: Scope, by: str, ids: Sequence[UUID], *, met: bool | None, score: Decimal | None, comment: str | None
+) -> Sequence[TaskRow]:
+    """Confirm what was submitted. `met` None: by the number submitted, against the aim; without an aim it is met.
+
+    Raises Forbidden for who submitted the task or has it.
+    """
+    rows = await find_tasks.lock_tasks(tx.session, scope, ids)
+    for row in rows:
+        row.status = after_step(row, rows, TaskStep.VERIFY)
+        _not_ones_own(row, by)
+        aim = kept_task(row.content).aim
+        reached = aim is None or (row.value is not None and aim.met(Decimal(row.value)))
+        row.met, row.verified_by = reached if met is None else met, by
+        row.score = None if score is None else f"{score:f}"
+        note_task(tx, row.id, "verified", by, met=row.met, score=row.score, comment=comment)
+        said = {name: getattr(row, name) for name in ("task_class", "year", "unit", "owner", "goal")}
+        tx.publish(TaskVerified(task=row.id, by=by, met=row.met, score=score, due_on=row.due, **said))
+    return rows
+
+
+async def return_tasks(tx: Transaction, scope: Scope, by: str, ids: Sequence[UUID], *, reason: str) -> Sequence[TaskRow]:
+    """Send back what was submitted, with a reason. Raises Forbidden as `verify_tasks`."""
+    rows = await find_tasks.lock_tasks(tx.session, scope, ids)
+    for row in rows:
+        row.status = after_step(row, rows, TaskStep.RETURN)
+        _not_ones_own(row, by)
+        note_task(tx, row.id, "returned", by, reason=reason)
+        key = f"task-returned:{row.id}:{tx.now.isoformat()}"
+        words = f"任务「{row.content['title']}」被退回：{reason}"
+        whose = dict.fromkeys(person for person in (row.owner, row.submitted_by) if person is not None)
+        await tell(tx, [Notice(person, key, "task_returned", words, link_of(row.id)) for person in whose])
+    return rows
+
+
+async def close_tasks(tx: Transaction, scope: Scope, by: str, ids: Sequence[UUID]) -> Sequence[TaskRow]:
+    """End what is verified: nothing of it changes any more."""
+    rows = await find_tasks.lock_tasks(tx.session, scope, ids)
+    for row in rows:
+        row.status = after_step(row, rows, TaskStep.CLOSE)
+        _not_ones_own(row, by)
+        note_task(tx, row.id, "closed", by)
+    return rows
+
+
+async def call_overdue_tasks(tx: Transaction) -> None:
+    """Say once of each task whose due date has passed in the school's zone, and which is still its owner's turn, that it is overdue."""
+    for school in await queries.list_schools(tx.session):
+        today = await queries.today_in(tx.session, school, tx.now)
+        for row in await find_tasks.list_late_tasks(tx.session, school, today, AT_ONCE):
+            row.overdue_at = tx.now
+            note_task(tx, row.id, "overdue", None, due_on=row.due.isoformat())
+            title = row.content["title"]
+            said = {name: getattr(row, name) for name in ("task_class", "year", "unit", "owner")}
+            fact = TaskOverdue(task=row.id, title=title, due_on=row.due, **said)
+            tx.publish(fact, cause=f"overdue:{row.id}:{row.due}", school=school)
+            words = f"任务「{title}」已逾期，应于 {row.due} 前完成"
+            whose = [row.owner] if row.owner else []
+            key = f"task-overdue:{row.id}:{row.due}"
+            people = dict.fromkeys([*whose, *([row.given_by] if row.given_by else [])])
+            await tell(tx, [Notice(person, key, "task_overdue", words, link_of(row.id)) for person in people], school=school)
+
+
+def _not_ones_own(row: TaskRow, by: str) -> None:
+    if by in {row.submitted_by, row.owner, *row.helpers}:
+        raise Forbidden("who has a task or submitted it cannot judge it")
+
+
+async def _judges(tx: Transaction, row: TaskRow) -> list[str]:
+    """Who is told that a task waits: who gave it, else who leads its unit, else the quality office; never who has it."""
+    never = {row.owner, row.submitted_by, *row.helpers}
+    today = await queries.today_in(tx.session, row.school, tx.now)
+    given = [row.given_by] if row.given_by and await find.find_person(tx.session, row.school, row.given_by) else []
+    heads = (await find.heads_of(tx.session, row.school, [row.unit], today)).get(row.unit, []) if row.unit else []
+    office = await find.posted(tx.session, row.school, "quality_office", today)
+    for people in (given, heads, office):
+        if free := [person for person in people if person not in never]:
+            return free
+    return []

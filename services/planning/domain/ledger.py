@@ -1,0 +1,55 @@
+"""The ledger of problems (问题清单、整改台账): what counts as the same problem again, and how far a unit has come with its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+def same_problem(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What two rows share that are one problem: indicator and subject, or without an indicator source, unit and subject."""
+    about = (row["level"], row["subject"])
+    if row["indicator"] is not None:
+        return ("indicator", row["indicator"], *about)
+    return ("source", row["source"], row["unit"] or "", *about)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many problems somebody answers for, and what became of them.
+
+    `total` leaves out what was no problem: dismissed or withdrawn with its warning. `completed`: verified; `met`: verified by the due
+    date; `overdue`: past the due date and not submitted; `plan_overdue`: past the plan's date and not started; `due`: past the due
+    date, or completed before it.
+    """
+
+    total: int
+    completed: int
+    met: int
+    submitted: int
+    overdue: int
+    plan_overdue: int
+    due: int
+
+    @property
+    def completion_rate(self) -> float | None:
+        return _rate(self.completed, self.total)
+
+    @property
+    def met_rate(self) -> float | None:
+        return _rate(self.met, self.total)
+
+    @property
+    def overdue_rate(self) -> float | None:
+        return _rate(self.overdue, self.total)
+
+    @property
+    def on_time_rate(self) -> float | None:
+        """D-RCT of the metric catalogue: verified by the due date, of those due. What is not submitted stays in the denominator."""
+        return _rate(self.met, self.due)
+
+
+def _rate(part: int, whole: int) -> float | None:
+    """Rounded to 6 decimals; None where there is nothing to count."""
+    return round(part / whole, 6) if whole else None
