@@ -13,7 +13,7 @@ from libs.common.events.planning import (
     ImprovementStarted,
     ImprovementVerified,
 )
-from libs.common.events.standards import IndicatorActivated
+from libs.common.events.standards import IndicatorActivated, IndicatorTried
 from services.monitoring.commands import catalogue, effects, intake, roster, telling, warnings
 from services.monitoring.commands.reading import Batch, read_batch
 
@@ -42,6 +42,10 @@ async def take_roster(event: RosterImported, tx: Transaction) -> None:
 
 async def activate_indicator(event: IndicatorActivated, tx: Transaction) -> None:
     await catalogue.activate_indicator(tx, event)
+
+
+async def try_indicator(event: IndicatorTried, tx: Transaction) -> None:
+    await catalogue.try_indicator(tx, event)
 
 
 async def follow_measurements(event: standards.MeasureWanted | planning.MeasureWanted, tx: Transaction) -> None:

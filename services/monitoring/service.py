@@ -13,7 +13,7 @@ from libs.common.events.planning import (
     ImprovementStarted,
     ImprovementVerified,
 )
-from libs.common.events.standards import IndicatorActivated
+from libs.common.events.standards import IndicatorActivated, IndicatorTried
 from libs.common.service import Intake, Service
 from services.monitoring.api import router
 from services.monitoring.handlers import (
@@ -29,6 +29,7 @@ from services.monitoring.handlers import (
     read_observations,
     take_observations,
     take_roster,
+    try_indicator,
 )
 from services.monitoring.jobs import JOBS
 from services.monitoring.tables import Table
@@ -42,6 +43,7 @@ service = Service(
         SourceAdded: label_source,
         RosterImported: take_roster,
         IndicatorActivated: activate_indicator,
+        IndicatorTried: try_indicator,
         ImprovementOpened: link_improvement,
         ImprovementStarted: mark_improving,
         ImprovementVerified: await_effect,
