@@ -18,6 +18,7 @@ from services.planning.tables.copies import (
     SetupRow,
     StandardRow,
 )
+from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
 from services.planning.tables.effects import EffectRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
@@ -46,6 +47,8 @@ __all__ = [
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
+    "DueItemRow",
+    "DuePlaceRow",
     "DutyRow",
     "EffectRow",
     "EnrollmentRow",
@@ -72,6 +75,7 @@ __all__ = [
     "PostRow",
     "ProjectRow",
     "ResolutionRow",
+    "RoutinesRow",
     "RuleRow",
     "RunHistoryRow",
     "RunRow",
@@ -86,4 +90,5 @@ __all__ = [
     "TaskRow",
     "TaskStepRow",
     "TaskVersionRow",
+    "TeacherKindsRow",
 ]
