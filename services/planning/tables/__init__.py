@@ -20,6 +20,7 @@ from services.planning.tables.copies import (
 )
 from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
 from services.planning.tables.effects import EffectRow
+from services.planning.tables.guarantees import BudgetRow, EntryRow, GuaranteeRow, ProtectionRow, RecordRow, SpendingRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
 from services.planning.tables.plans import (
@@ -44,6 +45,7 @@ from services.planning.tables.tasks import (
 from services.planning.tables.workflows import FilingRow, PackageRow, PaperPlaceRow, RuleRow, RunHistoryRow, RunRow
 
 __all__ = [
+    "BudgetRow",
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
@@ -52,10 +54,12 @@ __all__ = [
     "DutyRow",
     "EffectRow",
     "EnrollmentRow",
+    "EntryRow",
     "FilingRow",
     "FollowedRow",
     "GoalHistoryRow",
     "GoalRow",
+    "GuaranteeRow",
     "HistoryRow",
     "HomeroomRow",
     "ImprovementRow",
@@ -74,6 +78,8 @@ __all__ = [
     "PlanRow",
     "PostRow",
     "ProjectRow",
+    "ProtectionRow",
+    "RecordRow",
     "ResolutionRow",
     "RoutinesRow",
     "RuleRow",
@@ -83,6 +89,7 @@ __all__ = [
     "SessionRow",
     "SettingsRow",
     "SetupRow",
+    "SpendingRow",
     "StandardRow",
     "StandingRow",
     "Table",
