@@ -55,6 +55,7 @@ _LOOK = frozenset(
         "report.read",
         "progress.read",
         "inbox.read",
+        "guarantee.read",
         "due.read",
     }
 )
@@ -67,6 +68,8 @@ _LEAD = _FILL_IN | {
     "task.assign",
     "task.verify",
     "plan.approve",
+    "guarantee.write",
+    "guarantee.verify",
     "post.delegate",
     "standard.write",
     "standard.review",
@@ -94,7 +97,7 @@ POSTS: Mapping[str, Rule] = {
     "quality_office": Rule(Over.SCHOOL, _GOVERN | _TUNE),
     "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "improvement.open", "post.delegate", "judgement.write"}),
     "department_head": Rule(Over.UNIT, _LEAD),
-    "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate", "process.write"}),
+    "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate", "process.write", "guarantee.write"}),
     "office_head": Rule(Over.UNIT, _LEAD),
     "programme_leader": Rule(Over.UNIT, _LEAD),
     "course_leader": Rule(Over.COURSE, _LEAD),

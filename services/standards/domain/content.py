@@ -243,6 +243,7 @@ class Content(Part):
             name=self.name,
             effective_from=self.effective_from,
             elements=elements,
+            levels=sorted({*([] if self.level is None else [self.level]), *(ladder.level for ladder in self.ladders)}),
             trial=self.trial,
         )
 

@@ -49,6 +49,10 @@ def test_a_template_names_what_the_documents_name(name: str, shared: Path) -> No
     assert {role["zh"] for role in said["roles"]} <= {role.name for role in setup.roles}
     assert [cycle.level for cycle in setup.cycles] == [cycle["level"] for cycle in said["cycles"]]
     assert list(setup.metrics) == said["metric_codes"]
+    if "guarantee_mechanisms" in said:
+        mechanisms = [(each["code"].lower(), each["zh"], each.get("lead_zh", [])) for each in said["guarantee_mechanisms"]]
+        assert [(each.code, each.name, each.leads) for each in setup.guarantees] == mechanisms
+    assert [each.name for each in setup.entry_words.safety_categories] == [each["zh"] for each in said.get("safety_categories", [])]
 
 
 def test_workflows_rule_sets_and_the_table_of_goals_are_those_of_the_documents(shared: Path) -> None:
