@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -226,6 +229,14 @@ async def test_a_schools_own_ledger_comes_in_whole_and_once(database_url: str, t
         assert len(await ledger(office)) == 3
 
 
+async def test_the_same_sheet_twice_at_once_comes_in_once(database_url: str, tmp_path: Path) -> None:
+    mine: dict[str, str | None] = {"问题": "制度未修订", "来源": "年度收集"}
+    async with school(database_url, tmp_path) as sut, sut.as_(OFFICE) as office:
+        answers = await asyncio.gather(*(bring(office, mine) for _ in range(3)))
+        assert sorted(answer.json()["opened"] for answer in answers) == [0, 0, 1]
+        assert len(await ledger(office)) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "cells"),
     [
@@ -367,13 +378,31 @@ async def test_many_problems_are_recorded_in_as_many_statements_as_few(tmp_path:
     async with school(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as sut, sut.as_(OFFICE) as office:
         counts = []
         for many in (2, 200):
-            said: list[str] = []
-
-            def count(*spoken: Any, said: list[str] = said) -> None:
-                said.append(spoken[2])
-
-            event.listen(sut.database.engine.sync_engine, "before_cursor_execute", count)
-            await recorded(office, *({**FINDING, "problem": f"问题{many}-{n}"} for n in range(many)))
-            event.remove(sut.database.engine.sync_engine, "before_cursor_execute", count)
+            with statements(sut) as said:
+                await recorded(office, *({**FINDING, "problem": f"问题{many}-{n}"} for n in range(many)))
             counts.append(len(said))
         assert counts[1] <= counts[0] + 2
+
+
+async def test_many_warnings_open_their_tasks_in_as_many_statements_as_few(tmp_path: Path) -> None:
+    async with school(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as sut:
+        await tell(sut, warning())
+        counts = []
+        for many in (2, 200):
+            with statements(sut) as said:
+                await tell(sut, *(warning() for _ in range(many)))
+            counts.append(len(said))
+        assert counts[1] <= counts[0] + 2
+
+
+@contextmanager
+def statements(sut: ServiceUnderTest) -> Iterator[list[str]]:
+    """What the database is told meanwhile."""
+    said: list[str] = []
+
+    def hear(*spoken: Any) -> None:
+        said.append(spoken[2])
+
+    event.listen(sut.database.engine.sync_engine, "before_cursor_execute", hear)
+    yield said
+    event.remove(sut.database.engine.sync_engine, "before_cursor_execute", hear)
