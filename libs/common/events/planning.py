@@ -206,3 +206,16 @@ class TaskOverdue(Event, type="planning.task_overdue", about="task"):
     unit: str | None
     owner: str | None
     due_on: date
+
+
+class AgreementSigned(Event, type="planning.agreement_signed", about="agreement"):
+    """A letter of responsibility was signed: by the head of `unit`, or by the `holder` of a post; `hash` is the SHA-256 of what it says."""
+
+    agreement: UUID
+    kind: str
+    year: int
+    unit: str | None
+    holder: str | None
+    version: int
+    by: str
+    hash: str

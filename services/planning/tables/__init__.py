@@ -1,5 +1,6 @@
 """Rows that planning owns, and its copies of what others own."""
 
+from services.planning.tables.agreements import AgreementPlaceRow, AgreementRow, AgreementTaskRow
 from services.planning.tables.base import Table
 from services.planning.tables.calendar import CalendarRow
 from services.planning.tables.copies import (
@@ -18,6 +19,7 @@ from services.planning.tables.copies import (
     SetupRow,
     StandardRow,
 )
+from services.planning.tables.files import FileRow, UploadRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
 from services.planning.tables.plans import (
@@ -41,11 +43,15 @@ from services.planning.tables.tasks import (
 )
 
 __all__ = [
+    "AgreementPlaceRow",
+    "AgreementRow",
+    "AgreementTaskRow",
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
     "DutyRow",
     "EnrollmentRow",
+    "FileRow",
     "FollowedRow",
     "GoalHistoryRow",
     "GoalRow",
@@ -77,4 +83,5 @@ __all__ = [
     "TaskRow",
     "TaskStepRow",
     "TaskVersionRow",
+    "UploadRow",
 ]
