@@ -27,7 +27,7 @@ from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from libs.common import migrate
 from libs.common.bus import Bus, open_bus
@@ -74,6 +74,11 @@ class Process:
         self.remote: dict[str, RemoteService] = {}
         self.front = self._front()
         self.root = self._root()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Requests of the API go to the gateway at once; the process's own paths, and its start and end, to the layers around it."""
+        straight = "gateway" in self.apps and scope["type"] == "http" and scope["path"].startswith("/api/")
+        await (self.front if straight else self.root)(scope, receive, send)
 
     def _clock(self) -> dict[str, Clock]:
         return {} if self.clock is None else {"clock": self.clock}
@@ -234,7 +239,7 @@ def serve(settings: Settings) -> None:
         listener = listen(settings.host, settings.port)
         process = Process(settings, load_secret(settings))
         config = uvicorn.Config(
-            process.root,
+            process,
             log_config=None,
             access_log=False,
             lifespan="on",

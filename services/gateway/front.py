@@ -23,9 +23,10 @@ from libs.common.asgi import SHOWN_ONCE, Headers, problem
 from libs.common.auth import Principal
 from libs.common.database import Database
 from libs.common.errors import Fault, Invalid, MethodNotAllowed, NotFound, ServiceError, Unauthorized
-from libs.common.http import POSITION
+from libs.common.http import POSITION, straight
 from libs.common.settings import Settings
 from libs.common.telemetry import HTTP_SECONDS
+from services.gateway.api.events import post_events
 from services.gateway.domain.credentials import bearer
 from services.gateway.queries.accounts import principal_of
 from services.gateway.queries.progress import Progress, new_position
@@ -57,6 +58,7 @@ class Front:
         paths: Iterable[tuple[str, Iterable[str]]] = (),
     ) -> None:
         self.gateway, self.upstreams, self._paths = gateway, upstreams, Paths(paths)
+        self._events = straight(gateway, EVENTS, post_events)
         self.database: Database = gateway.state.database
         self.secret: bytes = gateway.state.secret
         self.database.settings = settings
@@ -90,8 +92,10 @@ class Front:
             if path == "/internal" or path.startswith("/internal/"):
                 raise NotFound("no such path")
             await self.gateway(scope, receive, send)
-        elif path == EVENTS or (method, path) in BEFORE_SIGN_IN:
-            await self.gateway(scope, receive, send)  # each looks at who is asking itself
+        elif path == EVENTS:
+            await self._events(scope, receive, send)  # looks at who is asking itself
+        elif (method, path) in BEFORE_SIGN_IN:
+            await self.gateway(scope, receive, send)
         else:
             await self._for_somebody(_Request(headers, scope), receive, send)
 

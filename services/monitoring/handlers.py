@@ -7,7 +7,7 @@ from libs.common.database import Transaction
 from libs.common.events import planning, standards
 from libs.common.events.gateway import RosterImported, SchoolAdded, SourceAdded
 from libs.common.events.planning import ImprovementOpened, ImprovementStarted
-from libs.common.events.standards import IndicatorActivated
+from libs.common.events.standards import IndicatorActivated, IndicatorTried
 from services.monitoring.commands import catalogue, intake, roster, telling, warnings
 from services.monitoring.commands.reading import Batch, read_batch
 
@@ -36,6 +36,10 @@ async def take_roster(event: RosterImported, tx: Transaction) -> None:
 
 async def activate_indicator(event: IndicatorActivated, tx: Transaction) -> None:
     await catalogue.activate_indicator(tx, event)
+
+
+async def try_indicator(event: IndicatorTried, tx: Transaction) -> None:
+    await catalogue.try_indicator(tx, event)
 
 
 async def follow_measurements(event: standards.MeasureWanted | planning.MeasureWanted, tx: Transaction) -> None:

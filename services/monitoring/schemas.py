@@ -1,5 +1,6 @@
 """Bodies of monitoring's requests and answers."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -8,7 +9,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from libs.common.http import Body, Exact, View
-from services.monitoring.domain.episodes import Sum, decimal, value_of
+from services.monitoring.domain.episodes import SEVERITIES, Sum, decimal, value_of
 from services.monitoring.domain.explaining import Contribution, formula
 from services.monitoring.domain.windows import from_day
 from services.monitoring.queries.conflicts import FoundConflict
@@ -16,7 +17,8 @@ from services.monitoring.queries.explaining import Explained
 from services.monitoring.queries.log import Logged, instant
 from services.monitoring.queries.measurements import Measurement
 from services.monitoring.queries.tally import Brought
-from services.monitoring.tables import RebuildRow, SchoolRow, WarningRow
+from services.monitoring.queries.trials import Breaches
+from services.monitoring.tables import RebuildRow, SchoolRow, TrialRow, WarningRow
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
@@ -163,6 +165,48 @@ class WarningView(View):
             "line": decimal(row.line),
         }
         return WarningView(**{name: getattr(row, name) for name in WarningView.model_fields if name not in numbers}, **numbers)
+
+
+class BreachesView(View):
+    """Episodes of one severity: how many there were, of how many subjects, and how many of them still run."""
+
+    severity: Severity
+    episodes: int
+    subjects: int
+    running: int
+
+
+class TrialView(View):
+    """A version of an indicator in trial (试运行): what it would have warned of since `began_at`, mildest severity first.
+
+    `ended_at` null: it runs. Of one that is over it says what had been counted by then.
+    """
+
+    indicator: str
+    version: int
+    name: str
+    level: str
+    began_at: datetime
+    ended_at: datetime | None
+    breaches: list[BreachesView]
+
+    @classmethod
+    def of(cls, row: TrialRow, breaches: Sequence[Breaches]) -> Self:
+        shown = sorted(map(BreachesView.model_validate, breaches), key=lambda each: SEVERITIES.index(each.severity))
+        said = {name: getattr(row, name) for name in ("version", "name", "level", "began_at", "ended_at")}
+        return cls(indicator=row.code, **said, breaches=shown)
+
+
+class SubjectBreachesView(View):
+    """What a trial would have warned of one subject in one severity."""
+
+    subject: str
+    subject_name: str | None
+    severity: Severity
+    episodes: int
+    running: bool
+    first_at: datetime
+    last_at: datetime
 
 
 class StepView(View):

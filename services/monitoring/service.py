@@ -6,7 +6,7 @@ It owns each school's metrics, observation log, sums and warnings, and keeps cop
 from libs.common.events import planning, standards
 from libs.common.events.gateway import RosterImported, SchoolAdded, SourceAdded
 from libs.common.events.planning import ImprovementOpened, ImprovementStarted
-from libs.common.events.standards import IndicatorActivated
+from libs.common.events.standards import IndicatorActivated, IndicatorTried
 from libs.common.service import Intake, Service
 from services.monitoring.api import router
 from services.monitoring.handlers import (
@@ -19,6 +19,7 @@ from services.monitoring.handlers import (
     read_observations,
     take_observations,
     take_roster,
+    try_indicator,
 )
 from services.monitoring.jobs import JOBS
 from services.monitoring.tables import Table
@@ -32,6 +33,7 @@ service = Service(
         SourceAdded: label_source,
         RosterImported: take_roster,
         IndicatorActivated: activate_indicator,
+        IndicatorTried: try_indicator,
         ImprovementOpened: link_improvement,
         ImprovementStarted: mark_improving,
         standards.MeasureWanted: follow_measurements,

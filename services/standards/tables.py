@@ -30,17 +30,23 @@ class MetricRow(Table):
 
 
 class IndicatorRow(Table):
-    """An indicator of a school; `newest` is its last version, `active` the one activated last (None: none yet)."""
+    """An indicator of a school; `newest` is its last version, `active` the one activated last (None: none yet), `trial` the one that
+    is in trial (None: none).
+    """
 
     __tablename__ = "indicator"
     school: Mapped[str] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(Ordered, primary_key=True)
     newest: Mapped[int]
     active: Mapped[int | None]
+    trial: Mapped[int | None]
 
 
 class VersionRow(Table):
-    """One version of an indicator, never changed once written; `definition` is a `Definition` with its decimals as strings."""
+    """One version of an indicator, never changed once written; `definition` is a `Definition` with its decimals as strings.
+
+    `reason`: why its lines were tuned (None: they were not). A version that was in trial is `released` where it is in force now.
+    """
 
     __tablename__ = "version"
     __table_args__ = (ForeignKeyConstraint(["school", "code"], ["indicator.school", "indicator.code"]),)
@@ -52,6 +58,9 @@ class VersionRow(Table):
     created_by: Mapped[str]
     activated_at: Mapped[datetime | None]
     activated_by: Mapped[str | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+    released_at: Mapped[datetime | None]
+    released_by: Mapped[str | None]
 
 
 class FamilyRow(Table):

@@ -144,7 +144,7 @@ class College:
             "client": ("192.0.2.1", 1),
             "server": ("127.0.0.1", 8000),
         }
-        return await _call(self.process.root, scope, body)
+        return await _call(self.process, scope, body)
 
     async def operate(self, method: str, path: str, school: str | None = None, **options: Any) -> Any:
         """Let the operator do something that must succeed; return the JSON."""

@@ -102,6 +102,15 @@ class School:
             self.inputs.append(("closed", (version, self.newest_closed(version, today))))
         self.inputs.append(("activated", version))
 
+    def stop(self, code: str) -> None:
+        """A trial is over: as if there had been none."""
+
+        def about(what: Any) -> str:
+            found: str = what.code if isinstance(what, Version) else about(what[0]) if isinstance(what, tuple) else what
+            return found
+
+        self.inputs = [(kind, what) for kind, what in self.inputs if kind == "event" or about(what) != code]
+
     def close(self, today: date) -> None:
         """The clock goes on to another day: windows close, and what is judged daily is judged."""
         for version in [what for kind, what in self.inputs if kind == "activated"]:

@@ -70,6 +70,13 @@ class IndicatorActivated(Event, type="standards.indicator_activated", about="cod
     overrides: list[Override] = []
 
 
+class IndicatorTried(IndicatorActivated, type="standards.indicator_tried", about="code"):
+    """A version of an indicator is in trial (试运行): what it would warn of is counted, and nobody is warned.
+
+    It ends with the next version in trial, or when this version or a later one is activated.
+    """
+
+
 class Floor(BaseModel):
     """The bottom line of an element (底线): no target and no personal standard for the metric may be past it.
 

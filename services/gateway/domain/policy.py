@@ -58,7 +58,8 @@ _LOOK = frozenset(
         "inbox.read",
     }
 )
-_KNOW = _LOOK | {"roster.read"}
+_TAKE_PART = frozenset({"process.read", "process.work"})
+_KNOW = _LOOK | _TAKE_PART | {"roster.read"}
 _FILL_IN = _KNOW | {"warning.handle", "improvement.work", "task.work", "file.write", "plan.write", "judgement.write"}
 _LEAD = _FILL_IN | {
     "improvement.open",
@@ -69,6 +70,7 @@ _LEAD = _FILL_IN | {
     "post.delegate",
     "standard.write",
     "standard.review",
+    "process.write",
 }
 _GOVERN = _LEAD | {
     "post.write",
@@ -82,31 +84,32 @@ _GOVERN = _LEAD | {
     "deadletter.read",
     "deadletter.replay",
 }
+_TUNE = frozenset({"indicator.tune"})
 _INSTALL = frozenset({"school.write", "source.write", "user.write", "roster.write", "rebuild"})
 
-EVERYTHING = _GOVERN | _INSTALL
+EVERYTHING = _GOVERN | _TUNE | _INSTALL
 """Every permission there is: the operator's."""
 
 POSTS: Mapping[str, Rule] = {
     "school_leader": Rule(Over.SCHOOL, _GOVERN),
-    "quality_office": Rule(Over.SCHOOL, _GOVERN),
+    "quality_office": Rule(Over.SCHOOL, _GOVERN | _TUNE),
     "level_group": Rule(
         Over.LEVEL, _KNOW | {"warning.handle", "file.write", "improvement.open", "post.delegate", "judgement.write"}
     ),
     "department_head": Rule(Over.UNIT, _LEAD),
-    "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate"}),
+    "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate", "process.write"}),
     "office_head": Rule(Over.UNIT, _LEAD),
     "programme_leader": Rule(Over.UNIT, _LEAD),
     "course_leader": Rule(Over.COURSE, _LEAD),
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
-    "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write", "task.work", "file.write"}),
+    "staff": Rule(Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "task.work", "file.write"}),
     "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "file.write"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),
 }
 """Post (任职) → what it may do. A quality officer fills in and the head verifies; students and parents only look, but that staff
-and students write plans of their own.
+and students write plans of their own. Warning lines are tried out and tuned by the quality office alone.
 """
 
 

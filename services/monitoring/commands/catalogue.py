@@ -8,12 +8,14 @@ from libs.common.database import Transaction
 from libs.common.errors import Conflict
 from libs.common.events.gateway import SchoolAdded, SourceAdded
 from libs.common.events.monitoring import MetricDefined
-from libs.common.events.standards import IndicatorActivated
+from libs.common.events.standards import IndicatorActivated, IndicatorTried
 from services.monitoring.commands.judging import judge_all, refill, start_closing
+from services.monitoring.commands.trials import end_trials
 from services.monitoring.domain.story import activated_cause
 from services.monitoring.queries.catalogue import codes_of, find_indicator, find_metric
 from services.monitoring.queries.schools import changed, find_school_locked, get_school
-from services.monitoring.tables import IndicatorRow, InstallationRow, MetricRow, MomentRow, SchoolRow, SourceRow
+from services.monitoring.queries.trials import find_trial
+from services.monitoring.tables import IndicatorRow, InstallationRow, MetricRow, MomentRow, SchoolRow, SourceRow, TrialRow
 from services.monitoring.templates import STARTING, TEMPLATE
 
 
@@ -94,7 +96,24 @@ async def activate_indicator(tx: Transaction, event: IndicatorActivated) -> None
     school = await get_school(tx.session, tx.school, lock=True)
     if await find_indicator(tx.session, school.id, event.code, event.version) is not None:
         return
-    definition = event.model_dump(mode="json")
+    await end_trials(tx, school, event.code, event.version)
+    await _watch(tx, school, event)
+
+
+async def try_indicator(tx: Transaction, event: IndicatorTried) -> None:
+    """Judge by this version as by an indicator of its own, of which nobody is told; the trial before it is over."""
+    school = await get_school(tx.session, tx.school, lock=True)
+    if await find_trial(tx.session, school.id, event.code, event.version) is not None:
+        return
+    await end_trials(tx, school, event.code, event.version)
+    story = f"{event.code}@{event.version}"  # no indicator has such a code
+    about = {"code": event.code, "version": event.version, "name": event.name, "level": event.level}
+    tx.session.add(TrialRow(school_id=school.id, story=story, began_at=tx.now, **about))
+    await _watch(tx, school, event.model_copy(update={"code": story, "stale_after_days": None}), trial=True)
+
+
+async def _watch(tx: Transaction, school: SchoolRow, event: IndicatorActivated, *, trial: bool = False) -> None:
+    definition = event.model_dump(mode="json") | {"trial": trial}
     version = IndicatorRow(school_id=school.id, code=event.code, version=event.version, definition=definition)
     version.stale_after_days = event.stale_after_days
     tx.session.add(version)

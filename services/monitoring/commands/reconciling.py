@@ -136,7 +136,7 @@ class _Agreement:
         warning.was = warning.was if warning.status == "stale" else warning.status
         warning.status = "withdrawn"
         self._note(warning, "withdrawn", {})
-        self._publish(WarningWithdrawn(warning=warning.id, because=self.why.because, reason=self.why.reason))
+        self._publish(warning, WarningWithdrawn(warning=warning.id, because=self.why.because, reason=self.why.reason))
 
     def _clear(self, warning: WarningRow, spell: Spell) -> None:
         """The story ended the warning's episode, or goes on in one of another warning: then this one was never needed."""
@@ -191,7 +191,7 @@ class _Agreement:
             warning.window = judged.indicator.window.name.lower()
         if (again or worse) and not quiet:
             self._note(warning, "revised", {"severity": severity, "status": warning.status})
-            self._publish(self._revised(warning))
+            self._publish(warning, self._revised(warning))
 
     # --- particulars --------------------------------------------------------------------------------------------------
 
@@ -224,7 +224,9 @@ class _Agreement:
         said = {"because": self.why.because, "reason": self.why.reason, "cause": self.why.cause, **detail}
         self.ledger.tx.append(WarningStepRow, warning=warning.id, at=self.ledger.tx.now, step=step, by=None, detail=said)
 
-    def _publish(self, fact: WarningWithdrawn | WarningRevised) -> None:
+    def _publish(self, warning: WarningRow, fact: WarningWithdrawn | WarningRevised) -> None:
+        if warning.trial:
+            return
         self.ledger.tx.publish(fact, cause=self.why.cause, school=self.ledger.school.code)
 
     def _revised(self, warning: WarningRow) -> WarningRevised:

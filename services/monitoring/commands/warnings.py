@@ -152,6 +152,7 @@ class Ledger:
             revision=judged.total.revision,
             began=judged.start,
             raised_place=judged.place,
+            trial=indicator.trial,
         )
 
     def _note(self, row: WarningRow, judged: Judged, step: Step, detail: dict[str, Any]) -> None:
@@ -224,6 +225,8 @@ class Ledger:
         described: Mapping[tuple[str, str], Described],
         said: dict[str, Any],
     ) -> None:
+        if row.trial:
+            return
         self.tx.traceparent = judged.traceparent
         # From what was judged, never from the row: a later step of the same batch may have changed that already.
         numbers = {"warning": row.id, **said, "revision": judged.total.revision}

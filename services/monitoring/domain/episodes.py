@@ -106,7 +106,7 @@ class Indicator:
 
     `overridden` maps units (kind, id) to the form that it has there: with other lines, or `off`; `unit` says of a form which unit's
     it is. `kind` is the metric's. `evaluate` is `on_update`, `window_close`, `daily_at`, that with the minute of the school's day, or
-    `lesson_end`, that with the minutes after it.
+    `lesson_end`, that with the minutes after it. In `trial` (试运行) its episodes are counted, and nobody is told of them.
     """
 
     code: str
@@ -132,6 +132,7 @@ class Indicator:
     repetition: Repetition | None = None
     unit: tuple[str, str] | None = None
     off: bool = False
+    trial: bool = False
     overridden: Mapping[tuple[str, str], Indicator] = field(default_factory=dict)
 
     @classmethod
@@ -160,6 +161,7 @@ class Indicator:
             raise_after=definition.get("raise_after_windows", 1),
             clear_after=definition.get("clear_after_windows", 1),
             hold_days=definition.get("hold_days", 0),
+            trial=definition.get("trial", False),
             repetition=None if repetition is None else Repetition(repetition["severity"], repetition["windows"]),
         )
         return replace(

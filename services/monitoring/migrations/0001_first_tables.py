@@ -311,6 +311,17 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('series', 'span', 'start', name=op.f('total_pk')),
     sqlite_with_rowid=False
     )
+    op.create_table('trial',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('story', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('began_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('ended_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('school_id', 'code', 'version', name=op.f('trial_pk'))
+    )
     op.create_table('turn',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
     sa.Column('school_id', sa.Integer(), nullable=False),
@@ -371,6 +382,7 @@ def upgrade() -> None:
     sa.Column('raised_place', sa.BigInteger(), nullable=False),
     sa.Column('ended_place', sa.BigInteger(), nullable=True),
     sa.Column('was', sa.String(), nullable=True),
+    sa.Column('trial', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('warning_pk'))
     )
     with op.batch_alter_table('warning', schema=None) as batch_op:

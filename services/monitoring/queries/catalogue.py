@@ -37,3 +37,9 @@ async def codes_of(session: AsyncSession, school_id: int) -> set[str]:
 async def find_indicator(session: AsyncSession, school_id: int, code: str, version: int) -> IndicatorRow | None:
     """An activated version, None where it is not activated."""
     return await session.get(IndicatorRow, (school_id, code, version))
+
+
+async def list_watched(session: AsyncSession, school_id: int) -> set[tuple[str, str, str]]:
+    """What the school's indicators watch: metric, level, window."""
+    definitions = await session.scalars(select(IndicatorRow.definition).where(IndicatorRow.school_id == school_id))
+    return {(str(each["metric"]), str(each["level"]), str(each["window"])) for each in definitions}

@@ -19,7 +19,11 @@ def _covered(scope: Scope) -> Select[WarningRow]:
     return (
         select(WarningRow)
         .join(SchoolRow, SchoolRow.id == WarningRow.school_id)
-        .where(SchoolRow.code == scope.school, scope.where(WarningPlaceRow.place, WarningPlaceRow.warning == WarningRow.id))
+        .where(
+            SchoolRow.code == scope.school,
+            WarningRow.trial.is_(False),
+            scope.where(WarningPlaceRow.place, WarningPlaceRow.warning == WarningRow.id),
+        )
     )
 
 

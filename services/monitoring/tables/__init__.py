@@ -1,7 +1,7 @@
 """Rows that monitoring owns."""
 
 from services.monitoring.tables.base import Table
-from services.monitoring.tables.catalogue import IndicatorRow, MetricRow, MomentRow, SchoolRow
+from services.monitoring.tables.catalogue import IndicatorRow, MetricRow, MomentRow, SchoolRow, TrialRow
 from services.monitoring.tables.following import FollowedRow, UntoldRow
 from services.monitoring.tables.observations import (
     AmendedRow,
@@ -58,6 +58,7 @@ __all__ = [
     "TaughtRow",
     "TermRow",
     "TotalRow",
+    "TrialRow",
     "TurnRow",
     "UnplacedRow",
     "UntoldRow",

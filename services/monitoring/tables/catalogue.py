@@ -1,5 +1,7 @@
 """What is measured and judged: schools, their metrics, and the indicators that standards has activated."""
 
+from datetime import datetime
+
 from sqlalchemy import JSON, BigInteger, Identity, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -54,7 +56,7 @@ class MetricRow(Table):
 
 
 class IndicatorRow(Table):
-    """One activated version of an indicator, as standards published it.
+    """One activated version of an indicator, as standards published it; of one in trial, `code` is that of its story.
 
     `judged_through` is the first day of the newest closed window that has been judged (`window_close`), or the last day on which
     the version was judged (`daily_at`), or the position up to which every lesson was judged (`lesson_end`).
@@ -67,6 +69,23 @@ class IndicatorRow(Table):
     definition: Mapped[dict[str, object]] = mapped_column(JSON)
     judged_through: Mapped[int | None] = mapped_column(BigInteger)
     stale_after_days: Mapped[int | None]
+
+
+class TrialRow(Table):
+    """A version of an indicator that is, or was, in trial (试运行): judged as an indicator of its own, whose code is `story`.
+
+    It is over since `ended_at` (None: it runs): then nothing of it is told anew, and what it had counted stays.
+    """
+
+    __tablename__ = "trial"
+    school_id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(Ordered, primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    story: Mapped[str]
+    name: Mapped[str]
+    level: Mapped[str]
+    began_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
 
 
 class MomentRow(Table):

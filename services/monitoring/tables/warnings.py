@@ -19,7 +19,7 @@ class WarningRow(Table):
     Numbers are the deciding window's when it was last judged, in millionths, and the `revision` of that window; `line` is the
     worst line passed, of this version, or of its `override` for a unit ({kind: id}). `began` is the first day of the window that
     raised it. `raised_place` and `ended_place` say how far the school had counted then. `was` is the status that it goes back to
-    where a correction, or new data, takes the present one away.
+    where a correction, or new data, takes the present one away. `trial`: it is an episode of a trial, and nobody's warning.
     """
 
     __tablename__ = "warning"
@@ -61,6 +61,7 @@ class WarningRow(Table):
     raised_place: Mapped[int] = mapped_column(BigInteger)
     ended_place: Mapped[int | None] = mapped_column(BigInteger)
     was: Mapped[str | None]
+    trial: Mapped[bool]
 
 
 class TurnRow(Table):

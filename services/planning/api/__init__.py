@@ -1,4 +1,4 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, the calendar, the inbox, annual tasks, agreements, files."""
+"""Planning's endpoints: plans and goals, improvements, annual tasks and agreements, files, the calendar, the inbox, workflows, rules."""
 
 from fastapi import APIRouter
 
@@ -13,10 +13,27 @@ from services.planning.api import (
     lint,
     plans,
     projects,
+    rules,
     sheets,
     tasks,
+    workflows,
 )
 
 router = APIRouter()
-for each in (plans, sheets, goals, lint, improvements, ledger, calendar, inbox, projects, tasks, agreements, files):
+for each in (
+    plans,
+    sheets,
+    goals,
+    lint,
+    improvements,
+    ledger,
+    calendar,
+    inbox,
+    projects,
+    tasks,
+    workflows,
+    rules,
+    agreements,
+    files,
+):
     router.include_router(each.router)

@@ -106,7 +106,6 @@ async def print_agreement(agreement: UUID, session: Read, scope: MayRead) -> Res
     title = f"{row.year} 年{row.content['name']}（{row.content['party']}）"
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(title, safe='')}.docx",
-        "X-Content-Type-Options": "nosniff",
     }
     return Response(write_word(title, blocks_of(row.content, signed)), media_type=MEDIA_TYPE, headers=headers)
 

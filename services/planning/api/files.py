@@ -57,7 +57,10 @@ async def hand_in(
 
 @router.get("/{sha256}", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
 async def read_file(sha256: str, session: Read, scope: MayRead, caller: Caller) -> Response:
-    """Read a file, always to be saved and never shown or run (`nosniff` is the gateway's, on every answer). 404 unless the caller handed it in or may see something that names it."""
+    """Read a file, to be saved, never shown or run (`nosniff` comes with every answer of the gateway).
+
+    404 unless the caller handed it in or may see what it is evidence of.
+    """
     scopes = {permission: caller.scope(permission) for permission in SEEN if caller.may(permission)}
     row, name = await find.get_file(session, scope.school, caller.id, scopes, sha256)
     media = f"{TEXT}; charset=utf-8" if row.media in {TEXT, CSV} else row.media

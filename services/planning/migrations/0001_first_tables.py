@@ -135,6 +135,22 @@ def upgrade() -> None:
     sa.Column('content', sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'sha256', name=op.f('file_pk'))
     )
+    op.create_table('filing',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('register', sa.String(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('filed_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('filed_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('position', name=op.f('filing_pk')),
+    sa.UniqueConstraint('id', name=op.f('filing_id_uq'))
+    )
+    with op.batch_alter_table('filing', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('filing_school_register_position_ix'), ['school', 'register', 'position'], unique=False)
+
     op.create_table('followed',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('metric', sa.String(), nullable=False),
@@ -305,6 +321,11 @@ def upgrade() -> None:
     sa.Column('active', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('org_pk'))
     )
+    op.create_table('paper_place',
+    sa.Column('paper', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('paper', 'place', name=op.f('paper_place_pk'))
+    )
     op.create_table('person',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('id', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
@@ -374,6 +395,23 @@ def upgrade() -> None:
     sa.Column('title', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'number', name=op.f('resolution_pk'))
     )
+    op.create_table('rule',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('current', sa.Boolean(), nullable=False),
+    sa.Column('remind_on', sa.Date(), nullable=True),
+    sa.Column('reminded_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('written_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('written_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'code', 'version', name=op.f('rule_pk'))
+    )
+    with op.batch_alter_table('rule', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('rule_school_current_code_ix'), ['school', 'current', 'code'], unique=False)
+        batch_op.create_index(batch_op.f('rule_school_remind_on_ix'), ['school', 'remind_on'], unique=False)
+
     op.create_table('school',
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
@@ -436,6 +474,51 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('task_school_unit_year_ix'), ['school', 'unit', 'year'], unique=False)
         batch_op.create_index(batch_op.f('task_school_year_due_id_ix'), ['school', 'year', 'due', 'id'], unique=False)
         batch_op.create_index(batch_op.f('task_status_due_ix'), ['status', 'due'], unique=False)
+
+    op.create_table('work_package',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('changed_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('changed_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'code', name=op.f('work_package_pk'))
+    )
+    op.create_table('workflow_history',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('run', sa.Uuid(), nullable=False),
+    sa.Column('step', sa.Integer(), nullable=False),
+    sa.Column('what', sa.String(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=True),
+    sa.Column('said', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('position', name=op.f('workflow_history_pk'))
+    )
+    with op.batch_alter_table('workflow_history', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('workflow_history_run_ix'), ['run'], unique=False)
+
+    op.create_table('workflow_run',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('workflow', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('about_kind', sa.String(), nullable=False),
+    sa.Column('about', sa.String(), nullable=False),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('step', sa.Integer(), nullable=False),
+    sa.Column('turn', sa.Integer(), nullable=False),
+    sa.Column('due_on', sa.Date(), nullable=True),
+    sa.Column('overdue_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('started_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('started_by', sa.String(), nullable=False),
+    sa.Column('ended_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('workflow_run_pk'))
+    )
+    with op.batch_alter_table('workflow_run', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('workflow_run_school_started_at_id_ix'), ['school', 'started_at', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('workflow_run_status_due_on_ix'), ['status', 'due_on'], unique=False)
 
     op.create_table('agreement_place',
     sa.Column('agreement', sa.Uuid(), nullable=False),

@@ -41,6 +41,7 @@ from services.planning.tables.tasks import (
     TaskStepRow,
     TaskVersionRow,
 )
+from services.planning.tables.workflows import FilingRow, PackageRow, PaperPlaceRow, RuleRow, RunHistoryRow, RunRow
 
 __all__ = [
     "AgreementPlaceRow",
@@ -52,6 +53,7 @@ __all__ = [
     "DutyRow",
     "EnrollmentRow",
     "FileRow",
+    "FilingRow",
     "FollowedRow",
     "GoalHistoryRow",
     "GoalRow",
@@ -64,6 +66,8 @@ __all__ = [
     "MetricRow",
     "NoticeRow",
     "OrgRow",
+    "PackageRow",
+    "PaperPlaceRow",
     "PersonRow",
     "PlaceRow",
     "PlanHistoryRow",
@@ -72,6 +76,9 @@ __all__ = [
     "PostRow",
     "ProjectRow",
     "ResolutionRow",
+    "RuleRow",
+    "RunHistoryRow",
+    "RunRow",
     "SchoolRow",
     "SessionRow",
     "SettingsRow",

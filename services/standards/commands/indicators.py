@@ -11,8 +11,8 @@ from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
 from libs.common.events.standards import MeasureWanted
 from services.standards.domain.indicators import Definition, faults_of
-from services.standards.queries.indicators import find_indicator, find_metric, get_indicator, get_version
-from services.standards.queries.standards import active_indicators, list_in_force
+from services.standards.queries.indicators import find_indicator, find_metric, get_indicator, get_version, list_metrics
+from services.standards.queries.standards import active_indicators, indicator_codes, list_in_force
 from services.standards.queries.subjects import today_in
 from services.standards.tables import IndicatorRow, MetricRow, VersionRow
 from services.standards.templates import SUGGESTED
@@ -50,38 +50,51 @@ async def define_indicator(
         if Definition.model_validate(newest.definition) == definition:
             return newest, indicator, False
         indicator.newest += 1
+    return write_version(tx, indicator, by, definition), indicator, True
+
+
+def write_version(
+    tx: Transaction, indicator: IndicatorRow, by: str, definition: Definition, reason: str | None = None
+) -> VersionRow:
+    """Write what the newest version of an indicator says."""
     version = VersionRow(
-        school=scope.school,
-        code=code,
+        school=indicator.school,
+        code=indicator.code,
         version=indicator.newest,
         definition=definition.model_dump(mode="json"),
         created_at=tx.now,
         created_by=by,
         activated_at=None,
         activated_by=None,
+        reason=reason,
+        released_at=None,
+        released_by=None,
     )
     tx.session.add(version)
-    return version, indicator, True
+    return version
 
 
 async def draft_suggested(
-    tx: Transaction, scope: Scope, by: str, effective_from: date | None
+    tx: Transaction, scope: Scope, by: str, effective_from: date | None, *, trial: bool
 ) -> tuple[list[str], list[str], list[str]]:
     """Write a draft for each suggested line that the school has no indicator for yet, in force from a date (None: today in its zone).
 
+    `trial`: activated, they are in trial first.
     Returns the codes of the indicators that are new, that were there in whatever version, and that the school has no metric for.
     Raises as `define_indicator`.
     """
     effective_from = effective_from or await today_in(tx.session, scope.school, tx.now)
+    known = await indicator_codes(tx.session, scope.school)
+    metrics = await list_metrics(tx.session, scope.school)
     added: list[str] = []
     there: list[str] = []
     without: list[str] = []
     for suggested in SUGGESTED:
         said = {name: value for name, value in suggested.items() if name != "code"}
-        code, definition = suggested["code"], Definition(**said, effective_from=effective_from)
-        if await find_indicator(tx.session, scope, code) is not None:
+        code, definition = suggested["code"], Definition(**said, effective_from=effective_from, trial=trial)
+        if code in known:
             there.append(code)
-        elif await find_metric(tx.session, scope.school, definition.metric) is None:
+        elif definition.metric not in metrics:
             without.append(code)
         else:
             await define_indicator(tx, scope, by, code, definition)
@@ -90,7 +103,7 @@ async def draft_suggested(
 
 
 async def _first(tx: Transaction, scope: Scope, code: str) -> IndicatorRow:
-    indicator = IndicatorRow(school=scope.school, code=code, newest=1, active=None)
+    indicator = IndicatorRow(school=scope.school, code=code, newest=1, active=None, trial=None)
     tx.session.add(indicator)
     try:
         await tx.session.flush()
@@ -100,24 +113,41 @@ async def _first(tx: Transaction, scope: Scope, code: str) -> IndicatorRow:
 
 
 async def activate_version(tx: Transaction, scope: Scope, by: str, code: str, version: int) -> tuple[VersionRow, IndicatorRow]:
-    """Put a version in force from its `effective_from`; the active one again changes nothing.
+    """Put a version in force from its `effective_from`, or in trial where it says so; the active one again changes nothing.
 
-    Raises NotFound, Conflict where a newer version is active already, Forbidden as `define_indicator`, Invalid for a target past a floor.
+    Raises NotFound, Conflict where a newer version is active or in trial already, Forbidden as `define_indicator`, Invalid for a target
+    past a floor.
     """
     indicator = await get_indicator(tx.session, scope, code)
     row = await get_version(tx.session, scope, code, version)
     definition = Definition.model_validate(row.definition)
     _check_level(scope, definition)
-    if indicator.active == version:
+    if version in {indicator.active, indicator.trial}:
         return row, indicator
-    if indicator.active is not None and indicator.active > version:
-        raise Conflict(f"version {indicator.active} is active: an older one cannot replace it; define it again as the next version")
+    newer = max(indicator.active or 0, (indicator.trial or 0) if definition.trial else 0)
+    if newer > version:
+        state = "active" if newer == indicator.active else "in trial"
+        raise Conflict(f"version {newer} is {state}: an older one cannot replace it; define it again as the next version")
+    row.activated_at, row.activated_by = tx.now, by
+    await (put_in_trial if definition.trial else put_in_force)(tx, scope, indicator, version, definition)
+    return row, indicator
+
+
+async def put_in_trial(tx: Transaction, scope: Scope, indicator: IndicatorRow, version: int, definition: Definition) -> None:
+    """Let a version count what it would warn of, in the place of the one in trial before. Raises Invalid for a target past a floor."""
+    await _check_floors(tx, scope, definition)
+    indicator.trial = version
+    tx.publish(definition.tried(indicator.code, version))
+
+
+async def put_in_force(tx: Transaction, scope: Scope, indicator: IndicatorRow, version: int, definition: Definition) -> None:
+    """Let a version warn; a trial of it, or of an older one, is over. Raises Invalid for a target past a floor."""
     await _check_floors(tx, scope, definition)
     indicator.active = version
-    row.activated_at, row.activated_by = tx.now, by
-    tx.publish(definition.activated(code, version))
-    await _follow(tx, scope, code)
-    return row, indicator
+    if indicator.trial is not None and indicator.trial <= version:
+        indicator.trial = None
+    tx.publish(definition.activated(indicator.code, version))
+    await _follow(tx, scope, indicator.code)
 
 
 async def _check_floors(tx: Transaction, scope: Scope, definition: Definition) -> None:

@@ -12,7 +12,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from libs.common.errors import Fault
-from libs.common.events.standards import IndicatorActivated, Override, Repetition, WarningLine
+from libs.common.events.standards import IndicatorActivated, IndicatorTried, Override, Repetition, WarningLine
 
 SEVERITIES = ("blue", "yellow", "orange", "red")
 UNITS = ("class", "course", "programme", "department")  # most specific first
@@ -30,17 +30,24 @@ ABOVE = {
 
 
 class Status(StrEnum):
-    """`active` is the newest activated version; what it replaced is `superseded` and still judges its own time."""
+    """`active` is the newest activated version; what it replaced is `superseded` and still judges its own time. In `trial` one at a
+    time counts what it would warn of.
+    """
 
     DRAFT = "draft"
+    TRIAL = "trial"
     ACTIVE = "active"
     SUPERSEDED = "superseded"
 
 
-def status_of(version: int, active: int | None) -> Status:
-    """Return what a version is while version `active` (None: none yet) is the active one."""
+def status_of(version: int, active: int | None, trial: int | None, *, begun: bool) -> Status:
+    """Return what a version is while version `active` is the active one and `trial` the one in trial (None: none); `begun`: it was
+    put in force, or in trial, at some time.
+    """
+    if version == trial:
+        return Status.TRIAL
     if active is None or version > active:
-        return Status.DRAFT
+        return Status.SUPERSEDED if begun else Status.DRAFT
     return Status.ACTIVE if version == active else Status.SUPERSEDED
 
 
@@ -69,6 +76,7 @@ class Definition(BaseModel):
     hold_days: int = 0
     repetition: Repetition | None = None
     overrides: tuple[Override, ...] = ()
+    trial: bool = False
 
     def in_order(self) -> Self:
         """Return the same with lines in the order of their severities, and overrides from the most specific on."""
@@ -76,11 +84,15 @@ class Definition(BaseModel):
         own = tuple(each.model_copy(update={"warning_lines": _mildest_first(each.warning_lines)}) for each in overrides)
         return self.model_copy(update={"warning_lines": tuple(_mildest_first(self.warning_lines)), "overrides": own})
 
-    def activated(self, code: str, version: int) -> IndicatorActivated:
+    def activated(self, code: str, version: int, fact: type[IndicatorActivated] = IndicatorActivated) -> IndicatorActivated:
         """Return the fact that this is in force."""
-        said = {name: getattr(self, name) for name in type(self).model_fields}
+        said = {name: getattr(self, name) for name in type(self).model_fields if name != "trial"}
         lists = {"warning_lines": list(self.warning_lines), "overrides": list(self.overrides)}
-        return IndicatorActivated(code=code, version=version, **{**said, **lists})
+        return fact(code=code, version=version, **{**said, **lists})
+
+    def tried(self, code: str, version: int) -> IndicatorActivated:
+        """Return the fact that this is in trial."""
+        return self.activated(code, version, IndicatorTried)
 
 
 def _mildest_first(lines: Iterable[WarningLine]) -> list[WarningLine]:

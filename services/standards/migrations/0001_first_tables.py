@@ -95,6 +95,7 @@ def upgrade() -> None:
     sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
     sa.Column('newest', sa.Integer(), nullable=False),
     sa.Column('active', sa.Integer(), nullable=True),
+    sa.Column('trial', sa.Integer(), nullable=True),
     sa.PrimaryKeyConstraint('school', 'code', name=op.f('indicator_pk'))
     )
     op.create_table('judgement',
@@ -209,6 +210,9 @@ def upgrade() -> None:
     sa.Column('created_by', sa.String(), nullable=False),
     sa.Column('activated_at', database.UtcDateTime(timezone=True), nullable=True),
     sa.Column('activated_by', sa.String(), nullable=True),
+    sa.Column('reason', sa.Text(), nullable=True),
+    sa.Column('released_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('released_by', sa.String(), nullable=True),
     sa.ForeignKeyConstraint(['school', 'code'], ['indicator.school', 'indicator.code'], name=op.f('version_school_code_fk')),
     sa.PrimaryKeyConstraint('school', 'code', 'version', name=op.f('version_pk'))
     )

@@ -55,8 +55,8 @@ async def read_version(session: AsyncSession, scope: Scope, code: str, version: 
 
 
 async def list_indicators(session: AsyncSession, scope: Scope, *, after: str | None, limit: int) -> Sequence[Found]:
-    """Return each indicator by code, in its active version, or its newest where none is active yet; one more than `limit`."""
-    shown = func.coalesce(IndicatorRow.active, IndicatorRow.newest)
+    """Return each indicator by code, in its active version, else the one in trial, else its newest; one more than `limit`."""
+    shown = func.coalesce(IndicatorRow.active, IndicatorRow.trial, IndicatorRow.newest)
     sql = _versions(scope).where(VersionRow.version == shown).order_by(VersionRow.code).limit(limit + 1)
     if after is not None:
         sql = sql.where(VersionRow.code > after)

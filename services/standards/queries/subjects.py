@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common.auth import Scope
 from libs.common.errors import NotFound
 from services.standards.domain.attainment import Judgement, Sum
-from services.standards.domain.places import Held, Subject, unit_places
+from services.standards.domain.places import SCHOOL_WIDE, Held, Subject, unit_places
 from services.standards.tables import (
     ClassRow,
     CourseRow,
@@ -105,6 +105,21 @@ async def posts_of(session: AsyncSession, school: str, person: str, today: date)
         row = await session.get(ClassRow, (school, class_id))
         held.append(Held("class_teacher" if row is not None and row.kind == "homeroom" else "teacher", class_id, None, None))
     return held
+
+
+async def levels_of(session: AsyncSession, school: str, person: str, today: date) -> set[str]:
+    """Return the levels at which a person is judged: as a student, as who teaches, or by a post held over a class, a course or a unit."""
+    found = {"student"} if await _classes(session, school, person, "student", today) else set()
+    for held in await posts_of(session, school, person, today):
+        if held.object is None or held.post in SCHOOL_WIDE:
+            continue
+        if (row := await session.get(ClassRow, (school, held.object))) is not None:
+            found |= {"teacher", "homeroom"} if row.kind == "homeroom" else {"teacher", "class", "lesson"}
+        if await session.get(CourseRow, (school, held.object)) is not None:
+            found |= {"course"}
+        if await session.get(OrgRow, (school, held.object)) is not None:
+            found |= {"programme", "department"}
+    return found
 
 
 async def sums_of(session: AsyncSession, school: str, level: str, subject: str) -> dict[tuple[str, str], list[Sum]]:

@@ -14,7 +14,7 @@ from libs.common.events.standards import Override, WarningLine
 from libs.common.http import Body, View
 from libs.common.numbers import NUMBER_SCHEMA, exact_number
 from services.standards.domain.indicators import Definition, Status, status_of
-from services.standards.domain.values import CODE, METRIC, Day, Level, Number, Shown
+from services.standards.domain.values import CODE, METRIC, Day, Level, Number, Prose, Shown
 from services.standards.tables import IndicatorRow, VersionRow
 
 MOST_WINDOWS = 60
@@ -188,6 +188,12 @@ class IndicatorIn(Body):
         list[OverrideBody],
         Field(max_length=1000, description="Other lines for units; of those that fit, the most specific counts."),
     ] = []
+    trial: Annotated[
+        bool,
+        Field(
+            description="Activated, it is in trial (试运行) first: breaches are counted, and nobody is warned until its release."
+        ),
+    ] = False
 
     def definition(self) -> Definition:
         """Return what it says as a value of the domain."""
@@ -195,10 +201,21 @@ class IndicatorIn(Body):
         return Definition.model_validate({**said, "overrides": [each.override() for each in self.overrides]})
 
 
+class TuneIn(Body):
+    """Other warning lines, and why."""
+
+    warning_lines: Annotated[list[WarningLineBody], Field(min_length=1, max_length=4)]
+    reason: Prose
+
+    def lines(self) -> list[WarningLine]:
+        return [WarningLine.model_validate(line.model_dump()) for line in self.warning_lines]
+
+
 class TemplateIn(Body):
-    """From when the drafts are meant to be in force; left out: from today."""
+    """From when the drafts are meant to be in force; left out: from today. `trial`: activated, they are in trial first."""
 
     effective_from: Day | None = None
+    trial: bool = False
 
 
 class TemplateView(View):
@@ -237,7 +254,10 @@ class RepetitionView(View):
 
 
 class IndicatorView(View):
-    """One version of an indicator; `newest_version` is the last one written, draft or not."""
+    """One version of an indicator; `newest_version` is the last one written, draft or not.
+
+    `trial`: it is, or was, in trial; since `released_at` it warns. `reason` says why its lines were tuned.
+    """
 
     code: str
     version: int
@@ -264,6 +284,10 @@ class IndicatorView(View):
     created_by: str
     activated_at: datetime | None
     activated_by: str | None
+    trial: bool = False
+    reason: str | None = None
+    released_at: datetime | None = None
+    released_by: str | None = None
 
 
 def view(row: VersionRow, indicator: IndicatorRow) -> IndicatorView:
@@ -272,11 +296,14 @@ def view(row: VersionRow, indicator: IndicatorRow) -> IndicatorView:
     return IndicatorView(
         code=row.code,
         version=row.version,
-        status=status_of(row.version, indicator.active),
+        status=status_of(row.version, indicator.active, indicator.trial, begun=row.activated_at is not None),
         newest_version=indicator.newest,
         **{**row.definition, "overrides": overrides},
         created_at=row.created_at,
         created_by=row.created_by,
         activated_at=row.activated_at,
         activated_by=row.activated_by,
+        reason=row.reason,
+        released_at=row.released_at,
+        released_by=row.released_by,
     )

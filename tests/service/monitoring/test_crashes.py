@@ -35,8 +35,9 @@ from services.planning.queries import list_improvements
 from tests.model.school import Content, School, Sent, Telling
 from tests.service.crashing import How, Images, Walk, broken_at, copied
 from tests.service.harness import SCHOOL, Everything
+from tests.service.monitoring.arrivals import HOMES, PLACES
 from tests.service.monitoring.process import SERVICES, Op, Process, process
-from tests.service.monitoring.test_model import HOMES, PLACES, plain
+from tests.service.monitoring.test_model import plain
 from tests.service.monitoring.world import (
     TERMS,
     array,

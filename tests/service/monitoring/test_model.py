@@ -7,6 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -19,23 +20,20 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from libs.common.events.gateway import RosterImported
-from libs.common.events.standards import IndicatorActivated, Override, WarningLine
-from services.monitoring.domain.attribution import LEVELS
+from libs.common.events.standards import IndicatorActivated, IndicatorTried, Override, WarningLine
 from services.monitoring.domain.windows import Window, from_day
 from services.monitoring.tables import TurnRow, WordRow
 from tests.conftest import SettableClock
 from tests.model import school as model
 from tests.model.school import Bound, Content, School, Sent, Telling, Version
 from tests.service.harness import ServiceUnderTest
+from tests.service.monitoring.arrivals import ABOVE, ARRIVALS, FIRST, HOMES, PLACES
 from tests.service.monitoring.test_rebuilding import rebuilt
 from tests.service.monitoring.watching import CODES
 from tests.service.monitoring.world import (
     CLASSES,
-    COURSES,
     ENROLLMENTS,
     EVERYTHING,
-    ORGS,
-    PEOPLE,
     TERMS,
     close_windows,
     correction,
@@ -52,34 +50,6 @@ from tests.service.monitoring.world import (
 EXAMPLES = int(os.environ.get("EXAMPLES", "10"))  # more of them by hand, after a change of the path
 BEGIN = datetime(2026, 3, 6, 4, 0, tzinfo=UTC)  # a Friday noon in Shanghai
 
-# What the roster brings, part by part: an id and what stands in that import.
-ARRIVALS: dict[str, dict[str, Any]] = {
-    "C1": {"classes": [CLASSES[0]]},
-    "C2": {"classes": [CLASSES[1]]},
-    **{
-        f"S{n}": {
-            "people": [PEOPLE[n - 1]],
-            "enrollments": [e for e in ENROLLMENTS if e.person == f"S{n}" and e.class_id[0] == "H"],
-        }
-        for n in (1, 2, 3)
-    },
-}
-FIRST = {"orgs": ORGS, "courses": COURSES, "classes": CLASSES[2:]}  # homerooms are there before who is in them
-
-# The same in the model's words: where a class belongs, who is in which homeroom from when to when.
-PLACES: dict[str, tuple[date, dict[str, str]]] = {
-    "C1": (date.min, {"course": "K1", "programme": "cnc", "department": "mech"}),
-    "C2": (date.min, {"course": "K2", "department": "arts"}),
-    "H1": (date.min, {"programme": "cnc", "department": "mech"}),
-    "H2": (date.min, {"department": "arts"}),
-}
-ABOVE = {"K1": PLACES["H1"][1], "K2": PLACES["H2"][1], "cnc": {"department": "mech"}}
-HOMES = {
-    "S1": [(date.min, date.max, "H1")],
-    "S2": [(date.min, date.max, "H2")],
-    "S3": [(date.min, date(2026, 3, 9), "H1"), (date(2026, 3, 9), date.max, "H2")],
-}
-
 Op = tuple[str, Any]
 observations = st.tuples(
     st.integers(0, 25), st.integers(0, 3), st.integers(0, 2), st.integers(0, 20),
@@ -91,6 +61,7 @@ ops = st.lists(
         st.tuples(st.just("count"), st.lists(observations, min_size=1, max_size=6)),
         st.tuples(st.just("count"), st.lists(observations, min_size=1, max_size=6)),
         st.tuples(st.just("activate"), st.sampled_from(sorted(CODES))),
+        st.tuples(st.sampled_from(["try", "release"]), st.sampled_from(sorted(CODES))),
         st.tuples(st.just("learn"), st.sampled_from(sorted(ARRIVALS))),
         st.tuples(st.just("move"), st.sampled_from(["C1", "C2", "H1", "S1", "S3"])),
         st.tuples(st.just("terms"), st.just(None)),
@@ -107,6 +78,7 @@ class Pair:
     def __init__(self, sut: ServiceUnderTest, clock: SettableClock) -> None:
         self.sut, self.clock = sut, clock
         self.model, self.imports, self.active = School(), 0, dict[str, int]()
+        self.live, self.tried, self.trials = list[IndicatorActivated](), dict[str, IndicatorTried](), 0
 
     @property
     def today(self) -> date:
@@ -116,6 +88,7 @@ class Pair:
         await forget(self.sut, everything=True)
         self.clock.now = BEGIN
         self.model, self.imports, self.active = School(), 0, {}
+        self.live, self.tried, self.trials = [], {}, 0
         await self.bring(FIRST)
         self.model.classes |= {"H1": [PLACES["H1"]], "H2": [PLACES["H2"]]}
         self.model.above = ABOVE
@@ -132,8 +105,13 @@ class Pair:
                 done = self.active.get(code, 0)
                 for version in CODES[code][done : done + 1]:
                     self.active[code] = done + 1
-                    await self.sut.handle(version)
-                    self.model.activate(plain(version), self.today)
+                    await self._activate(version)
+            case ("try", str(code)):
+                await self._try(code)
+            case ("release", str(code)) if code in self.tried:
+                tried = self.tried.pop(code)
+                self.model.stop(story(tried))
+                await self._activate(IndicatorActivated(**tried.model_dump()))
             case ("learn", str(id_)):
                 await self.bring(ARRIVALS[id_])
                 self._learn(id_)
@@ -149,6 +127,21 @@ class Pair:
                 self.model.close(self.today)
             case ("dismiss", int(n)):
                 await self._dismiss(n)
+
+    async def _activate(self, version: IndicatorActivated) -> None:
+        await self.sut.handle(version)
+        self.model.activate(plain(version), self.today)
+        self.live.append(version)
+
+    async def _try(self, code: str) -> None:
+        """One version of each indicator is in trial at a time, an indicator of its own; its number is beyond those of `CODES`."""
+        self.trials += 1
+        said = {**CODES[code][self.trials % len(CODES[code])].model_dump(), "version": 10 + self.trials}
+        if code in self.tried:
+            self.model.stop(story(self.tried[code]))
+        self.tried[code] = IndicatorTried(**said)
+        await self.sut.handle(self.tried[code])
+        self.model.activate(replace(plain(self.tried[code]), code=story(self.tried[code])), self.today)
 
     def _send(
         self, n: int, numerator: int, more: int, back: int, student: str, class_: str, about: tuple[str, int] | None
@@ -208,8 +201,7 @@ class Pair:
     async def compare(self) -> None:
         telling = self.model.tell()
         sums, rows, _ = await digest(self.sut)
-        watched = {(code, level): CODES[code][: self.active.get(code, 0)] for code in CODES for level in LEVELS}
-        windows = {(v.metric, v.level, v.window) for versions in watched.values() for v in versions}
+        windows = {(v.metric, v.level, v.window) for v in (*self.live, *self.tried.values())}
         shown = {
             (metric, level, code, Window(window).name.lower(), from_day(start)): (n // 10**6, d // 10**6)
             for metric, level, code, window, start, n, d, _ in sums
@@ -228,7 +220,16 @@ class Pair:
         stand = {key: (w["severity"], w["status"]) for key, w in open_.items()}
         assert stand == {key: (severity, "dismissed" if quiet else "open") for key, (severity, quiet) in telling.open.items()}
         assert len(open_) == len([w for w in warnings if w["episode_open"] == "True"])
-        assert {w["status"] for w in warnings if w["episode_open"] == "False"} <= {"cleared", "withdrawn", "dismissed"}
+        assert {w["status"] for w in warnings if (w["episode_open"], w["trial"]) == ("False", "False")} <= {
+            "cleared",
+            "withdrawn",
+            "dismissed",
+        }
+
+
+def story(tried: IndicatorTried) -> str:
+    """The code under which monitoring keeps the trial apart."""
+    return f"{tried.code}@{tried.version}"
 
 
 def told_by(telling: Telling) -> dict[Any, list[Any]]:
@@ -319,14 +320,19 @@ def about(n: int, amends: str, of: int, numerator: int = 0, back: int = 0, stude
 HISTORY: list[Op] = [
     some(0, [0, 3, 12, 1]),
     ("activate", "a-steps"),
+    ("try", "a-steps"),
+    ("try", "b-student"),
     ("activate", "b-student"),
     ("learn", "C1"),
     some(4, [0, 0, 0], numerator=3),
     ("activate", "c-above"),
     ("activate", "d-close"),
+    ("try", "d-close"),
     some(7, [0, 1, 9], "S2", "C2"),
     ("learn", "S1"),
     ("activate", "f-day"),
+    ("try", "g-daily"),
+    ("release", "a-steps"),
     ("activate", "g-daily"),
     ("activate", "h-patient"),
     ("activate", "i-closes-patiently"),
@@ -355,6 +361,9 @@ HISTORY: list[Op] = [
     about(26, "retracts", 0),
     about(27, "corrects", 14, 3, 6, "S3"),
     about(28, "retracts", 20),
+    ("try", "d-close"),
+    ("try", "n-lessons"),
+    ("release", "b-student"),
     ("move", "C2"),
     ("move", "S3"),
     ("activate", "j-outside"),

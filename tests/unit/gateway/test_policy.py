@@ -69,7 +69,7 @@ def test_a_parent_covers_each_bound_child_and_nobody_without_one() -> None:
     ("name", "writes"),
     [
         ("student", {"plan.write"}),
-        ("staff", {"plan.write"}),
+        ("staff", {"plan.write", "task.work", "process.work"}),
         ("parent", set()),
         ("outside_expert", set()),
     ],

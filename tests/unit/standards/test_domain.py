@@ -82,18 +82,21 @@ def test_definitions_are_equal_however_their_numbers_are_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "active", "expected"),
+    ("version", "active", "trial", "begun", "expected"),
     [
-        (1, None, Status.DRAFT),
-        (1, 1, Status.ACTIVE),
-        (1, 2, Status.SUPERSEDED),
-        (3, 2, Status.DRAFT),
+        (1, None, None, False, Status.DRAFT),
+        (1, 1, None, True, Status.ACTIVE),
+        (1, 2, None, True, Status.SUPERSEDED),
+        (3, 2, None, False, Status.DRAFT),
+        (3, 2, 3, True, Status.TRIAL),
+        (3, 2, 4, True, Status.SUPERSEDED),
+        (3, None, 4, False, Status.DRAFT),
     ],
 )
-def test_a_version_is_draft_until_activated_and_superseded_after_the_next(
-    version: int, active: int | None, expected: Status
+def test_a_version_is_draft_until_activated_or_tried_and_superseded_after_the_next(
+    version: int, active: int | None, trial: int | None, begun: bool, expected: Status
 ) -> None:
-    assert status_of(version, active) == expected
+    assert status_of(version, active, trial, begun=begun) == expected
 
 
 @pytest.mark.parametrize(
