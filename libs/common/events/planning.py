@@ -219,3 +219,19 @@ class AgreementSigned(Event, type="planning.agreement_signed", about="agreement"
     version: int
     by: str
     hash: str
+
+
+class DueItemOverdue(Event, type="planning.due_item_overdue", about="item"):
+    """The day on which something of a routine was due has passed, and its owner (None: the post is vacant) has not said that it is done.
+
+    `per`, `subject`: whom or what it is about.
+    """
+
+    item: UUID
+    routine: str
+    name: str
+    level: str
+    per: str
+    subject: str
+    owner: str | None
+    due_on: date

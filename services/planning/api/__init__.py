@@ -1,10 +1,11 @@
-"""Planning's endpoints: plans and goals, improvements, annual tasks and agreements, files, the calendar, the inbox, workflows, rules."""
+"""Planning's endpoints: plans and goals, improvements, annual tasks and agreements, files, the calendar, what is due, the inbox, workflows, rules."""
 
 from fastapi import APIRouter
 
 from services.planning.api import (
     agreements,
     calendar,
+    due,
     files,
     goals,
     improvements,
@@ -28,6 +29,7 @@ for each in (
     improvements,
     ledger,
     calendar,
+    due,
     inbox,
     projects,
     tasks,

@@ -19,6 +19,7 @@ from services.planning.tables.copies import (
     SetupRow,
     StandardRow,
 )
+from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
 from services.planning.tables.files import FileRow, UploadRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
@@ -50,6 +51,8 @@ __all__ = [
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
+    "DueItemRow",
+    "DuePlaceRow",
     "DutyRow",
     "EnrollmentRow",
     "FileRow",
@@ -76,6 +79,7 @@ __all__ = [
     "PostRow",
     "ProjectRow",
     "ResolutionRow",
+    "RoutinesRow",
     "RuleRow",
     "RunHistoryRow",
     "RunRow",
@@ -90,5 +94,6 @@ __all__ = [
     "TaskRow",
     "TaskStepRow",
     "TaskVersionRow",
+    "TeacherKindsRow",
     "UploadRow",
 ]
