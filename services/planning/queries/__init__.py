@@ -73,11 +73,13 @@ from services.planning.queries.ledger import (
     Known,
     Wanted,
     known_to,
+    list_alike,
     list_ledger,
     numbers_of,
     progress_of,
+    staff_by_name,
     tally,
-    unit_names,
+    units_of,
 )
 from services.planning.queries.linting import load_chain
 from services.planning.queries.plans import (
@@ -201,6 +203,7 @@ __all__ = [
     "known_to",
     "last_number",
     "links_of",
+    "list_alike",
     "list_by_post",
     "list_clockworks",
     "list_due_items",
@@ -258,6 +261,7 @@ __all__ = [
     "same_before",
     "settings_of",
     "setup_of",
+    "staff_by_name",
     "standards_in_force",
     "standings_of",
     "still_to_come",
@@ -267,6 +271,7 @@ __all__ = [
     "told_before",
     "troubles_of",
     "unit_names",
+    "units_of",
     "versions_of_rule",
     "which_visible",
     "writers_of",
