@@ -1,17 +1,22 @@
-"""Planning's endpoints: plans and goals, improvements, annual tasks and agreements, files, the calendar, what is due, the inbox, workflows, rules."""
+"""Planning's endpoints: the chains of goals, implementation and guarantee, improvements, what is due, workflows, files, the inbox."""
 
 from fastapi import APIRouter
 
 from services.planning.api import (
     agreements,
+    budgets,
     calendar,
     due,
+    effects,
+    entries,
     files,
     goals,
+    guarantees,
     improvements,
     inbox,
     ledger,
     lint,
+    matrix,
     plans,
     projects,
     rules,
@@ -27,6 +32,7 @@ for each in (
     goals,
     lint,
     improvements,
+    effects,
     ledger,
     calendar,
     due,
@@ -35,6 +41,10 @@ for each in (
     tasks,
     workflows,
     rules,
+    guarantees,
+    budgets,
+    entries,
+    matrix,
     agreements,
     files,
 ):

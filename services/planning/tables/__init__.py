@@ -20,7 +20,9 @@ from services.planning.tables.copies import (
     StandardRow,
 )
 from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
+from services.planning.tables.effects import EffectRow
 from services.planning.tables.files import FileRow, UploadRow
+from services.planning.tables.guarantees import BudgetRow, EntryRow, GuaranteeRow, ProtectionRow, RecordRow, SpendingRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
 from services.planning.tables.plans import (
@@ -48,18 +50,22 @@ __all__ = [
     "AgreementPlaceRow",
     "AgreementRow",
     "AgreementTaskRow",
+    "BudgetRow",
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
     "DueItemRow",
     "DuePlaceRow",
     "DutyRow",
+    "EffectRow",
     "EnrollmentRow",
+    "EntryRow",
     "FileRow",
     "FilingRow",
     "FollowedRow",
     "GoalHistoryRow",
     "GoalRow",
+    "GuaranteeRow",
     "HistoryRow",
     "HomeroomRow",
     "ImprovementRow",
@@ -78,6 +84,8 @@ __all__ = [
     "PlanRow",
     "PostRow",
     "ProjectRow",
+    "ProtectionRow",
+    "RecordRow",
     "ResolutionRow",
     "RoutinesRow",
     "RuleRow",
@@ -87,6 +95,7 @@ __all__ = [
     "SessionRow",
     "SettingsRow",
     "SetupRow",
+    "SpendingRow",
     "StandardRow",
     "StandingRow",
     "Table",
