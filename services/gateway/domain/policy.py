@@ -53,6 +53,7 @@ _LOOK = frozenset(
         "plan.read",
         "cycle.read",
         "task.read",
+        "file.read",
         "report.read",
         "progress.read",
         "inbox.read",
@@ -62,7 +63,15 @@ _LOOK = frozenset(
 )
 _TAKE_PART = frozenset({"process.read", "process.work", "due.work"})
 _KNOW = _LOOK | _TAKE_PART | {"roster.read"}
-_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "task.work", "plan.write", "diagnosis.write", "judgement.write"}
+_FILL_IN = _KNOW | {
+    "warning.handle",
+    "improvement.work",
+    "task.work",
+    "file.write",
+    "plan.write",
+    "diagnosis.write",
+    "judgement.write",
+}
 _LEAD = _FILL_IN | {
     "improvement.open",
     "improvement.verify",
@@ -80,6 +89,7 @@ _LEAD = _FILL_IN | {
 }
 _GOVERN = _LEAD | {
     "post.write",
+    "agreement.issue",
     "metric.write",
     "indicator.write",
     "standard.manage",
@@ -98,7 +108,9 @@ EVERYTHING = _GOVERN | _TUNE | _INSTALL
 POSTS: Mapping[str, Rule] = {
     "school_leader": Rule(Over.SCHOOL, _GOVERN),
     "quality_office": Rule(Over.SCHOOL, _GOVERN | _TUNE),
-    "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "improvement.open", "post.delegate", "judgement.write"}),
+    "level_group": Rule(
+        Over.LEVEL, _KNOW | {"warning.handle", "file.write", "improvement.open", "post.delegate", "judgement.write"}
+    ),
     "department_head": Rule(Over.UNIT, _LEAD),
     "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate", "process.write", "guarantee.write"}),
     "office_head": Rule(Over.UNIT, _LEAD),
@@ -106,8 +118,8 @@ POSTS: Mapping[str, Rule] = {
     "course_leader": Rule(Over.COURSE, _LEAD),
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "diagnosis.approve", "post.delegate"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
-    "staff": Rule(Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "task.work", "diagnosis.write"}),
-    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "due.work", "diagnosis.write", "judgement.write"}),
+    "staff": Rule(Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "task.work", "file.write", "diagnosis.write"}),
+    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "file.write", "due.work", "diagnosis.write", "judgement.write"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),
 }

@@ -1,16 +1,16 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, the spiral, annual tasks, the calendar, what is due, the inbox,
-workflows, rules, the guarantee chain, the matrix.
-"""
+"""Planning's endpoints: the chains of goals, implementation and guarantee, the spiral, improvements, what is due, workflows, files, the inbox."""
 
 from fastapi import APIRouter
 
 from services.planning.api import (
+    agreements,
     budgets,
     calendar,
     cycles,
     due,
     effects,
     entries,
+    files,
     goals,
     guarantees,
     improvements,
@@ -49,5 +49,7 @@ for each in (
     budgets,
     entries,
     matrix,
+    agreements,
+    files,
 ):
     router.include_router(each.router)
