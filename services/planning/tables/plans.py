@@ -79,7 +79,7 @@ class GoalRow(Table):
         Index(None, "plan"),
         Index(None, "school", "metric", "level", "window", "subject"),
         Index(None, "school", "indicator", "subject"),
-        Index(None, "school", "current"),
+        Index(None, "school", "current", "live", "plan", "system"),
     )
     goal: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
