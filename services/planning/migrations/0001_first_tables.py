@@ -661,7 +661,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('goal', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('goal_plan_ix'), ['plan'], unique=False)
-        batch_op.create_index(batch_op.f('goal_school_current_ix'), ['school', 'current'], unique=False)
+        batch_op.create_index(batch_op.f('goal_school_current_live_plan_system_ix'), ['school', 'current', 'live', 'plan', 'system'], unique=False)
         batch_op.create_index(batch_op.f('goal_school_indicator_subject_ix'), ['school', 'indicator', 'subject'], unique=False)
         batch_op.create_index(batch_op.f('goal_school_metric_level_window_subject_ix'), ['school', 'metric', 'level', 'window', 'subject'], unique=False)
 
