@@ -127,7 +127,8 @@ def _task(n: int, subject: str) -> dict[str, Any]:
     return {**row, **dict.fromkeys(words, "x"), **said, **dates, **flags, "id": UUID(int=n + 1), "warning": UUID(int=n + 1)}
 
 
-async def timed(sut: ServiceUnderTest, what: str, path: str, times: int) -> Any:
+async def timed(sut: ServiceUnderTest, what: str, path: str, times: int) -> tuple[Any, float]:
+    """The last answer, and the median milliseconds."""
     seconds = []
     answer: Any = None
     async with sut.as_(WHO) as client:
@@ -137,7 +138,7 @@ async def timed(sut: ServiceUnderTest, what: str, path: str, times: int) -> Any:
             seconds.append(time.perf_counter() - begin)
             assert answer.status_code == 200, answer.text
     print(f"{what:28}  {statistics.median(seconds) * 1000:8.1f} ms  worst {max(seconds) * 1000:.1f} ms")
-    return answer.json()
+    return answer.json(), statistics.median(seconds) * 1000
 
 
 async def one_measurement(sut: ServiceUnderTest, subject: str) -> None:
@@ -150,17 +151,21 @@ async def one_measurement(sut: ServiceUnderTest, subject: str) -> None:
     print(f"a measurement, up to the root {(time.perf_counter() - begin) * 1000:8.1f} ms")
 
 
-async def run(url: str, many: int) -> None:
+async def run(url: str, many: int) -> dict[str, float]:
+    """Milliseconds of the slowest node of the tree, and of the lint of the whole."""
+    figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         async with running(service, url or f"sqlite+aiosqlite:///{folder}/planning.db", Path(folder), lambda: NOW) as sut:
             nodes = await fill(sut, many)
             await _analyze(sut.database)
             for depth, node in enumerate(nodes):
-                found = await timed(sut, f"tree, a node of level {depth + 1}", f"/goals/{node}/tree", 9)
+                found, took = await timed(sut, f"tree, a node of level {depth + 1}", f"/goals/{node}/tree", 9)
+                figures["tree"] = max(took, figures.get("tree", 0))
                 print(f"{'':32}{found['below']}")
-            found = await timed(sut, "lint of the whole", "/lint", 3)
+            found, figures["lint"] = await timed(sut, "lint of the whole", "/lint", 3)
             print(f"{'':32}{found['counts']}")
             await one_measurement(sut, f"G{len(LEVELS)}-3")
+    return figures
 
 
 async def _analyze(database: Database) -> None:

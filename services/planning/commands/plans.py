@@ -158,7 +158,8 @@ async def _place(tx: Transaction, plan: PlanRow) -> None:
 
 
 async def place_again(tx: Transaction) -> None:
-    """After a roster: who moved takes their plan along."""
+    """After a roster, and each day: who moved takes their plan along."""
+    await queries.lock_school(tx.session, tx.school)
     plans = await queries.list_placed(tx.session, tx.school)
     wanted = await queries.places_for(tx.session, tx.school, plans, await queries.today_in(tx.session, tx.school, tx.now))
     there = await queries.all_places(tx.session, tx.school)
@@ -166,6 +167,17 @@ async def place_again(tx: Transaction) -> None:
         if wanted[plan.id] != there.get(plan.id, set()):
             await tx.session.execute(delete(PlanPlaceRow).where(PlanPlaceRow.plan == plan.id))
             tx.session.add_all(PlanPlaceRow(plan=plan.id, place=place) for place in sorted(wanted[plan.id]))
+
+
+async def place_daily(tx: Transaction) -> None:
+    """By the clock: a class that somebody joins on a day has their plan from that day on."""
+    for school in await queries.list_schools(tx.session):
+        tx.school = school
+        today = await queries.today_in(tx.session, school, tx.now)
+        row = await queries.find_school(tx.session, school)
+        if row is not None and row.placed_on != today:
+            row.placed_on = today
+            await place_again(tx)
 
 
 def _swot(plan: Plan) -> list[dict[str, Any]]:

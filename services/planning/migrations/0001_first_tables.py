@@ -382,6 +382,7 @@ def upgrade() -> None:
     op.create_table('school',
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('timezone', sa.String(), nullable=False),
+    sa.Column('placed_on', sa.Date(), nullable=True),
     sa.Column('year_start', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('code', name=op.f('school_pk'))
     )

@@ -138,11 +138,21 @@ async def periods_below(session: AsyncSession, school: str, code: str) -> list[t
     return [(row.code, row.period_from, row.period_to) for row in await session.execute(sql.order_by(PlanRow.code))]
 
 
-async def periods_begin(session: AsyncSession, plans: Collection[UUID]) -> dict[UUID, date]:
-    """Return when each of these versions begins."""
-    found: dict[UUID, date] = {}
+async def periods_of_plans(session: AsyncSession, plans: Collection[UUID]) -> dict[UUID, tuple[date, date]]:
+    """Return the first and the last day of each of these versions."""
+    found: dict[UUID, tuple[date, date]] = {}
+    columns = select(PlanRow.id, PlanRow.period_from, PlanRow.period_to)
     for some in in_batches(list(plans), IN_AT_ONCE):
-        found.update(dict((await session.execute(select(PlanRow.id, PlanRow.period_from).where(PlanRow.id.in_(some)))).all()))
+        rows = await session.execute(columns.where(PlanRow.id.in_(some)))
+        found.update({row.id: (row.period_from, row.period_to) for row in rows})
+    return found
+
+
+async def closed_among(session: AsyncSession, plans: Collection[UUID]) -> set[UUID]:
+    """Return which of these versions are closed."""
+    found: set[UUID] = set()
+    for some in in_batches(list(plans), IN_AT_ONCE):
+        found.update(await session.scalars(select(PlanRow.id).where(PlanRow.id.in_(some), PlanRow.status == PlanStatus.CLOSED)))
     return found
 
 

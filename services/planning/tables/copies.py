@@ -16,6 +16,7 @@ class SchoolRow(Table):
     __tablename__ = "school"
     code: Mapped[str] = mapped_column(primary_key=True)
     timezone: Mapped[str]
+    placed_on: Mapped[date | None]
     year_start: Mapped[str]
 
 
