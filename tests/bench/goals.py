@@ -119,10 +119,21 @@ async def fill(sut: ServiceUnderTest, many: int) -> list[UUID]:
 
 def _task(n: int, subject: str) -> dict[str, Any]:
     row: dict[str, Any] = {column.key: None for column in ImprovementRow.__table__.columns}
-    words = ("metric", "comparison", "title", "goal_proposed", "curve", "owner_post", "verifier_post", "indicator_name")
+    words = (
+        "metric",
+        "source",
+        "tracking",
+        "comparison",
+        "title",
+        "goal_proposed",
+        "curve",
+        "owner_post",
+        "verifier_post",
+        "indicator_name",
+    )
     due = NOW.date() + timedelta(days=7 if n % 2 else -7)
     said = {"school": SCHOOL, "indicator": "ind", "level": "teacher", "subject": subject, "severity": "red", "status": "proposed"}
-    dates = {"opened_at": NOW, "plan_due_on": due, "due_on": due}
+    dates = {"number": n + 1, "opened_at": NOW, "opened_on": NOW.date(), "plan_due_on": due, "due_on": due}
     flags = {"cleared": False, "warned": True, "unfilled": False, "vacant": []}
     return {**row, **dict.fromkeys(words, "x"), **said, **dates, **flags, "id": UUID(int=n + 1), "warning": UUID(int=n + 1)}
 

@@ -55,9 +55,10 @@ _LOOK = frozenset(
         "report.read",
         "progress.read",
         "inbox.read",
+        "due.read",
     }
 )
-_TAKE_PART = frozenset({"process.read", "process.work"})
+_TAKE_PART = frozenset({"process.read", "process.work", "due.work"})
 _KNOW = _LOOK | _TAKE_PART | {"roster.read"}
 _FILL_IN = _KNOW | {"warning.handle", "improvement.work", "task.work", "plan.write", "judgement.write"}
 _LEAD = _FILL_IN | {
@@ -100,12 +101,12 @@ POSTS: Mapping[str, Rule] = {
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
     "staff": Rule(Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "task.work"}),
-    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write"}),
+    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "due.work"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),
 }
 """Post (任职) → what it may do. A quality officer fills in and the head verifies; students and parents only look, but that staff
-and students write plans of their own. Warning lines are tried out and tuned by the quality office alone.
+and students write plans of their own and do what is due of them. Warning lines are tried out and tuned by the quality office alone.
 """
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from libs.common.errors import Fault
+from libs.common.events.routines import Routine, routine_faults
 from libs.common.events.setup import (
     AgreementKind,
     Axis,
@@ -109,6 +110,7 @@ class Setup(Part):
     ladders: Annotated[list[Ladder], Field(max_length=100)] = []
     cycles: Annotated[list[Cycle], Field(max_length=100)] = []
     reports: Annotated[list[ReportKind], Field(max_length=500)] = []
+    routines: Annotated[list[Routine], Field(max_length=300)] = []
     task_classes: Annotated[list[TaskClass], Field(max_length=50)] = []
     agreements: Annotated[list[AgreementKind], Field(max_length=50)] = []
     metrics: Annotated[list[Line], Field(max_length=1000)] = []
@@ -139,6 +141,7 @@ def faults(setup: Setup) -> list[Fault]:
     for n, department in enumerate(setup.departments):
         if department.body is not None and department.body not in bodies:
             found.append(Fault(pointer=f"/departments/{n}/body", detail=f"no body {department.body!r} is there"))
+    found += routine_faults("/routines", setup.routines, period=setup.period is not None)
     return [*found, *_breakdown_faults(setup.breakdown), *_process_faults(setup), *_agreement_faults(setup)]
 
 

@@ -1,9 +1,10 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, annual tasks, the calendar, the inbox, workflows, rules."""
+"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, annual tasks, the calendar, what is due, the inbox, workflows, rules."""
 
 from fastapi import APIRouter
 
 from services.planning.api import (
     calendar,
+    due,
     goals,
     improvements,
     inbox,
@@ -18,5 +19,5 @@ from services.planning.api import (
 )
 
 router = APIRouter()
-for each in (plans, sheets, goals, lint, improvements, ledger, calendar, inbox, projects, tasks, workflows, rules):
+for each in (plans, sheets, goals, lint, improvements, ledger, calendar, due, inbox, projects, tasks, workflows, rules):
     router.include_router(each.router)

@@ -75,6 +75,41 @@ def upgrade() -> None:
     sa.Column('active', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('course_pk'))
     )
+    op.create_table('due_item',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('routine', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('per', sa.String(), nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('subject_name', sa.String(), nullable=True),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('period', sa.String(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=False),
+    sa.Column('end', sa.Date(), nullable=False),
+    sa.Column('opened_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('due_on', sa.Date(), nullable=False),
+    sa.Column('remind_on', sa.Date(), nullable=True),
+    sa.Column('needs', sa.String(), nullable=False),
+    sa.Column('posts', sa.JSON(), nullable=False),
+    sa.Column('owner', sa.String(), nullable=True),
+    sa.Column('owner_post', sa.String(), nullable=True),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('overdue_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('done_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('done_by', sa.String(), nullable=True),
+    sa.Column('note', sa.Text(), nullable=True),
+    sa.Column('minutes', sa.Text(), nullable=True),
+    sa.Column('evidence', sa.JSON(none_as_null=True), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('due_item_pk'))
+    )
+    with op.batch_alter_table('due_item', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('due_item_school_due_on_id_ix'), ['school', 'due_on', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('due_item_school_owner_due_on_ix'), ['school', 'owner', 'due_on'], unique=False)
+        batch_op.create_index(batch_op.f('due_item_school_routine_period_ix'), ['school', 'routine', 'period'], unique=False)
+        batch_op.create_index(batch_op.f('due_item_school_status_overdue_at_due_on_ix'), ['school', 'status', 'overdue_at', 'due_on'], unique=False)
+
     op.create_table('duty',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('school', sa.String(), nullable=False),
@@ -362,6 +397,16 @@ def upgrade() -> None:
     sa.Column('title', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'number', name=op.f('resolution_pk'))
     )
+    op.create_table('routines',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('routines', sa.JSON(), nullable=False),
+    sa.Column('since', sa.JSON(), nullable=False),
+    sa.Column('changed_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('changed_by', sa.String(), nullable=True),
+    sa.Column('done_through', sa.Date(), nullable=True),
+    sa.Column('stale', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('school', name=op.f('routines_pk'))
+    )
     op.create_table('rule',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('code', sa.String(), nullable=False),
@@ -442,6 +487,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('task_school_year_due_id_ix'), ['school', 'year', 'due', 'id'], unique=False)
         batch_op.create_index(batch_op.f('task_status_due_ix'), ['status', 'due'], unique=False)
 
+    op.create_table('teacher_kinds',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('teachers', sa.JSON(), nullable=False),
+    sa.Column('changed_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('changed_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', name=op.f('teacher_kinds_pk'))
+    )
     op.create_table('work_package',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('code', sa.String(), nullable=False),
@@ -486,6 +538,15 @@ def upgrade() -> None:
     with op.batch_alter_table('workflow_run', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('workflow_run_school_started_at_id_ix'), ['school', 'started_at', 'id'], unique=False)
         batch_op.create_index(batch_op.f('workflow_run_status_due_on_ix'), ['status', 'due_on'], unique=False)
+
+    op.create_table('due_place',
+    sa.Column('item', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['item'], ['due_item.id'], name=op.f('due_place_item_fk')),
+    sa.PrimaryKeyConstraint('item', 'place', name=op.f('due_place_pk'))
+    )
+    with op.batch_alter_table('due_place', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('due_place_place_ix'), ['place'], unique=False)
 
     op.create_table('goal',
     sa.Column('goal', sa.Uuid(), nullable=False),

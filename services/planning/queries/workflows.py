@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Scope
 from libs.common.errors import NotFound
+from libs.common.events.routines import Post
 from libs.common.events.setup import Workflow
 from services.planning.domain.owners import Subject
-from services.planning.domain.settings import Post
 from services.planning.domain.workflows import RunStatus
 from services.planning.queries.school import directory_of, parents_of
 from services.planning.tables import CourseRow, FilingRow, OrgRow, PaperPlaceRow, RunHistoryRow, RunRow

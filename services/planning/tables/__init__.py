@@ -18,6 +18,7 @@ from services.planning.tables.copies import (
     SetupRow,
     StandardRow,
 )
+from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
 from services.planning.tables.plans import (
@@ -45,6 +46,8 @@ __all__ = [
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
+    "DueItemRow",
+    "DuePlaceRow",
     "DutyRow",
     "EnrollmentRow",
     "FilingRow",
@@ -70,6 +73,7 @@ __all__ = [
     "PostRow",
     "ProjectRow",
     "ResolutionRow",
+    "RoutinesRow",
     "RuleRow",
     "RunHistoryRow",
     "RunRow",
@@ -84,4 +88,5 @@ __all__ = [
     "TaskRow",
     "TaskStepRow",
     "TaskVersionRow",
+    "TeacherKindsRow",
 ]
