@@ -1,7 +1,7 @@
 """Work that planning does by the clock."""
 
 from libs.common.database import Transaction
-from services.planning.commands import attaining, clock, due, plans, rules, tasks_working, workflows
+from services.planning.commands import attaining, clock, due, leads, rules, tasks_working, workflows
 
 
 async def call_overdue(tx: Transaction) -> None:
@@ -28,4 +28,4 @@ async def call_late_runs(tx: Transaction) -> None:
 
 async def place_plans(tx: Transaction) -> None:
     """See where plans lie where a new day has begun."""
-    await plans.place_daily(tx)
+    await leads.place_daily(tx)

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from libs.common.errors import Fault
 from libs.common.events.setup import Coded, Part
+from services.cli.template.plans import OwnPlan, plan_faults
 from services.gateway.domain.setup import Period, Setup, Years, faults, twice
 from services.standards.domain.content import Content, Issuer, Months
 from services.standards.domain.values import Code, Line, Post, Prose
@@ -143,6 +144,7 @@ class Template(Coded):
     setup: Setup
     families: Annotated[list[Family], Field(max_length=100)] = []
     standards: Annotated[list[Standard], Field(max_length=1000)] = []
+    plans: Annotated[list[OwnPlan], Field(max_length=5000)] = []
 
 
 def template_faults(template: Template) -> list[Fault]:
@@ -152,6 +154,7 @@ def template_faults(template: Template) -> list[Fault]:
     given = [said for said in ("template", "period") if getattr(template.setup, said) is not None]
     found += [Fault(pointer=f"/setup/{said}", detail="loading says it, not the template") for said in given]
     found += [*twice("/families", template.families), *twice("/standards", template.standards)]
+    found += plan_faults(template.plans, [kind.code for kind in template.setup.plan_kinds if kind.per is None])
     families = {family.code for family in template.families}
     for n, standard in enumerate(template.standards):
         if standard.family not in families:

@@ -614,7 +614,7 @@ def upgrade() -> None:
     sa.Column('plan', sa.Uuid(), nullable=False),
     sa.Column('step', sa.String(), nullable=False),
     sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
-    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('by', sa.String(), nullable=True),
     sa.Column('what', sa.JSON(), nullable=False),
     sa.ForeignKeyConstraint(['plan'], ['plan.id'], name=op.f('plan_history_plan_fk')),
     sa.PrimaryKeyConstraint('position', name=op.f('plan_history_pk'))

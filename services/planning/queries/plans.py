@@ -121,7 +121,7 @@ async def writers_of(session: AsyncSession, plan: PlanRow) -> set[str]:
     said = select(PlanHistoryRow.by).where(PlanHistoryRow.plan == plan.id, PlanHistoryRow.step.in_(("written", "changed")))
     here = select(GoalRow.goal).where(GoalRow.plan == plan.id)
     goals = select(GoalHistoryRow.by).where(GoalHistoryRow.goal.in_(here), GoalHistoryRow.version == plan.version)
-    return set(await session.scalars(said.union(goals)))
+    return {by for by in await session.scalars(said.union(goals)) if by is not None}
 
 
 async def plan_parents(session: AsyncSession, school: str) -> dict[str, str | None]:
@@ -226,6 +226,15 @@ def _own_places(
         case "programme" | "department":
             return set(), [*leads, plan.subject]
     return set(), leads
+
+
+async def list_unled(session: AsyncSession, school: str, codes: Sequence[str]) -> Sequence[PlanRow]:
+    """Return those of these plans that are drafts in their first version and name no unit."""
+    draft = (PlanRow.school == school, PlanRow.version == 1, PlanRow.status == PlanStatus.DRAFT, PlanRow.unit.is_(None))
+    found: list[PlanRow] = []
+    for some in in_batches(codes, IN_AT_ONCE):
+        found += await session.scalars(select(PlanRow).where(*draft, PlanRow.code.in_(some)).order_by(PlanRow.code))
+    return found
 
 
 async def list_placed(session: AsyncSession, school: str) -> Sequence[PlanRow]:

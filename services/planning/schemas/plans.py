@@ -89,11 +89,11 @@ class PlanItem(View):
 
 
 class PlanStepView(View):
-    """One thing that happened to a plan."""
+    """One thing that happened to a plan; `by` null: it follows from the roster."""
 
     step: str
     at: datetime
-    by: str
+    by: str | None
     what: dict[str, Any]
 
 

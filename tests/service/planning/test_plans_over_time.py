@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from libs.common.events.gateway import Class, Enrollment, Session
+from libs.common.events.gateway import Class, Enrollment, Session, SetupChanged
 from services.planning.jobs import place_plans, renew_standings
 from services.planning.queries import goal_id
 from tests.conftest import SettableClock
@@ -174,3 +174,28 @@ async def test_a_plan_goes_with_its_student_on_the_day_of_the_move(database_url:
         assert await seeing() == (200, 404)
         clock.advance(days=1)
         assert await seeing() == (404, 200)
+
+
+@pytest.mark.parametrize("names", [["机电学院"], ["教务处", "机电学院"], ["质量办公室"], ["别处"]])
+async def test_a_plan_of_the_documents_is_led_by_the_unit_of_that_name_once_the_roster_has_it(
+    database_url: str, tmp_path: Path, names: list[str]
+) -> None:
+    clock = SettableClock(NOON)
+    async with planning(database_url, tmp_path, clock=clock) as sut:
+        lead, *other = names
+        kind = {"code": "p1", "name": "规划", "kind": "special", "level": "school", "lead": lead}
+        departments = [{"name": lead, "aliases": other}, {"name": "机电学院", "body": "qo"}]
+        bodies = [{"code": "qo", "name": "质量办公室"}]
+        await drafted(sut, plan("p1"))
+        await drafted(sut, plan("other"))
+        await sut.handle(SetupChanged(code=SCHOOL, content={"plan_kinds": [kind], "departments": departments, "bodies": bodies}))
+        shown = await seen(sut, "/plans/p1")
+        found = lead != "别处"
+        assert (shown["unit"], shown["owner_post"]) == (("mech", "department_head") if found else (None, None))
+        assert [each["step"] for each in shown["history"]] == ["written", *(["led"] if found else [])]
+        assert (await seen(sut, "/plans/other"))["unit"] is None
+        await drafted(sut, plan("late"))
+        await sut.handle(roster())
+        assert (await seen(sut, "/plans/p1"))["unit"] == shown["unit"]
+        async with sut.as_(HEAD) as head:
+            assert (await head.get("/plans/p1")).status_code == (200 if found else 404)
