@@ -51,7 +51,9 @@ def test_the_seven_steps_of_the_talent_training_plan_with_the_schools_own_posts_
     _filed_and_written(chain, (head, office), tmp_path, capsys)
 
 
-def _filed_and_written(chain: Chain, people: tuple[httpx.Client, httpx.Client], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def _filed_and_written(
+    chain: Chain, people: tuple[httpx.Client, httpx.Client], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A department's group is filed, and goals go out as Excel and in again."""
     school, (head, office) = chain.school, people
     group = {"unit": "D1", "name": "一系诊改工作组", "head": "HD", "members": ["T1"]}

@@ -102,7 +102,7 @@ class Element(BaseModel):
 class StandardActivated(Event, type="standards.standard_activated", about="code"):
     """A version of a standard is in force from midnight of `effective_from` in the school's zone; the whole of it.
 
-    `trial`: it is tried out, and none of its elements has a floor.
+    `levels`: whom it is about. `trial`: it is tried out, and none of its elements has a floor.
     """
 
     code: str
@@ -111,6 +111,7 @@ class StandardActivated(Event, type="standards.standard_activated", about="code"
     name: str
     effective_from: date
     elements: list[Element]
+    levels: list[str] = []
     trial: bool = False
 
 
