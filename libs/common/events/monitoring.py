@@ -106,7 +106,10 @@ class WarningRaised(Event, type="monitoring.warning_raised", about="warning"):
 
 
 class WarningEscalated(Event, type="monitoring.warning_escalated", about="warning"):
-    """An uncleared warning passed a worse line; severity rises, never falls."""
+    """An uncleared warning passed a worse line; severity rises, never falls.
+
+    `comparison` says on which side the line was passed, `below` or `above`: of a band it may be another one than before. None: not told.
+    """
 
     warning: UUID
     severity: str
@@ -117,6 +120,7 @@ class WarningEscalated(Event, type="monitoring.warning_escalated", about="warnin
     denominator: Decimal
     line: Decimal
     revision: int | None = None
+    comparison: str | None = None
 
 
 class WarningCleared(Event, type="monitoring.warning_cleared", about="warning"):
@@ -134,7 +138,7 @@ class WarningRevised(Event, type="monitoring.warning_revised", about="warning"):
     """A correction, a retraction or the roster left a warning standing, but not as it was told before.
 
     `status` and `severity` are what holds now: a cleared warning may stand again, a severity that only a mistake caused falls.
-    `because` is `corrected`, `retracted`, `roster` or `terms`, `reason` the words given for it.
+    `because` is `corrected`, `retracted`, `roster` or `terms`, `reason` the words given for it. `comparison` as in `WarningEscalated`.
     """
 
     warning: UUID
@@ -149,6 +153,7 @@ class WarningRevised(Event, type="monitoring.warning_revised", about="warning"):
     because: str
     reason: str
     revision: int | None = None
+    comparison: str | None = None
 
 
 class WarningStale(Event, type="monitoring.warning_stale", about="warning"):
@@ -170,6 +175,47 @@ class WarningWithdrawn(Event, type="monitoring.warning_withdrawn", about="warnin
     warning: UUID
     because: str
     reason: str
+
+
+class EffectMeasured(Event, type="monitoring.effect_measured", about="improvement"):
+    """What a verified improvement has changed, beside peers that were as low before and were not improved; the highest `revision` of an
+    improvement stands: late data and corrections make further ones.
+
+    `before` and `after` are the subject's values over the days from `…_from` through `…_to`, `peers_before` and `peers_after` the mean ones
+    of `peers` peers: exact decimals in the metric's unit, of `sum` and `count` per window; None without data. `difference` is the
+    subject's change less the peers', within `low` and `high` at the level `confidence`, `spread` the standard deviation of the peers'
+    changes; None where nothing was judged. `verdict` is
+    `effect`, `no_detectable_effect`, `worse` or `too_few` (not judged); `better` is 1 where a higher value is better, else -1. `windows`
+    were measured afterwards, by `method` (`matched_difference_in_differences`).
+    """
+
+    improvement: UUID
+    warning: UUID
+    indicator: str
+    metric: str
+    level: str
+    subject: str
+    window: str
+    windows: int
+    before_from: date
+    before_to: date
+    after_from: date
+    after_to: date
+    before: Decimal | None
+    after: Decimal | None
+    peers: int
+    peers_before: Decimal | None
+    peers_after: Decimal | None
+    difference: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    spread: Decimal | None
+    confidence: Decimal
+    better: int
+    verdict: str
+    method: str
+    revision: int
+    measured_at: AwareDatetime
 
 
 class WarningAcknowledged(Event, type="monitoring.warning_acknowledged", about="warning"):

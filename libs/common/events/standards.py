@@ -46,7 +46,8 @@ class IndicatorActivated(Event, type="standards.indicator_activated", about="cod
     `{"lesson_end_plus_minutes": n}`; `stale_after_days` None: its warnings never go stale.
     A warning begins after `raise_after_windows` windows in a row past the mildest line, and ends after `clear_after_windows` not past
     its clear line, at the earliest in a window that starts `hold_days` after the one that raised it. Of the
-    `overrides` that fit a subject the most specific counts.
+    `overrides` that fit a subject the most specific counts. The effect of an improvement is measured over `effect_windows` windows after
+    it was verified; None: as many as monitoring takes for the kind of window.
     """
 
     code: str
@@ -68,6 +69,7 @@ class IndicatorActivated(Event, type="standards.indicator_activated", about="cod
     hold_days: int = 0
     repetition: Repetition | None = None
     overrides: list[Override] = []
+    effect_windows: int | None = None
 
 
 class IndicatorTried(IndicatorActivated, type="standards.indicator_tried", about="code"):

@@ -132,6 +132,7 @@ class Indicator:
     repetition: Repetition | None = None
     unit: tuple[str, str] | None = None
     off: bool = False
+    effect_windows: int | None = None
     trial: bool = False
     overridden: Mapping[tuple[str, str], Indicator] = field(default_factory=dict)
 
@@ -163,6 +164,7 @@ class Indicator:
             hold_days=definition.get("hold_days", 0),
             trial=definition.get("trial", False),
             repetition=None if repetition is None else Repetition(repetition["severity"], repetition["windows"]),
+            effect_windows=definition.get("effect_windows"),
         )
         return replace(
             plain, overridden={(each["kind"], each["id"]): plain._over(each) for each in definition.get("overrides", ())}
@@ -208,6 +210,10 @@ class Indicator:
     def is_under(self, line: int) -> bool:
         """Whether a line that was passed was passed downwards; of a band, whether it is a lower bound."""
         return line <= self.lines[0].enter if self.outside else self.below
+
+    def side_of(self, line: int) -> str:
+        """On which side a line was passed, in words: `below` or `above`."""
+        return "below" if self.is_under(line) else "above"
 
     def clear_of(self, line: int) -> int:
         """Where a warning ends that began at this line; of a band, the bound on the same side."""

@@ -122,6 +122,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('duty_school_post_ix'), ['school', 'post'], unique=False)
         batch_op.create_index(batch_op.f('duty_school_unit_ix'), ['school', 'unit'], unique=False)
 
+    op.create_table('effect',
+    sa.Column('improvement', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('revision', sa.Integer(), nullable=False),
+    sa.Column('said', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('improvement', name=op.f('effect_pk'))
+    )
     op.create_table('enrollment',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),

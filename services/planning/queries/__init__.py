@@ -27,6 +27,7 @@ from services.planning.queries.due import (
     still_to_come,
     teacher_kinds_of,
 )
+from services.planning.queries.effects import effects_of
 from services.planning.queries.entries import (
     contingencies_in_force,
     find_warned,
@@ -207,6 +208,7 @@ __all__ = [
     "due_id",
     "due_places_of",
     "edges_above",
+    "effects_of",
     "find_by_warning",
     "find_course",
     "find_current",

@@ -19,6 +19,7 @@ from services.planning.tables.copies import (
     StandardRow,
 )
 from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
+from services.planning.tables.effects import EffectRow
 from services.planning.tables.guarantees import BudgetRow, EntryRow, GuaranteeRow, ProtectionRow, RecordRow, SpendingRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
@@ -51,6 +52,7 @@ __all__ = [
     "DueItemRow",
     "DuePlaceRow",
     "DutyRow",
+    "EffectRow",
     "EnrollmentRow",
     "EntryRow",
     "FilingRow",

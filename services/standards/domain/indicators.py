@@ -90,6 +90,7 @@ class Definition(BaseModel):
     hold_days: int = 0
     repetition: Repetition | None = None
     overrides: tuple[Override, ...] = ()
+    effect_windows: int | None = None
     trial: bool = False
 
     def in_order(self) -> Self:

@@ -191,6 +191,15 @@ class IndicatorIn(Body):
         list[OverrideBody],
         Field(max_length=1000, description="Other lines for units; of those that fit, the most specific counts."),
     ] = []
+    effect_windows: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=MOST_WINDOWS,
+            description="The effect of an improvement is measured over so many windows with enough data after it was verified; "
+            "none: 10 days, 4 weeks, 2 months, 1 term or year.",
+        ),
+    ] = None
     trial: Annotated[
         bool,
         Field(
@@ -283,6 +292,7 @@ class IndicatorView(View):
     hold_days: int = 0
     repetition: RepetitionView | None = None
     overrides: list[OverrideView] = []
+    effect_windows: int | None = None
     created_at: datetime
     created_by: str
     activated_at: datetime | None
