@@ -1,15 +1,15 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, annual tasks, the calendar, what is due, the inbox, workflows, rules,
-the guarantee chain, the matrix.
-"""
+"""Planning's endpoints: the chains of goals, implementation and guarantee, improvements, what is due, workflows, files, the inbox."""
 
 from fastapi import APIRouter
 
 from services.planning.api import (
+    agreements,
     budgets,
     calendar,
     due,
     effects,
     entries,
+    files,
     goals,
     guarantees,
     improvements,
@@ -45,5 +45,7 @@ for each in (
     budgets,
     entries,
     matrix,
+    agreements,
+    files,
 ):
     router.include_router(each.router)
