@@ -134,17 +134,8 @@ def _task(n: int, subject: str) -> dict[str, Any]:
     )
     due = NOW.date() + timedelta(days=7 if n % 2 else -7)
     said = {"school": SCHOOL, "indicator": "ind", "level": "teacher", "subject": subject, "severity": "red", "status": "proposed"}
-<<<<<<< HEAD
-    dates = {"opened_at": NOW, "opened_on": NOW.date(), "plan_due_on": due, "due_on": due}
-    flags = {
-        "number": n + 1,
-        "source": "warning",
-        "tracking": "level_group",
-        "cleared": False,
-        "warned": True,
-        "unfilled": False,
-        "vacant": [],
-    }
+    dates = {"number": n + 1, "opened_at": NOW, "opened_on": NOW.date(), "plan_due_on": due, "due_on": due}
+    flags = {"cleared": False, "warned": True, "unfilled": False, "vacant": []}
     return {**row, **dict.fromkeys(words, "x"), **said, **dates, **flags, "id": UUID(int=n + 1), "warning": UUID(int=n + 1)}
 
 
@@ -164,16 +155,8 @@ def _task_of(n: int, goal: UUID) -> dict[str, Any]:
     return {**row, **said, **as_given, "id": UUID(int=n + 1)}
 
 
-async def timed(sut: ServiceUnderTest, what: str, path: str, times: int) -> Any:
-=======
-    dates = {"number": n + 1, "opened_at": NOW, "opened_on": NOW.date(), "plan_due_on": due, "due_on": due}
-    flags = {"cleared": False, "warned": True, "unfilled": False, "vacant": []}
-    return {**row, **dict.fromkeys(words, "x"), **said, **dates, **flags, "id": UUID(int=n + 1), "warning": UUID(int=n + 1)}
-
-
 async def timed(sut: ServiceUnderTest, what: str, path: str, times: int) -> tuple[Any, float]:
     """The last answer, and the median milliseconds."""
->>>>>>> origin/main
     seconds = []
     answer: Any = None
     async with sut.as_(WHO) as client:
@@ -207,13 +190,9 @@ async def run(url: str, many: int) -> dict[str, float]:
                 found, took = await timed(sut, f"tree, a node of level {depth + 1}", f"/goals/{node}/tree", 9)
                 figures["tree"] = max(took, figures.get("tree", 0))
                 print(f"{'':32}{found['below']}")
-<<<<<<< HEAD
-            await timed(sut, "matrix of systems and levels", "/matrix", 9)
+            _, figures["matrix"] = await timed(sut, "matrix of systems and levels", "/matrix", 9)
             await timed(sut, "goals that nothing protects", "/guarantees/unserved", 9)
-            found = await timed(sut, "lint of the whole", "/lint", 3)
-=======
             found, figures["lint"] = await timed(sut, "lint of the whole", "/lint", 3)
->>>>>>> origin/main
             print(f"{'':32}{found['counts']}")
             await one_measurement(sut, f"G{len(LEVELS)}-3")
     return figures
