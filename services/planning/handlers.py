@@ -27,7 +27,7 @@ from libs.common.events.monitoring import (
 from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
 from libs.common.runtime import for_the_first_time
 from libs.common.telemetry import bind_trace
-from services.planning.commands import attaining, copies, goals, opening, people, plans, revising, tasks
+from services.planning.commands import attaining, copies, goals, opening, people, plans, revising, routines, tasks
 from services.planning.domain.states import Step
 
 
@@ -37,6 +37,7 @@ async def keep_school(event: SchoolAdded, tx: Transaction) -> None:
 
 async def keep_setup(event: SetupChanged, tx: Transaction) -> None:
     await copies.keep_setup(tx, event)
+    await routines.take_setup(tx)
 
 
 async def keep_roster(event: RosterImported, tx: Transaction) -> None:
@@ -45,6 +46,7 @@ async def keep_roster(event: RosterImported, tx: Transaction) -> None:
     if event.last:
         await people.assign_unfilled(tx)
         await plans.place_again(tx)
+        await routines.something_changed(tx)
         await tasks.place_tasks_again(tx)
 
 
@@ -52,6 +54,7 @@ async def keep_posts(event: PostsImported, tx: Transaction) -> None:
     """As the roster: a post that was vacant may be held now."""
     await copies.keep_posts(tx, event.posts)
     await people.assign_unfilled(tx)
+    await routines.something_changed(tx)
     await tasks.find_owners(tx)
 
 

@@ -1,7 +1,7 @@
 """Work that planning does by the clock."""
 
 from libs.common.database import Transaction
-from services.planning.commands import attaining, clock, tasks_working
+from services.planning.commands import attaining, clock, due, rules, tasks_working, workflows
 
 
 async def call_overdue(tx: Transaction) -> None:
@@ -13,3 +13,14 @@ async def call_overdue(tx: Transaction) -> None:
 async def renew_standings(tx: Transaction) -> None:
     """See how far goals are where a new year or a deadline that has passed says otherwise than before."""
     await attaining.renew(tx)
+
+
+async def bring_due_items_up_to_date(tx: Transaction) -> None:
+    """Make, move and give what is due by the schools' routines; remind of it, and call it late."""
+    await due.bring_up_to_date(tx)
+
+
+async def call_late_runs(tx: Transaction) -> None:
+    """Say which steps of workflows are overdue, and which rules are to be reviewed."""
+    await workflows.call_late_runs(tx)
+    await rules.remind_of_rules(tx)

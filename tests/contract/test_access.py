@@ -17,7 +17,7 @@ from tests.contract.college import PEOPLE, STUDENTS, College, college
 TABLE = Path(__file__).parent / "access.yaml"
 ROLES = ("operator", "source", *PEOPLE)
 NOTHING = "0" * 8 + "-0000-4000-8000-" + "0" * 12
-PLACEHOLDERS = {"warning": NOTHING, "improvement": NOTHING, "goal": NOTHING, "task": NOTHING, "agreement": NOTHING}
+PLACEHOLDERS = {"warning": NOTHING, "improvement": NOTHING, "goal": NOTHING, "task": NOTHING, "agreement": NOTHING, "run": NOTHING}
 SIGN_OUT = "DELETE /api/v1/auth/token"
 
 

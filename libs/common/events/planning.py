@@ -206,3 +206,19 @@ class TaskOverdue(Event, type="planning.task_overdue", about="task"):
     unit: str | None
     owner: str | None
     due_on: date
+
+
+class DueItemOverdue(Event, type="planning.due_item_overdue", about="item"):
+    """The day on which something of a routine was due has passed, and its owner (None: the post is vacant) has not said that it is done.
+
+    `per`, `subject`: whom or what it is about.
+    """
+
+    item: UUID
+    routine: str
+    name: str
+    level: str
+    per: str
+    subject: str
+    owner: str | None
+    due_on: date

@@ -137,3 +137,55 @@ class Breakdown(Named):
     """
 
     columns: Annotated[list[BreakdownColumn], Field(min_length=1, max_length=29)]
+
+
+StepPost = Literal[
+    "course_leader",
+    "programme_leader",
+    "office_head",
+    "department_quality_officer",
+    "department_head",
+    "level_group",
+    "quality_office",
+    "school_leader",
+]
+"""Posts that can do a step of a workflow: those over units, courses, levels and the school."""
+Tags = Annotated[list[Code], Field(max_length=50)]
+
+
+class Axis(Coded):
+    """An axis of the school's frame (六系统, 五纵, 五横): what workflows, rules and work packages may be tagged with."""
+
+    tags: Annotated[list[Coded], Field(min_length=1, max_length=50)]
+
+
+class WorkflowStep(Named):
+    """A step of a workflow: done by who holds `post` over what it is about (None: by who started it), within `days`.
+
+    `document` is what has to be there once it is done. `file`: it is filed (备案), without a verdict, and nothing returns from there.
+    """
+
+    kind: Literal["work", "file"] = "work"
+    post: StepPost | None = None
+    document: Line | None = None
+    days: Annotated[int, Field(ge=1, le=365)] | None = None
+
+
+class Workflow(Coded):
+    """The steps that something takes one after the other (流程)."""
+
+    steps: Annotated[list[WorkflowStep], Field(min_length=1, max_length=50)]
+    tags: Tags = []
+
+
+class Register(Coded):
+    """What units file without anybody approving it (备案); who holds `keeper` keeps it and is told."""
+
+    keeper: StepPost = "quality_office"
+
+
+class RuleSet(Part):
+    """The rules (规章制度) that a level is to have."""
+
+    level: Line
+    names: Annotated[list[Line], Field(min_length=1, max_length=100)]

@@ -147,7 +147,8 @@ class Template(Coded):
 
 def template_faults(template: Template) -> list[Fault]:
     """What does not hang together in a template that is well-formed."""
-    found = [Fault(pointer=f"/setup{fault['pointer']}", detail=fault["detail"]) for fault in faults(template.setup)]
+    loaded = template.setup.model_copy(update={"period": template.period})
+    found = [Fault(pointer=f"/setup{fault['pointer']}", detail=fault["detail"]) for fault in faults(loaded)]
     given = [said for said in ("template", "period") if getattr(template.setup, said) is not None]
     found += [Fault(pointer=f"/setup/{said}", detail="loading says it, not the template") for said in given]
     found += [*twice("/families", template.families), *twice("/standards", template.standards)]

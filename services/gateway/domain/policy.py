@@ -55,9 +55,11 @@ _LOOK = frozenset(
         "report.read",
         "progress.read",
         "inbox.read",
+        "due.read",
     }
 )
-_KNOW = _LOOK | {"roster.read"}
+_TAKE_PART = frozenset({"process.read", "process.work", "due.work"})
+_KNOW = _LOOK | _TAKE_PART | {"roster.read"}
 _FILL_IN = _KNOW | {"warning.handle", "improvement.work", "task.work", "plan.write", "judgement.write"}
 _LEAD = _FILL_IN | {
     "improvement.open",
@@ -68,6 +70,7 @@ _LEAD = _FILL_IN | {
     "post.delegate",
     "standard.write",
     "standard.review",
+    "process.write",
 }
 _GOVERN = _LEAD | {
     "post.write",
@@ -92,19 +95,19 @@ POSTS: Mapping[str, Rule] = {
     "quality_office": Rule(Over.SCHOOL, _GOVERN | _TUNE | _DESKS),
     "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "improvement.open", "post.delegate", "judgement.write"}),
     "department_head": Rule(Over.UNIT, _LEAD | {"desk.department"}),
-    "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate"}),
+    "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate", "process.write"}),
     "office_head": Rule(Over.UNIT, _LEAD | {"desk.department"}),
     "programme_leader": Rule(Over.UNIT, _LEAD | {"desk.department"}),
     "course_leader": Rule(Over.COURSE, _LEAD | {"desk.course"}),
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate", "desk.class"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
-    "staff": Rule(Over.SELF_TEACHER, _LOOK | {"plan.write", "task.work"}),
-    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "desk.student"}),
+    "staff": Rule(Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "task.work"}),
+    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "due.work", "desk.student"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),
 }
 """Post (任职) → what it may do. A quality officer fills in and the head verifies; students and parents only look, but that staff
-and students write plans of their own. Warning lines are tried out and tuned by the quality office alone.
+and students write plans of their own and do what is due of them. Warning lines are tried out and tuned by the quality office alone.
 """
 
 

@@ -12,7 +12,22 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from libs.common.errors import Fault
-from libs.common.events.setup import AgreementKind, Breakdown, Code, Coded, Cycle, Line, Named, Part, TaskClass
+from libs.common.events.routines import Routine, routine_faults
+from libs.common.events.setup import (
+    AgreementKind,
+    Axis,
+    Breakdown,
+    Code,
+    Coded,
+    Cycle,
+    Line,
+    Named,
+    Part,
+    Register,
+    RuleSet,
+    TaskClass,
+    Workflow,
+)
 
 Years = Annotated[int, Field(ge=1, le=100)]
 
@@ -95,10 +110,15 @@ class Setup(Part):
     ladders: Annotated[list[Ladder], Field(max_length=100)] = []
     cycles: Annotated[list[Cycle], Field(max_length=100)] = []
     reports: Annotated[list[ReportKind], Field(max_length=500)] = []
+    routines: Annotated[list[Routine], Field(max_length=300)] = []
     task_classes: Annotated[list[TaskClass], Field(max_length=50)] = []
     agreements: Annotated[list[AgreementKind], Field(max_length=50)] = []
     metrics: Annotated[list[Line], Field(max_length=1000)] = []
     breakdown: Breakdown | None = None
+    framework: Annotated[list[Axis], Field(max_length=20)] = []
+    workflows: Annotated[list[Workflow], Field(max_length=200)] = []
+    registers: Annotated[list[Register], Field(max_length=50)] = []
+    rule_sets: Annotated[list[RuleSet], Field(max_length=20)] = []
 
 
 def faults(setup: Setup) -> list[Fault]:
@@ -121,7 +141,29 @@ def faults(setup: Setup) -> list[Fault]:
     for n, department in enumerate(setup.departments):
         if department.body is not None and department.body not in bodies:
             found.append(Fault(pointer=f"/departments/{n}/body", detail=f"no body {department.body!r} is there"))
-    return [*found, *_agreement_faults(setup), *_breakdown_faults(setup.breakdown)]
+    found += routine_faults("/routines", setup.routines, period=setup.period is not None)
+    return [*found, *_breakdown_faults(setup.breakdown), *_process_faults(setup), *_agreement_faults(setup)]
+
+
+def _process_faults(setup: Setup) -> Iterator[Fault]:
+    """Workflows and registers have codes of their own; a tag stands on one axis, and a workflow names tags that are there."""
+    yield from twice("/workflows", setup.workflows)
+    yield from twice("/registers", setup.registers)
+    yield from twice("/framework", setup.framework)
+    tags: set[str] = set()
+    for n, axis in enumerate(setup.framework):
+        for m, tag in enumerate(axis.tags):
+            if tag.code in tags:
+                yield Fault(pointer=f"/framework/{n}/tags/{m}/code", detail=f"the code {tag.code!r} stands twice")
+            tags.add(tag.code)
+    for n, workflow in enumerate(setup.workflows):
+        for m, name in enumerate(workflow.tags):
+            if name not in tags:
+                yield Fault(pointer=f"/workflows/{n}/tags/{m}", detail=f"no tag {name!r} is there")
+    levels = [each.level for each in setup.rule_sets]
+    for n, level in enumerate(levels):
+        if level in levels[:n]:
+            yield Fault(pointer=f"/rule_sets/{n}/level", detail=f"{level!r} stands twice")
 
 
 def _agreement_faults(setup: Setup) -> Iterator[Fault]:

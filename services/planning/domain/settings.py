@@ -10,20 +10,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from libs.common.events.routines import Post
+
 Severity = Literal["blue", "yellow", "orange", "red"]
 Level = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school"]
-Post = Literal[
-    "teacher",
-    "class_teacher",
-    "course_leader",
-    "programme_leader",
-    "office_head",
-    "department_quality_officer",
-    "department_head",
-    "level_group",
-    "quality_office",
-    "school_leader",
-]
 Days = Annotated[int, Field(ge=0, le=365)]
 Ladder = Annotated[list[Post], Field(min_length=1, max_length=10)]
 Measure = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]

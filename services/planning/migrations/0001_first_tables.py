@@ -75,6 +75,41 @@ def upgrade() -> None:
     sa.Column('active', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('course_pk'))
     )
+    op.create_table('due_item',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('routine', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('per', sa.String(), nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('subject_name', sa.String(), nullable=True),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('period', sa.String(), nullable=False),
+    sa.Column('start', sa.Date(), nullable=False),
+    sa.Column('end', sa.Date(), nullable=False),
+    sa.Column('opened_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('due_on', sa.Date(), nullable=False),
+    sa.Column('remind_on', sa.Date(), nullable=True),
+    sa.Column('needs', sa.String(), nullable=False),
+    sa.Column('posts', sa.JSON(), nullable=False),
+    sa.Column('owner', sa.String(), nullable=True),
+    sa.Column('owner_post', sa.String(), nullable=True),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('overdue_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('done_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('done_by', sa.String(), nullable=True),
+    sa.Column('note', sa.Text(), nullable=True),
+    sa.Column('minutes', sa.Text(), nullable=True),
+    sa.Column('evidence', sa.JSON(none_as_null=True), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('due_item_pk'))
+    )
+    with op.batch_alter_table('due_item', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('due_item_school_due_on_id_ix'), ['school', 'due_on', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('due_item_school_owner_due_on_ix'), ['school', 'owner', 'due_on'], unique=False)
+        batch_op.create_index(batch_op.f('due_item_school_routine_period_ix'), ['school', 'routine', 'period'], unique=False)
+        batch_op.create_index(batch_op.f('due_item_school_status_overdue_at_due_on_ix'), ['school', 'status', 'overdue_at', 'due_on'], unique=False)
+
     op.create_table('duty',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('school', sa.String(), nullable=False),
@@ -101,6 +136,22 @@ def upgrade() -> None:
     with op.batch_alter_table('enrollment', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('enrollment_school_class_id_role_ix'), ['school', 'class_id', 'role'], unique=False)
         batch_op.create_index(batch_op.f('enrollment_school_person_role_ix'), ['school', 'person', 'role'], unique=False)
+
+    op.create_table('filing',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('register', sa.String(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('filed_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('filed_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('position', name=op.f('filing_pk')),
+    sa.UniqueConstraint('id', name=op.f('filing_id_uq'))
+    )
+    with op.batch_alter_table('filing', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('filing_school_register_position_ix'), ['school', 'register', 'position'], unique=False)
 
     op.create_table('followed',
     sa.Column('school', sa.String(), nullable=False),
@@ -272,6 +323,11 @@ def upgrade() -> None:
     sa.Column('active', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('org_pk'))
     )
+    op.create_table('paper_place',
+    sa.Column('paper', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('paper', 'place', name=op.f('paper_place_pk'))
+    )
     op.create_table('person',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('id', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
@@ -341,6 +397,33 @@ def upgrade() -> None:
     sa.Column('title', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'number', name=op.f('resolution_pk'))
     )
+    op.create_table('routines',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('routines', sa.JSON(), nullable=False),
+    sa.Column('since', sa.JSON(), nullable=False),
+    sa.Column('changed_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('changed_by', sa.String(), nullable=True),
+    sa.Column('done_through', sa.Date(), nullable=True),
+    sa.Column('stale', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('school', name=op.f('routines_pk'))
+    )
+    op.create_table('rule',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('current', sa.Boolean(), nullable=False),
+    sa.Column('remind_on', sa.Date(), nullable=True),
+    sa.Column('reminded_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('written_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('written_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'code', 'version', name=op.f('rule_pk'))
+    )
+    with op.batch_alter_table('rule', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('rule_school_current_code_ix'), ['school', 'current', 'code'], unique=False)
+        batch_op.create_index(batch_op.f('rule_school_remind_on_ix'), ['school', 'remind_on'], unique=False)
+
     op.create_table('school',
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('timezone', sa.String(), nullable=False),
@@ -402,6 +485,67 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('task_school_unit_year_ix'), ['school', 'unit', 'year'], unique=False)
         batch_op.create_index(batch_op.f('task_school_year_due_id_ix'), ['school', 'year', 'due', 'id'], unique=False)
         batch_op.create_index(batch_op.f('task_status_due_ix'), ['status', 'due'], unique=False)
+
+    op.create_table('teacher_kinds',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('teachers', sa.JSON(), nullable=False),
+    sa.Column('changed_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('changed_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', name=op.f('teacher_kinds_pk'))
+    )
+    op.create_table('work_package',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('changed_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('changed_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'code', name=op.f('work_package_pk'))
+    )
+    op.create_table('workflow_history',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('run', sa.Uuid(), nullable=False),
+    sa.Column('step', sa.Integer(), nullable=False),
+    sa.Column('what', sa.String(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=True),
+    sa.Column('said', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('position', name=op.f('workflow_history_pk'))
+    )
+    with op.batch_alter_table('workflow_history', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('workflow_history_run_ix'), ['run'], unique=False)
+
+    op.create_table('workflow_run',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('workflow', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('about_kind', sa.String(), nullable=False),
+    sa.Column('about', sa.String(), nullable=False),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('step', sa.Integer(), nullable=False),
+    sa.Column('turn', sa.Integer(), nullable=False),
+    sa.Column('due_on', sa.Date(), nullable=True),
+    sa.Column('overdue_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('started_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('started_by', sa.String(), nullable=False),
+    sa.Column('ended_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('workflow_run_pk'))
+    )
+    with op.batch_alter_table('workflow_run', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('workflow_run_school_started_at_id_ix'), ['school', 'started_at', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('workflow_run_status_due_on_ix'), ['status', 'due_on'], unique=False)
+
+    op.create_table('due_place',
+    sa.Column('item', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['item'], ['due_item.id'], name=op.f('due_place_item_fk')),
+    sa.PrimaryKeyConstraint('item', 'place', name=op.f('due_place_pk'))
+    )
+    with op.batch_alter_table('due_place', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('due_place_place_ix'), ['place'], unique=False)
 
     op.create_table('goal',
     sa.Column('goal', sa.Uuid(), nullable=False),

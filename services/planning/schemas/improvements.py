@@ -10,9 +10,10 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
+from libs.common.events.routines import Post
 from libs.common.events.setup import Code
 from libs.common.http import Body, View
-from services.planning.domain.settings import FoundBy, Level, Post, SchoolSettings
+from services.planning.domain.settings import FoundBy, Level, SchoolSettings
 from services.planning.domain.sources import Source
 from services.planning.domain.states import OWNERS_TURN, Status
 from services.planning.tables import HistoryRow, ImprovementRow

@@ -18,6 +18,7 @@ from services.planning.tables.copies import (
     SetupRow,
     StandardRow,
 )
+from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
 from services.planning.tables.plans import (
@@ -39,13 +40,17 @@ from services.planning.tables.tasks import (
     TaskStepRow,
     TaskVersionRow,
 )
+from services.planning.tables.workflows import FilingRow, PackageRow, PaperPlaceRow, RuleRow, RunHistoryRow, RunRow
 
 __all__ = [
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
+    "DueItemRow",
+    "DuePlaceRow",
     "DutyRow",
     "EnrollmentRow",
+    "FilingRow",
     "FollowedRow",
     "GoalHistoryRow",
     "GoalRow",
@@ -58,6 +63,8 @@ __all__ = [
     "MetricRow",
     "NoticeRow",
     "OrgRow",
+    "PackageRow",
+    "PaperPlaceRow",
     "PersonRow",
     "PlaceRow",
     "PlanHistoryRow",
@@ -66,6 +73,10 @@ __all__ = [
     "PostRow",
     "ProjectRow",
     "ResolutionRow",
+    "RoutinesRow",
+    "RuleRow",
+    "RunHistoryRow",
+    "RunRow",
     "SchoolRow",
     "SessionRow",
     "SettingsRow",
@@ -77,4 +88,5 @@ __all__ = [
     "TaskRow",
     "TaskStepRow",
     "TaskVersionRow",
+    "TeacherKindsRow",
 ]

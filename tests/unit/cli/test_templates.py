@@ -51,6 +51,20 @@ def test_a_template_names_what_the_documents_name(name: str, shared: Path) -> No
     assert list(setup.metrics) == said["metric_codes"]
 
 
+def test_workflows_rule_sets_and_the_table_of_goals_are_those_of_the_documents(shared: Path) -> None:
+    said = documents(shared)
+    setups = {name: read_template(find(name)).setup for name in names()}
+    (plan,) = said["hubei-polytechnic"]["workflows"]
+    (workflow,) = setups["hubei-polytechnic"].workflows
+    assert [step.name for step in workflow.steps] == [step["zh"] for step in plan["steps"]]
+    assert [len(axis.tags) for axis in setups["hubei-polytechnic"].framework] == [6, 5, 5]
+    sets = {each.level: each.names for each in setups["hunan-county-vocational"].rule_sets}
+    assert sets == {level: [e["zh"] for e in each] for level, each in said["hunan-county-vocational"]["rule_sets_by_level"].items()}
+    table = setups["foshan-yanbu"].breakdown
+    assert table is not None
+    assert [column.name for column in table.columns] == [each["zh"] for each in said["foshan-yanbu"]["goal_breakdown_fields"]]
+
+
 def elements(value: Any) -> int:
     """How many elements the documents name, wherever they stand."""
     if isinstance(value, dict):
