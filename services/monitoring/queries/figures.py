@@ -76,8 +76,8 @@ async def list_figures(
         windows = await _windows(session, each, subjects)
         for subject in subjects:
             form = i.form(roster.units(i.level, subject, today)) if i.overridden else i
-            newest, before, *_ = [*windows.get(subject, ()), None, None]
-            found.append(Figure(subject, each, form, newest, before))
+            mine = windows[subject]
+            found.append(Figure(subject, each, form, mine[0] if mine else None, mine[1] if mine[1:] else None))
     return sorted(found, key=lambda figure: (figure.subject, figure.watched.indicator.code))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Scope
@@ -51,7 +51,7 @@ async def homerooms_of(session: AsyncSession, scope: Scope) -> list[str]:
 # --- rows of each kind ----------------------------------------------------------------------------------------------------
 
 
-async def improvements(session: AsyncSession, scope: Scope, today: date, *where: ColumnElement[bool]) -> Found:
+async def improvements(session: AsyncSession, scope: Scope, today: date, *where: ColumnExpressionArgument[bool]) -> Found:
     """Improvements that the scope covers, by the date that is next: the plan's before it is started."""
     due = case((ImprovementRow.status == Status.PROPOSED, ImprovementRow.plan_due_on), else_=ImprovementRow.due_on)
     sql = select(ImprovementRow, due, _TOTAL).where(covered(scope), *where).order_by(due, ImprovementRow.id).limit(MOST)
@@ -74,7 +74,7 @@ async def improvements(session: AsyncSession, scope: Scope, today: date, *where:
     return Found(items, rows[0][2] if rows else 0)
 
 
-async def tasks(session: AsyncSession, scope: Scope, today: date, *where: ColumnElement[bool]) -> Found:
+async def tasks(session: AsyncSession, scope: Scope, today: date, *where: ColumnExpressionArgument[bool]) -> Found:
     """Annual tasks that the scope covers, by due date."""
     sql = select(TaskRow, _TOTAL).where(task_covered(scope), *where).order_by(TaskRow.due, TaskRow.id).limit(MOST)
     rows = (await session.execute(sql)).all()
@@ -93,7 +93,7 @@ async def tasks(session: AsyncSession, scope: Scope, today: date, *where: Column
     return Found(items, rows[0][1] if rows else 0)
 
 
-async def due_items(session: AsyncSession, scope: Scope, today: date, *where: ColumnElement[bool]) -> Found:
+async def due_items(session: AsyncSession, scope: Scope, today: date, *where: ColumnExpressionArgument[bool]) -> Found:
     """What the calendar asks for and is not done, by due date."""
     mine = scope.where(DuePlaceRow.place, DuePlaceRow.item == DueItemRow.id)
     open_ = (DueItemRow.school == scope.school, mine, DueItemRow.status == DueStatus.OPEN, *where)
@@ -134,7 +134,7 @@ async def agreements_to_sign(session: AsyncSession, scope: Scope, person: str) -
     return Found(items, rows[0][1] if rows else 0)
 
 
-async def plans(session: AsyncSession, scope: Scope, *where: ColumnElement[bool]) -> Found:
+async def plans(session: AsyncSession, scope: Scope, *where: ColumnExpressionArgument[bool]) -> Found:
     """Plans that the scope covers, in order of their codes."""
     mine = scope.where(PlanPlaceRow.place, PlanPlaceRow.plan == PlanRow.id)
     sql = select(PlanRow, _TOTAL).where(PlanRow.school == scope.school, mine, *where).order_by(PlanRow.code).limit(MOST)
@@ -171,7 +171,7 @@ async def owed(session: AsyncSession, school: str, person: str, today: date) -> 
     ]
 
 
-async def good_news(session: AsyncSession, scope: Scope, since: datetime, *where: ColumnElement[bool]) -> Found:
+async def good_news(session: AsyncSession, scope: Scope, since: datetime, *where: ColumnExpressionArgument[bool]) -> Found:
     """What was verified, or has recovered by its numbers, since a moment; newest first."""
     told = (
         select(HistoryRow.improvement, func.max(HistoryRow.at).label("at"))
@@ -205,7 +205,7 @@ async def good_news(session: AsyncSession, scope: Scope, since: datetime, *where
 # --- students ---------------------------------------------------------------------------------------------------------------
 
 
-async def students(session: AsyncSession, scope: Scope, *having: ColumnElement[bool]) -> Found:
+async def students(session: AsyncSession, scope: Scope, *having: ColumnExpressionArgument[bool]) -> Found:
     """Students with standing warnings over all courses, whose next date comes first; a row a student."""
     due = func.min(ImprovementRow.due_on)
     mine = (covered(scope), ImprovementRow.level == "student", *STANDING)
