@@ -142,14 +142,14 @@ def _column(table: type[DeclarativeBase], attribute: str) -> Column[Any]:
 class Transaction:
     """What a command may touch: its rows, its outgoing events, the time.
 
-    `school` and `cause` are those of the event being handled; a request sets them itself. The id of an outgoing event
-    derives from its cause, so that handling the cause again publishes nothing new.
+    `school`, `cause` and `happened` (when it was told) are those of the event being handled; a request sets the first two itself. The
+    id of an outgoing event derives from its cause, so that handling the cause again publishes nothing new.
     """
 
     def __init__(self, session: AsyncSession, database: Database) -> None:
         self.session = session
         self.database = database
-        self.now = database.now()
+        self.now = self.happened = database.now()
         self.school = ""
         self.cause = f"urn:uuid:{uuid4()}"
         self.traceparent = current_traceparent()

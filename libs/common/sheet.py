@@ -16,9 +16,11 @@ from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 
 from libs.common.errors import Fault, Invalid
+from libs.common.xml_text import for_xml
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST_ROWS = 50_000
+MOST_CHARACTERS = 32_767  # of a cell: Excel reads no more
 MOST_BYTES = 100 * 1024 * 1024  # unpacked: a small archive must not fill the memory
 BROKEN = (
     BadZipFile,
@@ -68,7 +70,7 @@ def write_sheet(title: str, columns: Sequence[str], rows: Sequence[Sequence[str 
         for column, value in enumerate(values, 1):
             if value is not None:
                 cell = sheet.cell(number, column)
-                cell.value = value
+                cell.value = for_xml(value)[:MOST_CHARACTERS]
                 cell.data_type = "s"
                 cell.number_format = "@"
     out = BytesIO()

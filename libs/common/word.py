@@ -10,7 +10,10 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from docx import Document
 from docx.document import Document as Paper
+from docx.enum.section import WD_ORIENT
 from docx.oxml.ns import qn
+
+from libs.common.xml_text import for_xml
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _FONT = "SimSun"
@@ -50,16 +53,20 @@ class Grid:
 Block = Heading | Lines | Fields | Grid
 
 
-def write_word(title: str, blocks: Sequence[Block]) -> bytes:
-    """Return the document."""
+def write_word(title: str, blocks: Sequence[Block], *, wide: bool = False) -> bytes:
+    """Return the document; `wide`: the paper lies on its long side, for tables of many columns."""
     paper = Document()
+    if wide:
+        (section,) = paper.sections
+        section.orientation = WD_ORIENT.LANDSCAPE
+        section.page_width, section.page_height = section.page_height, section.page_width
     style = paper.styles["Normal"]
     style.font.name = _FONT
     style.element.rPr.rFonts.set(qn("w:eastAsia"), _FONT)
-    paper.core_properties.title = title
+    paper.core_properties.title = for_xml(title)
     paper.core_properties.author = "Zhengai"
     paper.core_properties.created = paper.core_properties.modified = _SOME_DAY
-    paper.add_heading(title, 0)
+    paper.add_heading(for_xml(title), 0)
     for block in blocks:
         _add(paper, block)
     out = BytesIO()
@@ -70,10 +77,10 @@ def write_word(title: str, blocks: Sequence[Block]) -> bytes:
 def _add(paper: Paper, block: Block) -> None:
     match block:
         case Heading(text, depth):
-            paper.add_heading(text, depth)
+            paper.add_heading(for_xml(text), depth)
         case Lines(lines):
             for line in lines:
-                paper.add_paragraph(line)
+                paper.add_paragraph(for_xml(line))
         case Fields(fields):
             _table(paper, [list(field) for field in fields], head=False)
         case Grid(columns, rows):
@@ -87,7 +94,7 @@ def _table(paper: Paper, rows: Sequence[Sequence[str]], *, head: bool) -> None:
     table = paper.add_table(len(rows), len(rows[0]), style="Table Grid")
     for n, (row, values) in enumerate(zip(table.rows, rows, strict=True)):
         for cell, value in zip(row.cells, values, strict=True):
-            cell.paragraphs[0].add_run(value).bold = head and n == 0
+            cell.paragraphs[0].add_run(for_xml(value)).bold = head and n == 0
 
 
 def _without_times(made: BytesIO) -> bytes:

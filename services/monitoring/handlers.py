@@ -6,9 +6,15 @@ from libs.common.bus import Record
 from libs.common.database import Transaction
 from libs.common.events import planning, standards
 from libs.common.events.gateway import RosterImported, SchoolAdded, SourceAdded
-from libs.common.events.planning import ImprovementOpened, ImprovementStarted
+from libs.common.events.planning import (
+    ImprovementClosed,
+    ImprovementOpened,
+    ImprovementReopened,
+    ImprovementStarted,
+    ImprovementVerified,
+)
 from libs.common.events.standards import IndicatorActivated, IndicatorTried
-from services.monitoring.commands import catalogue, intake, roster, telling, warnings
+from services.monitoring.commands import catalogue, effects, intake, roster, telling, warnings
 from services.monitoring.commands.reading import Batch, read_batch
 
 
@@ -54,3 +60,16 @@ async def link_improvement(event: ImprovementOpened, tx: Transaction) -> None:
 async def mark_improving(event: ImprovementStarted, tx: Transaction) -> None:
     if event.warning is not None:
         await warnings.mark_improving(tx, event.warning, event.by)
+        await effects.note_started(tx, event.improvement, event.warning)
+
+
+async def await_effect(event: ImprovementVerified, tx: Transaction) -> None:
+    await effects.note_verified(tx, event)
+
+
+async def note_closed(event: ImprovementClosed, tx: Transaction) -> None:
+    await effects.note_closed(tx, event)
+
+
+async def note_reopened(event: ImprovementReopened, tx: Transaction) -> None:
+    await effects.note_reopened(tx, event)

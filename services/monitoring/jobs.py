@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from libs.common.database import Transaction
 from libs.common.service import Job
+from services.monitoring.commands.effects import measure_all
 from services.monitoring.commands.judging import judge_by_clock
 from services.monitoring.commands.lessons import judge_ended
 from services.monitoring.commands.packing import pack_all
@@ -36,5 +37,6 @@ JOBS = (
     Job(name="judge-by-clock", every=timedelta(seconds=5), run=judge_what_is_due),
     Job(name="rebuild", every=timedelta(seconds=0.5), run=rebuild_schools),
     Job(name="pack", every=timedelta(seconds=10), run=pack_all),
+    Job(name="measure-effects", every=timedelta(seconds=10), run=measure_all),
     Job(name="tell-measurements", every=timedelta(seconds=2), run=tell_all),
 )

@@ -1,21 +1,31 @@
 """Monitoring says what is: observations, sums per subject and window, warnings.
 
-It owns each school's metrics, observation log, sums and warnings, and keeps copies of the roster and of activated indicators.
+It owns each school's metrics, observation log, sums, warnings and
+the effects of improvements, and keeps copies of the roster and of activated indicators.
 """
 
 from libs.common.events import planning, standards
 from libs.common.events.gateway import RosterImported, SchoolAdded, SourceAdded
-from libs.common.events.planning import ImprovementOpened, ImprovementStarted
+from libs.common.events.planning import (
+    ImprovementClosed,
+    ImprovementOpened,
+    ImprovementReopened,
+    ImprovementStarted,
+    ImprovementVerified,
+)
 from libs.common.events.standards import IndicatorActivated, IndicatorTried
 from libs.common.service import Intake, Service
 from services.monitoring.api import router
 from services.monitoring.handlers import (
     activate_indicator,
     add_school,
+    await_effect,
     follow_measurements,
     label_source,
     link_improvement,
     mark_improving,
+    note_closed,
+    note_reopened,
     read_observations,
     take_observations,
     take_roster,
@@ -36,6 +46,9 @@ service = Service(
         IndicatorTried: try_indicator,
         ImprovementOpened: link_improvement,
         ImprovementStarted: mark_improving,
+        ImprovementVerified: await_effect,
+        ImprovementClosed: note_closed,
+        ImprovementReopened: note_reopened,
         standards.MeasureWanted: follow_measurements,
         planning.MeasureWanted: follow_measurements,
     },

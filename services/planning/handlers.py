@@ -15,6 +15,7 @@ from libs.common.database import Transaction
 from libs.common.event import Event, Message, decode
 from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded, SetupChanged
 from libs.common.events.monitoring import (
+    EffectMeasured,
     Measured,
     MetricDefined,
     WarningCleared,
@@ -27,7 +28,7 @@ from libs.common.events.monitoring import (
 from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
 from libs.common.runtime import for_the_first_time
 from libs.common.telemetry import bind_trace
-from services.planning.commands import attaining, copies, goals, opening, people, plans, revising, routines, tasks
+from services.planning.commands import attaining, copies, effects, goals, opening, people, plans, revising, routines, tasks
 from services.planning.domain.states import Step
 
 
@@ -99,6 +100,10 @@ async def revise_improvement(event: WarningRevised, tx: Transaction) -> None:
     await revising.revise_improvement(tx, event)
 
 
+async def keep_effect(event: EffectMeasured, tx: Transaction) -> None:
+    await effects.keep_effect(tx, event)
+
+
 Handlers = Mapping[type[Event], Callable[[Any, Transaction], Awaitable[None]]]
 FIRST: Handlers = {MetricDefined: keep_metric}
 THEN: Handlers = {
@@ -107,6 +112,7 @@ THEN: Handlers = {
     WarningDismissed: close_improvement_of_dismissed_warning,
     WarningWithdrawn: close_improvement_of_withdrawn_warning,
     WarningRevised: revise_improvement,
+    EffectMeasured: keep_effect,
 }
 TAKEN: frozenset[type[Event]] = frozenset({*FIRST, WarningRaised, *THEN, Measured})
 _WANTED = frozenset(cls.event_type for cls in TAKEN)

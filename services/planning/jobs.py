@@ -1,13 +1,14 @@
 """Work that planning does by the clock."""
 
 from libs.common.database import Transaction
-from services.planning.commands import attaining, clock, due, rules, tasks_working, workflows
+from services.planning.commands import attaining, clock, due, entries, rules, tasks_working, workflows
 
 
 async def call_overdue(tx: Transaction) -> None:
-    """Mark what was not submitted by the end of its due date."""
+    """Say of what was not submitted, of annual tasks and of entries of registers that their day has passed."""
     await clock.call_overdue(tx)
     await tasks_working.call_overdue_tasks(tx)
+    await entries.call_late(tx)
 
 
 async def renew_standings(tx: Transaction) -> None:

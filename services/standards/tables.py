@@ -199,6 +199,7 @@ class OrgRow(Table):
     __tablename__ = "org"
     school: Mapped[str] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
     parent: Mapped[str | None]
 
 

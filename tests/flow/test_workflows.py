@@ -20,11 +20,8 @@ def chain(standing: Stack, request: pytest.FixtureRequest) -> Chain:
 def test_the_seven_steps_of_the_talent_training_plan_with_the_schools_own_posts_and_days(
     chain: Chain, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (
-        zhengai(chain.school.stack, "school", "add", chain.code, "--name", f"学校 {chain.code}", "--template", "hubei-polytechnic")
-        == 0
-    )
-    school = chain.school
+    school, named = chain.school, f"学校 {chain.code}"
+    assert zhengai(school.stack, "school", "add", chain.code, "--name", named, "--template", "hubei-polytechnic") == 0
     setup = school.get("setup")["content"]
     steps = setup["workflows"][0]["steps"]
     assert [each["name"] for each in steps] == ["需求调研", "目标定位", "课程设置", "专家论证", "方案撰写", "方案审核", "方案修订"]

@@ -172,6 +172,47 @@ class WarningWithdrawn(Event, type="monitoring.warning_withdrawn", about="warnin
     reason: str
 
 
+class EffectMeasured(Event, type="monitoring.effect_measured", about="improvement"):
+    """What a verified improvement has changed, beside peers that were as low before and were not improved; the highest `revision` of an
+    improvement stands: late data and corrections make further ones.
+
+    `before` and `after` are the subject's values over the days from `…_from` through `…_to`, `peers_before` and `peers_after` the mean ones
+    of `peers` peers: exact decimals in the metric's unit, of `sum` and `count` per window; None without data. `difference` is the
+    subject's change less the peers', within `low` and `high` at the level `confidence`, `spread` the standard deviation of the peers'
+    changes; None where nothing was judged. `verdict` is
+    `effect`, `no_detectable_effect`, `worse` or `too_few` (not judged); `better` is 1 where a higher value is better, else -1. `windows`
+    were measured afterwards, by `method` (`matched_difference_in_differences`).
+    """
+
+    improvement: UUID
+    warning: UUID
+    indicator: str
+    metric: str
+    level: str
+    subject: str
+    window: str
+    windows: int
+    before_from: date
+    before_to: date
+    after_from: date
+    after_to: date
+    before: Decimal | None
+    after: Decimal | None
+    peers: int
+    peers_before: Decimal | None
+    peers_after: Decimal | None
+    difference: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    spread: Decimal | None
+    confidence: Decimal
+    better: int
+    verdict: str
+    method: str
+    revision: int
+    measured_at: AwareDatetime
+
+
 class WarningAcknowledged(Event, type="monitoring.warning_acknowledged", about="warning"):
     """A person has seen it."""
 

@@ -118,6 +118,7 @@ GoalField = Literal[
     "safeguard",
     "assessment",
     "standard",
+    "system",
     "roll_up",
     "parents",
 ]
@@ -136,7 +137,7 @@ class Breakdown(Named):
     A row is known by the goal's code where that is a column, else by what the goal says.
     """
 
-    columns: Annotated[list[BreakdownColumn], Field(min_length=1, max_length=29)]
+    columns: Annotated[list[BreakdownColumn], Field(min_length=1, max_length=30)]
 
 
 StepPost = Literal[
@@ -189,3 +190,34 @@ class RuleSet(Part):
 
     level: Line
     names: Annotated[list[Line], Field(min_length=1, max_length=100)]
+
+
+class Mechanism(Coded):
+    """A mechanism of the guarantee chain (保障机制), and the units that lead it, as the documents call them."""
+
+    leads: Annotated[list[Line], Field(max_length=100)] = []
+
+
+class Belonging(Part):
+    """What belongs as a whole to a vertical system, a tag of the framework: by code. A single goal or measure says it itself."""
+
+    system: Code
+    mechanisms: Annotated[list[Code], Field(max_length=100)] = []
+    standards: Annotated[list[Line], Field(max_length=500)] = []
+    metrics: Annotated[list[Line], Field(max_length=500)] = []
+
+
+Words = Annotated[list[Named], Field(max_length=100)]
+
+
+class EntryWords(Part):
+    """The words that trainings, hazards, student aid and their like are written down by; where a list is empty, any word will do."""
+
+    safety_categories: Words = []
+    training_forms: Words = []
+    training_topics: Words = []
+    incident_classes: Words = []
+    incident_grades: Words = []
+    aid_kinds: Words = []
+    culture: Words = []
+    budget_items: Words = []

@@ -46,7 +46,8 @@ class IndicatorActivated(Event, type="standards.indicator_activated", about="cod
     `{"lesson_end_plus_minutes": n}`; `stale_after_days` None: its warnings never go stale.
     A warning begins after `raise_after_windows` windows in a row past the mildest line, and ends after `clear_after_windows` not past
     its clear line, at the earliest in a window that starts `hold_days` after the one that raised it. Of the
-    `overrides` that fit a subject the most specific counts.
+    `overrides` that fit a subject the most specific counts. The effect of an improvement is measured over `effect_windows` windows after
+    it was verified; None: as many as monitoring takes for the kind of window.
     """
 
     code: str
@@ -68,6 +69,7 @@ class IndicatorActivated(Event, type="standards.indicator_activated", about="cod
     hold_days: int = 0
     repetition: Repetition | None = None
     overrides: list[Override] = []
+    effect_windows: int | None = None
 
 
 class IndicatorTried(IndicatorActivated, type="standards.indicator_tried", about="code"):
@@ -102,7 +104,7 @@ class Element(BaseModel):
 class StandardActivated(Event, type="standards.standard_activated", about="code"):
     """A version of a standard is in force from midnight of `effective_from` in the school's zone; the whole of it.
 
-    `trial`: it is tried out, and none of its elements has a floor.
+    `levels`: whom it is about. `trial`: it is tried out, and none of its elements has a floor.
     """
 
     code: str
@@ -111,6 +113,7 @@ class StandardActivated(Event, type="standards.standard_activated", about="code"
     name: str
     effective_from: date
     elements: list[Element]
+    levels: list[str] = []
     trial: bool = False
 
 

@@ -147,7 +147,7 @@ class Consumer:
             await self._handle_one(message, tx)
 
     async def _handle_one(self, message: Message, tx: Transaction) -> None:
-        tx.school, tx.cause = message.school, str(message.id)
+        tx.school, tx.cause, tx.happened = message.school, str(message.id), message.time
         tx.traceparent = bind_trace(message.traceparent)
         await self.service.handlers[type(message.event)](message.event, tx)
 

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from libs.common.errors import Fault
 from libs.common.events.setup import Coded, Part
 from services.gateway.domain.setup import Period, Setup, Years, faults, twice
+from services.monitoring.templates import TEMPLATE
 from services.standards.domain.content import Content, Issuer, Months
 from services.standards.domain.values import Code, Line, Post, Prose
 
@@ -94,11 +95,24 @@ class Element(Said):
     floor: Floor | None = None
 
 
+class FormField(Said):
+    """A field of a form, and what it says (None: the form is empty)."""
+
+    text: Prose | None = None
+
+
+class Position(Part):
+    """The post that a filled form describes; `unit` None: of each unit."""
+
+    post: Post
+    unit: Line | None = None
+
+
 class Group(Said):
     """Elements that belong together; none: the documents have lost them. `form_fields` are fields of a form, no elements."""
 
     elements: Annotated[list[Element], Field(max_length=500)] = []
-    form_fields: Annotated[list[Said], Field(max_length=100)] = []
+    form_fields: Annotated[list[FormField], Field(max_length=100)] = []
 
 
 class Rung(Said):
@@ -126,6 +140,7 @@ class Standard(Said):
     level: Line | None = None
     effective_from: Day | None = None
     effective_to: Day | None = None
+    position: Position | None = None
     trial: bool = False
     groups: Annotated[list[Group], Field(max_length=200)] = []
     ladders: Annotated[list[Ladder], Field(max_length=50)] = []
@@ -152,6 +167,10 @@ def template_faults(template: Template) -> list[Fault]:
     given = [said for said in ("template", "period") if getattr(template.setup, said) is not None]
     found += [Fault(pointer=f"/setup/{said}", detail="loading says it, not the template") for said in given]
     found += [*twice("/families", template.families), *twice("/standards", template.standards)]
+    known = {code for metric in TEMPLATE for code in (metric.code, metric.alias)}
+    for n, metric in enumerate(template.setup.metrics):
+        if metric not in known:
+            found.append(Fault(pointer=f"/setup/metrics/{n}", detail=f"the catalogue has no metric {metric!r}"))
     families = {family.code for family in template.families}
     for n, standard in enumerate(template.standards):
         if standard.family not in families:

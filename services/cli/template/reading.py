@@ -89,10 +89,19 @@ def _numeral(number: int) -> str:
 
 
 def moved(template: Template, period: Period | None) -> Template:
-    """The template of a period (None: its own), names and all; what `returned` undoes."""
+    """The template of a period (None: its own), names and all; what `returned` undoes. Raises Failure for a name that gets too long."""
     period = period or template.period
-    text = template.model_dump_json(exclude_defaults=True).replace(PLACE, label(period))
-    return Template.model_validate_json(text).model_copy(update={"period": period})
+    return _renamed(template, PLACE, label(period)).model_copy(update={"period": period})
+
+
+def _renamed(template: Template, old: str, new: str) -> Template:
+    """The template with other words in its names. Raises Failure where a name becomes too long, or empty."""
+    text = template.model_dump_json(exclude_defaults=True).replace(old, new)
+    try:
+        return Template.model_validate_json(text)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        raise Failure(f"{'/'.join(map(str, fault['loc']))}: with {new!r} for {old!r}: {fault['msg']}") from error
 
 
 def written(template: Template) -> str:
@@ -118,5 +127,4 @@ def _written(value: Any, indent: int) -> str:
 
 def returned(template: Template) -> Template:
     """The template as it can be moved to another period."""
-    text = template.model_dump_json(exclude_defaults=True).replace(label(template.period), PLACE)
-    return Template.model_validate_json(text)
+    return _renamed(template, label(template.period), PLACE)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
-from itertools import islice
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-from openpyxl import Workbook, load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 from pydantic import ValidationError
 
+from libs.common import sheet
+from libs.common.errors import Invalid
 from services.cli import Failure
 from services.cli.shell import content_of
 from services.cli.template.lines import path_of
@@ -36,22 +32,7 @@ COLUMNS = {
 }
 """What stands in the first row, and what we call it. Other fields of a standard are no columns: they stay as they are."""
 MET_BY = {"监测": "measured", "评判": "judged", "文件": "document"}
-MOST_ROWS = 50_000
 SHOWN = 10
-BROKEN = (
-    BadZipFile,
-    InvalidFileException,
-    SyntaxError,  # of both readers of XML
-    zlib.error,
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    RuntimeError,
-    AttributeError,
-)
-"""What the reader of Excel files raises for one that is none, or is cut off: it breaks wherever it happens to be."""
 _LETTERS = dict(zip(COLUMNS.values(), "ABCDEFGHIJ", strict=True))
 
 
@@ -83,20 +64,7 @@ class Sheet:
 
 def write_sheet(standards: Sequence[Standard]) -> bytes:
     """The standards as an Excel file."""
-    book = Workbook()
-    sheet = book.active
-    sheet.title = SHEET
-    sheet.freeze_panes = "A2"
-    for number, values in enumerate([tuple(COLUMNS), *(row for standard in standards for row in _rows(standard))], 1):
-        for column, value in enumerate(values, 1):
-            if value is not None:
-                cell = sheet.cell(number, column)
-                cell.value = value
-                cell.data_type = "s"  # text is text, also where it begins as a formula does
-                cell.number_format = "@"
-    out = BytesIO()
-    book.save(out)
-    return out.getvalue()
+    return sheet.write_sheet(SHEET, tuple(COLUMNS), [row for standard in standards for row in _rows(standard)])
 
 
 def _rows(standard: Standard) -> Iterator[tuple[str | None, ...]]:
@@ -117,29 +85,28 @@ def read_sheet(file: Path, known: Sequence[Standard], families: Collection[str],
 
     `families`, and `measures` (indicators and metrics): the codes that the school has.
     """
-    sheet = Sheet()
-    for row in _said(file, sheet):
-        _take(row, sheet)
+    read = Sheet()
+    for row in _said(file):
+        _take(row, read)
     before = {standard.code: standard.model_dump(mode="json", exclude_defaults=True) for standard in known}
     found = []
-    for code, said in sheet.standards.items():
+    for code, said in read.standards.items():
         try:
             standard = Standard.model_validate(_over(before.get(code, {}), said))
         except ValidationError as error:
             for fault in error.errors(include_url=False, include_input=False):
-                sheet.fault(code, tuple(fault["loc"]), str(fault["msg"]))
+                read.fault(code, tuple(fault["loc"]), str(fault["msg"]))
             continue
         found.append(standard)
         for refused in standard_faults("", standard):
-            sheet.fault(code, path_of(refused["pointer"]), refused["detail"])
+            read.fault(code, path_of(refused["pointer"]), refused["detail"])
         if standard.family not in families:
-            sheet.fault(code, ("family",), f"the school has no family {standard.family!r}")
+            read.fault(code, ("family",), f"the school has no family {standard.family!r}")
         for path, named in _named(standard):
             if named not in measures:
-                sheet.fault(code, path, f"the school has no indicator and no metric {named!r}")
-    if sheet.faults:
-        words = [f"{file.name}, {cell}: {reason}" for cell, reason in sorted(sheet.faults, key=lambda at: (int(at[0][1:]), at[0]))]
-        raise Failure("; ".join([*words[:SHOWN], *([f"and {len(words) - SHOWN} more"] if len(words) > SHOWN else [])]))
+                read.fault(code, path, f"the school has no indicator and no metric {named!r}")
+    if read.faults:
+        raise _refusal(file, read.faults)
     return found
 
 
@@ -151,51 +118,23 @@ def _named(standard: Standard) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 yield ("groups", n, "elements", m, "indicators"), named
 
 
-def _said(file: Path, sheet: Sheet) -> Iterator[Row]:
+def _said(file: Path) -> list[Row]:
     """The rows below the head. Raises Failure for what is no such sheet."""
-    head, *rows = _cells(file)
-    for letter, cell, wanted in zip(_LETTERS.values(), [*head, *[None] * len(COLUMNS)], COLUMNS, strict=False):
-        if cell is None or cell.value != wanted:
-            raise Failure(f"{file.name}, {letter}1: {wanted!r} belongs there")
-    for number, cells in enumerate(rows, 2):
-        row = Row(number, {})
-        for name, cell in zip(COLUMNS.values(), cells, strict=False):
-            text = _text(cell, row.cell(name), sheet)
-            if text:
-                row.said[name] = text
-        if row.said:
-            yield row
-
-
-def _cells(file: Path) -> list[tuple[Any, ...]]:
-    """All rows, an empty first one where there is none. Raises Failure."""
-    content = content_of(file)
     try:
-        book = load_workbook(BytesIO(content), read_only=True)
-        rows = list(islice(book[SHEET].iter_rows(max_col=len(COLUMNS)), MOST_ROWS + 1)) if SHEET in book.sheetnames else None
-    except BROKEN as error:
-        raise Failure(f"{file.name} is no Excel file (.xlsx)") from error
-    if rows is None:
-        raise Failure(f"{file.name} has no sheet {SHEET!r}")
-    if len(rows) > MOST_ROWS:
-        raise Failure(f"{file.name} has more than {MOST_ROWS:,} rows")
-    return rows or [()]
+        rows = sheet.read_sheet(content_of(file), tuple(COLUMNS))
+    except Invalid as error:
+        said = [(fault["pointer"][1:], fault["detail"].partition(": ")[2]) for fault in error.errors]
+        raise _refusal(file, said) if said else Failure(f"{file.name}: {error.detail}") from error
+    return [Row(row.number, {COLUMNS[column]: text for column, text in row.said.items()}) for row in rows]
 
 
-def _text(cell: Any, where: str, sheet: Sheet) -> str:
-    """What a cell says, as text: codes that look like numbers come as numbers."""
-    value = cell.value
-    if value is None:
-        return ""
-    if isinstance(value, str) and cell.data_type != "f":
-        return value.strip()
-    if isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer():
-        return str(int(value))
-    sheet.faults.append((where, "text is needed, no formula, no date"))
-    return ""
+def _refusal(file: Path, faults: Sequence[tuple[str, str]]) -> Failure:
+    """The first of what is wrong, each with its cell."""
+    words = [f"{file.name}, {cell}: {reason}" for cell, reason in sorted(faults, key=lambda at: (int(at[0][1:]), at[0]))]
+    return Failure("; ".join([*words[:SHOWN], *([f"and {len(words) - SHOWN} more"] if len(words) > SHOWN else [])]))
 
 
-def _take(row: Row, sheet: Sheet) -> None:
+def _take(row: Row, read: Sheet) -> None:
     """Take a row in: a new standard, group or element, or more of the one above."""
     for name, needed in (
         ("code", "code"),
@@ -205,51 +144,51 @@ def _take(row: Row, sheet: Sheet) -> None:
         ("element_name", "element"),
     ):
         if name not in row.said and (needed == "code" or needed in row.said):
-            sheet.faults.append((row.cell(name), "what the rest of the row needs is missing here"))
+            read.faults.append((row.cell(name), "what the rest of the row needs is missing here"))
             return
     code = row.said["code"]
-    standard = sheet.standards.setdefault(code, {"groups": []})
+    standard = read.standards.setdefault(code, {"groups": []})
     for name in ("code", "name", "family", "level"):
-        _agree(row, sheet, standard, name, (code, (name,)))
-    sheet.cells.setdefault((code, ()), row.cell("code"))
+        _agree(row, read, standard, name, (code, (name,)))
+    read.cells.setdefault((code, ()), row.cell("code"))
     if "group" not in row.said:
         return
     groups = standard["groups"]
     at = next((n for n, group in enumerate(groups) if group["code"] == row.said["group"]), len(groups))
     if at == len(groups):
         groups.append({"code": row.said["group"], "elements": []})
-        sheet.cells[code, ("groups", at)] = row.cell("group")
-    _agree(row, sheet, groups[at], "group_name", (code, ("groups", at, "name")))
+        read.cells[code, ("groups", at)] = row.cell("group")
+    _agree(row, read, groups[at], "group_name", (code, ("groups", at, "name")))
     if "element" in row.said:
-        _take_element(row, sheet, groups[at]["elements"], (code, ("groups", at, "elements")))
+        _take_element(row, read, groups[at]["elements"], (code, ("groups", at, "elements")))
 
 
-def _agree(row: Row, sheet: Sheet, part: dict[str, Any], column: str, where: tuple[str, tuple[str | int, ...]]) -> None:
+def _agree(row: Row, read: Sheet, part: dict[str, Any], column: str, where: tuple[str, tuple[str | int, ...]]) -> None:
     """A part is named on each of its rows, everywhere the same."""
     name = "name" if column == "group_name" else column
-    sheet.cells.setdefault(where, row.cell(column))
+    read.cells.setdefault(where, row.cell(column))
     if (value := row.said.get(column)) is not None and part.setdefault(name, value) != value:
-        sheet.faults.append((row.cell(column), f"{sheet.cells[where]} says {part[name]!r}"))
+        read.faults.append((row.cell(column), f"{read.cells[where]} says {part[name]!r}"))
 
 
-def _take_element(row: Row, sheet: Sheet, elements: list[dict[str, Any]], where: tuple[str, tuple[str | int, ...]]) -> None:
+def _take_element(row: Row, read: Sheet, elements: list[dict[str, Any]], where: tuple[str, tuple[str | int, ...]]) -> None:
     code, path = where
-    if (taken := sheet.cells.setdefault((code, ("element", row.said["element"])), row.cell("element"))) != row.cell("element"):
-        sheet.faults.append((row.cell("element"), f"the element stands in {taken} already"))
+    if (taken := read.cells.setdefault((code, ("element", row.said["element"])), row.cell("element"))) != row.cell("element"):
+        read.faults.append((row.cell("element"), f"the element stands in {taken} already"))
         return
     at = (*path, len(elements))
     element: dict[str, Any] = {"code": row.said["element"], "met_by": None, "indicators": []}
-    sheet.cells[code, at] = row.cell("element")
+    read.cells[code, at] = row.cell("element")
     if "element_name" in row.said:
         element["name"] = row.said["element_name"]
-        sheet.cells[code, (*at, "name")] = row.cell("element_name")
+        read.cells[code, (*at, "name")] = row.cell("element_name")
     if (how := row.said.get("met_by")) is not None:
         if how not in MET_BY:
-            sheet.faults.append((row.cell("met_by"), f"one of {'、'.join(MET_BY)} is needed"))
+            read.faults.append((row.cell("met_by"), f"one of {'、'.join(MET_BY)} is needed"))
         element["met_by"] = MET_BY.get(how)
     if "indicators" in row.said:
         element["indicators"] = [each for each in re.split(r"[、,，;；\s]+", row.said["indicators"]) if each]
-        sheet.cells[code, (*at, "indicators")] = row.cell("indicators")
+        read.cells[code, (*at, "indicators")] = row.cell("indicators")
     elements.append(element)
 
 

@@ -55,6 +55,7 @@ _LOOK = frozenset(
         "report.read",
         "progress.read",
         "inbox.read",
+        "guarantee.read",
         "due.read",
     }
 )
@@ -67,6 +68,8 @@ _LEAD = _FILL_IN | {
     "task.assign",
     "task.verify",
     "plan.approve",
+    "guarantee.write",
+    "guarantee.verify",
     "post.delegate",
     "standard.write",
     "standard.review",
@@ -95,19 +98,20 @@ POSTS: Mapping[str, Rule] = {
     "quality_office": Rule(Over.SCHOOL, _GOVERN | _TUNE | _DESKS),
     "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "improvement.open", "post.delegate", "judgement.write"}),
     "department_head": Rule(Over.UNIT, _LEAD | {"desk.department"}),
-    "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate", "process.write"}),
+    "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate", "process.write", "guarantee.write"}),
     "office_head": Rule(Over.UNIT, _LEAD | {"desk.department"}),
     "programme_leader": Rule(Over.UNIT, _LEAD | {"desk.department"}),
     "course_leader": Rule(Over.COURSE, _LEAD | {"desk.course"}),
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate", "desk.class"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
     "staff": Rule(Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "task.work"}),
-    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "due.work", "desk.student"}),
+    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "due.work", "judgement.write", "desk.student"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),
 }
 """Post (任职) → what it may do. A quality officer fills in and the head verifies; students and parents only look, but that staff
-and students write plans of their own and do what is due of them. Warning lines are tried out and tuned by the quality office alone.
+and students write plans of their own and do what is due of them, and that students judge themselves (自评) where an element says so.
+Warning lines are tried out and tuned by the quality office alone.
 """
 
 

@@ -16,11 +16,14 @@ from libs.common.events.routines import Routine, routine_faults
 from libs.common.events.setup import (
     AgreementKind,
     Axis,
+    Belonging,
     Breakdown,
     Code,
     Coded,
     Cycle,
+    EntryWords,
     Line,
+    Mechanism,
     Named,
     Part,
     Register,
@@ -29,6 +32,8 @@ from libs.common.events.setup import (
     Workflow,
 )
 
+StandardCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""As standards takes it, with capital letters."""
 Years = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -88,7 +93,7 @@ class ReportKind(Coded):
 class Step(Named):
     """A rung of a ladder whose rungs are whole standards."""
 
-    standards: Annotated[list[Code], Field(max_length=50)] = []
+    standards: Annotated[list[StandardCode], Field(max_length=50)] = []
 
 
 class Ladder(Coded):
@@ -119,6 +124,9 @@ class Setup(Part):
     workflows: Annotated[list[Workflow], Field(max_length=200)] = []
     registers: Annotated[list[Register], Field(max_length=50)] = []
     rule_sets: Annotated[list[RuleSet], Field(max_length=20)] = []
+    guarantees: Annotated[list[Mechanism], Field(max_length=100)] = []
+    belongings: Annotated[list[Belonging], Field(max_length=100)] = []
+    entry_words: EntryWords = EntryWords()
 
 
 def faults(setup: Setup) -> list[Fault]:
@@ -128,6 +136,8 @@ def faults(setup: Setup) -> list[Fault]:
         *twice("/plan_kinds", setup.plan_kinds),
         *twice("/ladders", setup.ladders),
         *twice("/reports", setup.reports),
+        *twice("/guarantees", setup.guarantees),
+        *_belonging_faults(setup),
         *twice("/task_classes", setup.task_classes),
         *twice("/agreements", setup.agreements),
     ]
@@ -196,6 +206,24 @@ def _breakdown_faults(table: Breakdown | None) -> Iterator[Fault]:
                 yield Fault(pointer=f"/breakdown/columns/{n}/{said}", detail=f"{value!r} stands twice")
     if not {"code", "statement"} & {column.field for column in table.columns}:
         yield Fault(pointer="/breakdown/columns", detail="a column is what tells the rows apart: code or statement")
+
+
+def _belonging_faults(setup: Setup) -> Iterator[Fault]:
+    """Systems and mechanisms that are not there, and what belongs to two systems of one axis."""
+    axes = {tag.code: axis.code for axis in setup.framework for tag in axis.tags}
+    mechanisms = {each.code for each in setup.guarantees}
+    seen: set[tuple[str | None, str, str]] = set()
+    for n, each in enumerate(setup.belongings):
+        if each.system not in axes:
+            yield Fault(pointer=f"/belongings/{n}/system", detail=f"no tag {each.system!r} stands in /framework")
+        for field in ("mechanisms", "standards", "metrics"):
+            for m, code in enumerate(getattr(each, field)):
+                pointer = f"/belongings/{n}/{field}/{m}"
+                if field == "mechanisms" and code not in mechanisms:
+                    yield Fault(pointer=pointer, detail=f"no mechanism {code!r} stands in /guarantees")
+                if (axes.get(each.system), field, code) in seen:
+                    yield Fault(pointer=pointer, detail=f"{code!r} belongs to two systems")
+                seen.add((axes.get(each.system), field, code))
 
 
 def twice(where: str, items: Sequence[Coded]) -> Iterator[Fault]:

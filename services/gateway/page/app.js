@@ -282,7 +282,7 @@ const FIELDS = {
     field("deadline", h("input", { name: "deadline", type: "date", value: plan.deadline, required: true })),
   ],
   submit: (task) => [field("done", area("done", true)), field("evidence", area("evidence", SEVERITIES.indexOf(task.severity) < 2))],
-  verify: (task) => (task.cleared ? [] : [field("reasonUncleared", area("reason", true))]),
+  verify: (task) => (task.cleared || task.warning === null ? [] : [field("reasonUncleared", area("reason", true))]),
   return: () => [field("reason", area("reason", true))],
 };
 

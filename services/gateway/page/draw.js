@@ -113,7 +113,7 @@ const action = (word, about, act) => h("button", { type: "button", "aria-label":
 export function taskItem(task, fresh, buttons) {
   const owner = task.owner === null ? t("vacant") : (task.owner_name ?? task.owner);
   return h("li", { class: `${task.status === "closed" ? "over" : ""}${fresh ? " fresh" : ""}`, "data-id": task.id },
-    h("div", { class: "line" }, pill(task.severity), h("b", {}, task.title)),
+    h("div", { class: "line" }, task.severity ? pill(task.severity) : h("span", { class: "pill" }, name("source", task.source)), h("b", {}, task.title)),
     h("div", { class: "line small" },
       h("span", { class: `state ${task.status}` }, name("task", task.status)),
       task.overdue ? h("span", { class: "state late" }, t("overdue")) : null,
@@ -157,6 +157,6 @@ export function trend(indicator, points, line) {
 
 /** A line of the timeline; its sentence is Chinese, in English it is put together from its fields. */
 export function timelineItem(line, subjectName, indicatorName) {
-  const said = isEnglish() ? `${name("level", line.level)} ${subjectName} · ${indicatorName}${line.by ? ` · ${line.by}` : ""}` : line.text;
+  const said = isEnglish() ? `${name("level", line.level)} ${subjectName}${indicatorName ? ` · ${indicatorName}` : ""}${line.by ? ` · ${line.by}` : ""}` : line.text;
   return h("li", {}, clock(line.at), h("span", { class: `what ${line.what}` }, name("what", line.what)), h("span", {}, said));
 }

@@ -70,6 +70,11 @@ const WORDS = {
 
 const NAMES = {
   severity: { blue: ["蓝", "Blue"], yellow: ["黄", "Yellow"], orange: ["橙", "Orange"], red: ["红", "Red"] },
+  source: {
+    self_check: ["自查", "Self-check"], mid_term_check: ["中期检查", "Mid-term check"], spot_check: ["抽查", "Spot check"],
+    patrol: ["巡查", "Patrol"], complaint: ["投诉", "Complaint"], incident: ["质量事故", "Incident"], diagnosis_item: ["诊断项目", "Diagnosis"],
+    review_element: ["复核要素", "Review"], collection: ["年度收集", "Collection"],
+  },
   warning: {
     open: ["待处理", "Open"], acknowledged: ["已知悉", "Acknowledged"], improving: ["整改中", "Improving"],
     cleared: ["已解除", "Cleared"], dismissed: ["不成立", "Dismissed"], withdrawn: ["已撤回", "Withdrawn"], stale: ["数据中断", "Stale"],

@@ -58,8 +58,14 @@ async def follow(tx: Transaction, event: standards.MeasureWanted | planning.Meas
     changed(school)
 
 
-async def note_changed(tx: Transaction, school: School, rows: Iterable[Sequence[int]]) -> None:
-    """Remember which days of followed series have changed; a row begins with series, window and start."""
+async def note_changed(tx: Transaction, school: School, rows: Sequence[Sequence[int]]) -> None:
+    """Remember which days of followed series have changed, and of those by which an effect was measured; a row begins with series,
+    window and start.
+    """
+    if school.compared:
+        late = {(row[0] >> WORD_BITS, row[2]) for row in rows if row[1] == Window.DAY}
+        late = {(place, day) for place, day in late if day < school.compared.get(place, day)}
+        await bulk.add_late(tx, [(school.id, place, day) for place, day in sorted(late)])
     if school.followed:
         days = {(row[0], row[2]) for row in rows if row[1] == Window.DAY and row[0] >> WORD_BITS in school.followed}
         await bulk.add_untold(tx, [(school.id, series, day) for series, day in sorted(days)])

@@ -132,6 +132,7 @@ class Indicator:
     repetition: Repetition | None = None
     unit: tuple[str, str] | None = None
     off: bool = False
+    effect_windows: int | None = None
     trial: bool = False
     overridden: Mapping[tuple[str, str], Indicator] = field(default_factory=dict)
 
@@ -163,6 +164,7 @@ class Indicator:
             hold_days=definition.get("hold_days", 0),
             trial=definition.get("trial", False),
             repetition=None if repetition is None else Repetition(repetition["severity"], repetition["windows"]),
+            effect_windows=definition.get("effect_windows"),
         )
         return replace(
             plain, overridden={(each["kind"], each["id"]): plain._over(each) for each in definition.get("overrides", ())}

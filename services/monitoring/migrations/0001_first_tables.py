@@ -110,6 +110,37 @@ def upgrade() -> None:
     sa.Column('org', sa.String(), nullable=True),
     sa.PrimaryKeyConstraint('school_id', 'id', name=op.f('course_pk'))
     )
+    op.create_table('effect',
+    sa.Column('improvement', sa.Uuid(), nullable=False),
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('warning', sa.Uuid(), nullable=False),
+    sa.Column('indicator', sa.String(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('place', sa.BigInteger(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('subject', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('subject_word', sa.BigInteger(), nullable=False),
+    sa.Column('better', sa.Integer(), nullable=False),
+    sa.Column('started_on', sa.Integer(), nullable=False),
+    sa.Column('ended_on', sa.Integer(), nullable=True),
+    sa.Column('verified_on', sa.Integer(), nullable=True),
+    sa.Column('before_from', sa.Integer(), nullable=False),
+    sa.Column('before_to', sa.Integer(), nullable=False),
+    sa.Column('before_windows', sa.Integer(), nullable=False),
+    sa.Column('after_from', sa.Integer(), nullable=True),
+    sa.Column('after_to', sa.Integer(), nullable=True),
+    sa.Column('after_windows', sa.Integer(), nullable=True),
+    sa.Column('looked_on', sa.Integer(), nullable=True),
+    sa.Column('due', sa.Boolean(), nullable=False),
+    sa.Column('revision', sa.Integer(), nullable=False),
+    sa.Column('found', sa.JSON(none_as_null=True), nullable=True),
+    sa.PrimaryKeyConstraint('improvement', name=op.f('effect_pk'))
+    )
+    with op.batch_alter_table('effect', schema=None) as batch_op:
+        batch_op.create_index('effect_indicator_ix', ['school_id', 'indicator'], unique=False)
+        batch_op.create_index('effect_level_ix', ['school_id', 'level', 'started_on'], unique=False)
+        batch_op.create_index('effect_place_ix', ['school_id', 'place'], unique=False)
+
     op.create_table('enrollment',
     sa.Column('school_id', sa.Integer(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
@@ -159,6 +190,13 @@ def upgrade() -> None:
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('key', sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('installation_pk'))
+    )
+    op.create_table('late',
+    sa.Column('school_id', sa.Integer(), nullable=False),
+    sa.Column('place', sa.BigInteger(), nullable=False),
+    sa.Column('start', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('school_id', 'place', 'start', name=op.f('late_pk')),
+    sqlite_with_rowid=False
     )
     op.create_table('log_block',
     sa.Column('school_id', sa.Integer(), nullable=False),

@@ -183,6 +183,11 @@ async def add_untold(tx: Transaction, rows: Sequence[tuple[int, int, int]]) -> N
     await _insert(tx, "untold", {"school_id": "bigint", "series": "bigint", "start": "bigint"}, rows, "ON CONFLICT DO NOTHING")
 
 
+async def add_late(tx: Transaction, rows: Sequence[tuple[int, int, int]]) -> None:
+    """Remember days that changed although effects have been measured by them: school, metric with level, day."""
+    await _insert(tx, "late", {"school_id": "bigint", "place": "bigint", "start": "bigint"}, rows, "ON CONFLICT DO NOTHING")
+
+
 async def list_sums(tx: Transaction, spans: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int, int, int, int]]:
     """Series, day, numerator, denominator, revision, at of days; a span is a series, a day (inclusive) and a day (exclusive)."""
     rows = await _lookup(
@@ -193,6 +198,19 @@ async def list_sums(tx: Transaction, spans: Sequence[tuple[int, int, int]]) -> l
         "WHERE t.series = k.series AND t.span = 0 AND t.start >= k.since AND t.start < k.before",
     )
     return [(series, day, n, d, revision, at) for series, day, n, d, revision, at in rows]
+
+
+async def add_up(tx: Transaction, series: Sequence[int], since: int, before: int, *, newest: bool) -> dict[int, Sum]:
+    """Map each series to the sum of its days from a day (inclusive) to a day (exclusive), for those that have one; `newest`: of the
+    newest day with an observation alone, as a metric of kind `latest` has it.
+    """
+    days = f"t.series = k.series AND t.span = 0 AND t.start >= {int(since)} AND t.start < {int(before)}"
+    last = f"(SELECT max(t.start) FROM total t WHERE {days} AND t.denominator > 0)"
+    numbers = "CAST(sum(t.numerator) AS bigint), CAST(sum(t.denominator) AS bigint)"
+    only = f"AND t.start = {last}" if newest else ""
+    select = f"SELECT k.series, {numbers} FROM k CROSS JOIN total t WHERE {days} {only} GROUP BY k.series"
+    rows = await _lookup(tx, {"series": "bigint"}, [(each,) for each in series], select)
+    return {key: Sum(numerator, denominator) for key, numerator, denominator in rows}
 
 
 async def set_newest(tx: Transaction, cell: tuple[int, int, int], found: Sum, measured_at: int) -> int:

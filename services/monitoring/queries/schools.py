@@ -21,6 +21,7 @@ from services.monitoring.domain.log import Ints
 from services.monitoring.domain.windows import Calendar, Term, Window, to_day
 from services.monitoring.queries import bulk
 from services.monitoring.queries.amendments import pending_roots
+from services.monitoring.queries.effects import compared_places
 from services.monitoring.queries.telling import followed_places
 from services.monitoring.tables import (
     ClassRow,
@@ -73,7 +74,8 @@ class School:
     by code: a version may watch elsewhere than the one before it. `pending` are the roots of corrections and retractions
     whose original has not come; `unplaced` the words of ids that observations named and the roster does not know. `aliases` maps
     second codes of metrics to their codes, `owners` a metric to the one source that may send it, `switched_off` are metrics
-    that take no observations; `followed` says of which metrics and levels changes are to be told. The rest is known of what is
+    that take no observations; `followed` says of which metrics and levels changes are to be told,
+    `compared` before which day they change a measured effect. The rest is known of what is
     in the database: words, lessons with their classes. While a batch is counted, `arriving` maps its new ids to their positions,
     which follow the position `through`.
     """
@@ -94,6 +96,7 @@ class School:
     owners: Mapping[str, str] = field(default_factory=dict)
     switched_off: frozenset[str] = frozenset()
     followed: frozenset[int] = frozenset()
+    compared: Mapping[int, int] = field(default_factory=dict)
     words: Words = field(default_factory=Words)
     taught: set[tuple[int, int]] = field(default_factory=set)
     through: int = 0
@@ -269,6 +272,7 @@ async def load_school(session: AsyncSession, row: SchoolRow) -> School:
         owners={code: m.source for code, m in metrics.items() if m.source is not None},
         switched_off=frozenset(code for code, m in metrics.items() if not m.active),
         followed=await followed_places(session, row.id),
+        compared=await compared_places(session, row.id),
     )
 
 

@@ -2,6 +2,7 @@
 
 from services.monitoring.tables.base import Table
 from services.monitoring.tables.catalogue import IndicatorRow, MetricRow, MomentRow, SchoolRow, TrialRow
+from services.monitoring.tables.effects import EffectRow, LateRow
 from services.monitoring.tables.following import FollowedRow, UntoldRow
 from services.monitoring.tables.observations import (
     AmendedRow,
@@ -37,11 +38,13 @@ __all__ = [
     "ClassRow",
     "ConflictRow",
     "CourseRow",
+    "EffectRow",
     "EnrollmentRow",
     "FollowedRow",
     "IdBlockRow",
     "IndicatorRow",
     "InstallationRow",
+    "LateRow",
     "LogBlockRow",
     "MetricRow",
     "MomentRow",

@@ -1,15 +1,22 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, annual tasks, the calendar, what is due, the inbox, workflows, rules."""
+"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, annual tasks, the calendar, what is due, the inbox, workflows, rules,
+the guarantee chain, the matrix.
+"""
 
 from fastapi import APIRouter
 
 from services.planning.api import (
+    budgets,
     calendar,
     due,
+    effects,
+    entries,
     goals,
+    guarantees,
     improvements,
     inbox,
     ledger,
     lint,
+    matrix,
     plans,
     projects,
     rules,
@@ -19,5 +26,24 @@ from services.planning.api import (
 )
 
 router = APIRouter()
-for each in (plans, sheets, goals, lint, improvements, ledger, calendar, due, inbox, projects, tasks, workflows, rules):
+for each in (
+    plans,
+    sheets,
+    goals,
+    lint,
+    improvements,
+    effects,
+    ledger,
+    calendar,
+    due,
+    inbox,
+    projects,
+    tasks,
+    workflows,
+    rules,
+    guarantees,
+    budgets,
+    entries,
+    matrix,
+):
     router.include_router(each.router)

@@ -65,6 +65,7 @@ async def keep_standard(tx: Transaction, said: StandardActivated) -> None:
         version=said.version,
         name=said.name,
         effective_from=said.effective_from,
+        levels=said.levels,
         elements=elements,
     )
     await tx.session.merge(row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
@@ -26,8 +26,7 @@ class Found:
     """A problem that somebody found. `level` and `subject`: what it is about, `subject` None: the whole school.
 
     What is None is decided by the school: `unit` the deepest in which the subject lies, `owner` and `verifier` by posts, `tracking` and the
-    dates by its settings. `measures`, `goal` and `deadline`: the plan, where it is known already. `where` points at it in what was
-    sent, before the field's name.
+    dates by its settings. `measures`, `goal` and `deadline`: the plan, where it is known already.
     """
 
     source: FoundBy
@@ -44,20 +43,29 @@ class Found:
     measures: list[str] | None = None
     goal: str | None = None
     deadline: date | None = None
-    where: str = ""
     id: UUID = field(default_factory=uuid4)
 
 
-async def open_found(tx: Transaction, scope: Scope, by: str, found: Sequence[Found]) -> Sequence[ImprovementRow]:
-    """Record problems, all or none. Raises Invalid for what does not hang together, Forbidden for what is not the caller's to open."""
+FaultAt = Callable[[int, str, str], Fault]
+"""Says what is wrong: of which problem by its place, in which of its fields, and why."""
+
+
+async def open_found(tx: Transaction, scope: Scope, by: str, found: Sequence[Found], at: FaultAt) -> Sequence[ImprovementRow]:
+    """Record problems, all or none; `at` makes the faults.
+
+    Raises Invalid for what does not hang together, Forbidden for what is not the caller's to open.
+    """
     settings = await queries.settings_of(tx.session, scope.school)
     today = await queries.today_in(tx.session, scope.school, tx.now)
     known = await queries.known_to(tx.session, scope.school, found)
-    faults = [fault for each in found for fault in _faults(each, known)]
-    if faults:
-        raise Invalid("the problems cannot be recorded like this", faults)
+    _refuse([at(n, *wrong) for n, each in enumerate(found) for wrong in _faults(each, known)])
     own = await queries.places_for(tx.session, scope.school, [replace(each, unit=None) for each in found], today)
-    found = [_answered(each, own[each.id], known) for each in found]
+    for each in found:
+        if each.level == "course":
+            own[each.id] |= {f"unit:{id_}" for id_ in _chain(known.courses.get(each.subject or ""), known)}
+    found = [replace(each, unit=each.unit or _unit(own[each.id], known)) for each in found]
+    nobody = "say which unit answers for it: the roster does not"
+    _refuse([at(n, "unit", nobody) for n, each in enumerate(found) if each.unit is None and each.level != "school"])
     places = {each.id: own[each.id] | {f"unit:{id_}" for id_ in _chain(each.unit, known)} for each in found}
     _check_reach(scope, found, own, known)
     abouts = {each.id: _about(scope.school, each, places[each.id], today, known) for each in found}
@@ -70,13 +78,20 @@ async def open_found(tx: Transaction, scope: Scope, by: str, found: Sequence[Fou
     return await queries.lock_improvements(tx.session, Scope(scope.school, None), [each.id for each in found])
 
 
-def _faults(each: Found, known: Known) -> list[Fault]:
+def _refuse(faults: Sequence[Fault]) -> None:
+    if faults:
+        raise Invalid("the problems cannot be recorded like this", faults)
+
+
+def _faults(each: Found, known: Known) -> list[tuple[str, str]]:
     """What does not hang together in a problem by itself, or names somebody or something that is not there."""
     wrong: dict[str, str] = {}
     if each.level != "school" and each.subject is None:
         wrong["subject"] = "say what it is about"
     elif each.level in {"department", "programme"} and each.subject not in known.units:
         wrong["subject"] = "there is no such unit"
+    elif each.level == "course" and each.subject not in known.courses:
+        wrong["subject"] = "there is no such course"
     elif each.level == "teacher" and each.subject not in known.staff:
         wrong["subject"] = "there is nobody of that id among the staff"
     if each.unit is not None and each.unit not in known.units:
@@ -94,20 +109,15 @@ def _faults(each: Found, known: Known) -> list[Fault]:
         wrong["plan_due_on"] = "the plan cannot be due after its work"
     if each.due_on is not None and each.deadline is not None and each.deadline > each.due_on:
         wrong["deadline"] = "the plan ends after the due date"
-    return [Fault(pointer=f"{each.where}/{name}", detail=why) for name, why in wrong.items()]
+    return list(wrong.items())
 
 
 def _chain(unit: str | None, known: Known) -> list[str]:
     return [] if unit is None else upwards(unit, known.parents)
 
 
-def _answered(each: Found, own: set[str], known: Known) -> Found:
-    """The same with the unit that answers for it. Raises Invalid where nobody can tell which that is."""
-    unit = each.unit or Directory(parents=known.parents).nearest_unit(sorted(own))
-    if unit is None and each.level != "school":
-        fault = Fault(pointer=f"{each.where}/unit", detail="say which unit answers for it: the roster does not")
-        raise Invalid("the problems cannot be recorded like this", [fault])
-    return replace(each, unit=unit)
+def _unit(own: set[str], known: Known) -> str | None:
+    return Directory(parents=known.parents).nearest_unit(sorted(own))
 
 
 def _check_reach(scope: Scope, found: Sequence[Found], own: Mapping[UUID, set[str]], known: Known) -> None:

@@ -16,6 +16,8 @@ from libs.common.errors import Conflict, Fault, Invalid, NotFound
 from services.planning import queries
 from services.planning.domain.floors import Bottom, past
 from services.planning.domain.goals import Goal, Measure, document_of, kept
+from services.planning.domain.guarantees import word_faults
+from services.planning.domain.matrix import system_codes
 from services.planning.domain.plans import PlanStatus
 from services.planning.queries import goal_id
 from services.planning.tables import GoalHistoryRow, GoalRow, LinkRow, PlanRow
@@ -51,11 +53,13 @@ async def write_goal(tx: Transaction, scope: Scope, by: str, plan: PlanRow, goal
         await queries.floors_in_force(tx.session, plan.school, await queries.today_in(tx.session, plan.school, tx.now)),
     )
     faults += await _parent_faults(tx, scope, plan, id_, goal)
+    systems = system_codes(await queries.setup_of(tx.session, plan.school))
+    faults += word_faults([("/system", goal.system, systems)])
     if faults:
         raise Invalid("the goal cannot stand like this", faults)
     document = document_of(goal)
     note(tx, id_, plan.version, by, why, old=there and there.content, new=document)
-    values = {"roll_up": goal.roll_up, **measured_by, "content": document}
+    values = {"roll_up": goal.roll_up, "system": goal.system, **measured_by, "content": document}
     if there is None:
         there = GoalRow(goal=id_, version=plan.version, plan_code=plan.code, code=goal.code, **_as(plan), **values)
         tx.session.add(there)

@@ -119,9 +119,14 @@ async def note_progress(
     (row,) = await queries.lock_improvements(tx.session, scope, [improvement])
     if row.status == Status.CLOSED:
         raise Conflict("the improvement is closed: its log is too")
+    log_progress(tx, row, by, text, evidence)
+    return row
+
+
+def log_progress(tx: Transaction, row: ImprovementRow, by: str, text: str, evidence: Sequence[str]) -> None:
+    """Add an entry to the log of one that is not closed."""
     note(tx, row, "progress", by, text=text, evidence=list(evidence))
     tx.publish(ImprovementProgressed(improvement=row.id, warning=row.warning, by=by, text=text, evidence=list(evidence)))
-    return row
 
 
 def _plan(

@@ -129,7 +129,8 @@ class Goal(Part):
     """A goal whole. A draft may lack what publication asks for.
 
     `owner` is one person or `owner_post` one post; `unit` the department that answers; `safeguard` what supports it (保障措施),
-    `assessment` how it is judged (考核标准), `standard` the code of the standard's element that it fulfils.
+    `assessment` how it is judged (考核标准), `standard` the code of the standard's element that it fulfils,
+    `system` the vertical system (纵向系统) that it belongs to.
     """
 
     code: Code
@@ -147,6 +148,7 @@ class Goal(Part):
     safeguard: Words | None = None
     assessment: Words | None = None
     standard: Line | None = None
+    system: Code | None = None
     roll_up: RollUp = "none"
     parents: Annotated[list[Parent], Field(max_length=50)] = []
 

@@ -6,6 +6,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+COLUMNS = (
+    "序号",
+    "问题",
+    "来源",
+    "责任部门",
+    "责任人",
+    "整改措施",
+    "整改目标",
+    "整改期限",
+    "进展",
+    "佐证",
+    "验收人",
+    "销号日期",
+)
+"""The columns of a ledger on paper and in Excel."""
+
+PROGRESS = {
+    "proposed": "待开始",
+    "running": "整改中",
+    "submitted": "待验收",
+    "returned": "已退回",
+    "verified": "已验收",
+    "verified closed": "已销号",
+    "dismissed closed": "预警不成立",
+    "withdrawn closed": "预警已撤回",
+}
+"""How far a problem is, by its state, a closed one's with the reason before it."""
+
 
 def same_problem(row: Mapping[str, Any]) -> tuple[str, ...]:
     """What two rows share that are one problem: indicator and subject, or without an indicator source, unit and subject."""

@@ -14,6 +14,7 @@ from libs.common.events.routines import Post
 
 Severity = Literal["blue", "yellow", "orange", "red"]
 Level = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school"]
+Points = Annotated[int, Field(ge=1, le=100)]
 Days = Annotated[int, Field(ge=0, le=365)]
 Ladder = Annotated[list[Post], Field(min_length=1, max_length=10)]
 Measure = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -34,6 +35,8 @@ FoundBy = Literal[
 SEVERITIES: tuple[Severity, ...] = ("blue", "yellow", "orange", "red")
 PLAN_DAYS: dict[Severity, int] = {"blue": 7, "yellow": 5, "orange": 3, "red": 1}
 DUE_DAYS: dict[Severity, int] = {"blue": 30, "yellow": 21, "orange": 14, "red": 7}
+BUDGET_BEHIND: dict[Severity, int] = {"yellow": 20, "orange": 35}
+BUDGET_AHEAD: dict[Severity, int] = {"yellow": 20, "orange": 35}
 OWNERS: dict[Level, list[Post]] = {
     "student": ["class_teacher", "department_head", "quality_office"],
     "class": ["teacher", "course_leader", "department_head", "quality_office"],
@@ -104,7 +107,8 @@ class SchoolSettings(BaseModel):
     `plan_days` and `due_days`: days from the warning to the plan and to the end of the work; `sources`: the same of problems that
     people found. `measures`: what `start` proposes. `owners`, `verifiers`: posts from the nearest upwards; the first one held is it,
     a verifier never the owner. `tracking`: the post whose holders follow and urge (推进组). `recurs_days`: a problem that comes back
-    within so many days is known as the same again.
+    within so many days is known as the same again. `budget_behind`, `budget_ahead`: by how many percentage points the execution rate
+    of a budget line may differ from the share of the year that is over.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -114,6 +118,8 @@ class SchoolSettings(BaseModel):
     measures: dict[Level, Annotated[list[Measure], Field(min_length=1, max_length=20)]] = MEASURES
     owners: dict[Level, Ladder] = OWNERS
     verifiers: dict[Level, Ladder] = VERIFIERS
+    budget_behind: dict[Severity, Points] = BUDGET_BEHIND
+    budget_ahead: dict[Severity, Points] = BUDGET_AHEAD
     sources: dict[FoundBy, Terms] = SOURCES
     tracking: Post = "level_group"
     recurs_days: Annotated[int, Field(ge=0, le=3650)] = 365

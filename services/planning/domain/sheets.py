@@ -168,6 +168,7 @@ COLUMNS = (
     Column("保障措施", "safeguard", ("safeguard",), TEXT),
     Column("考核标准", "assessment", ("assessment",), TEXT),
     Column("标准要素", "standard", ("standard",), TEXT),
+    Column("纵向系统", "system", ("system",), TEXT),
     Column("汇总方式", "roll_up", ("roll_up",), _word(ROLL_UPS)),
     Column("上级目标", "parents", ("parents",), PARENTS),
 )

@@ -122,6 +122,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('duty_school_post_ix'), ['school', 'post'], unique=False)
         batch_op.create_index(batch_op.f('duty_school_unit_ix'), ['school', 'unit'], unique=False)
 
+    op.create_table('effect',
+    sa.Column('improvement', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('revision', sa.Integer(), nullable=False),
+    sa.Column('said', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('improvement', name=op.f('effect_pk'))
+    )
     op.create_table('enrollment',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
@@ -136,6 +143,31 @@ def upgrade() -> None:
     with op.batch_alter_table('enrollment', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('enrollment_school_class_id_role_ix'), ['school', 'class_id', 'role'], unique=False)
         batch_op.create_index(batch_op.f('enrollment_school_person_role_ix'), ['school', 'person', 'role'], unique=False)
+
+    op.create_table('entry',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('category', sa.String(), nullable=True),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('student', sa.String(), nullable=True),
+    sa.Column('owner', sa.String(), nullable=True),
+    sa.Column('on', sa.Date(), nullable=False),
+    sa.Column('due_on', sa.Date(), nullable=True),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('due', sa.BigInteger(), nullable=True),
+    sa.Column('paid', sa.BigInteger(), nullable=True),
+    sa.Column('paid_on', sa.Date(), nullable=True),
+    sa.Column('overdue_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('created_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('created_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('entry_pk'))
+    )
+    with op.batch_alter_table('entry', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('entry_school_kind_on_id_ix'), ['school', 'kind', 'on', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('entry_school_status_due_on_ix'), ['school', 'status', 'due_on'], unique=False)
+        batch_op.create_index(batch_op.f('entry_school_student_ix'), ['school', 'student'], unique=False)
 
     op.create_table('filing',
     sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
@@ -202,6 +234,34 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('goal_standing', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('goal_standing_school_holds_until_ix'), ['school', 'holds_until'], unique=False)
+
+    op.create_table('guarantee',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('mechanism', sa.String(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('system', sa.String(), nullable=True),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('created_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('created_by', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('guarantee_pk'))
+    )
+    with op.batch_alter_table('guarantee', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('guarantee_school_mechanism_ix'), ['school', 'mechanism'], unique=False)
+
+    op.create_table('guarantee_record',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('about', sa.Uuid(), nullable=False),
+    sa.Column('step', sa.String(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('what', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('position', name=op.f('guarantee_record_pk'))
+    )
+    with op.batch_alter_table('guarantee_record', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('guarantee_record_about_ix'), ['about'], unique=False)
 
     op.create_table('homeroom',
     sa.Column('school', sa.String(), nullable=False),
@@ -390,6 +450,15 @@ def upgrade() -> None:
     sa.Column('changed_by', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'code', name=op.f('project_pk'))
     )
+    op.create_table('protection',
+    sa.Column('holder', sa.Uuid(), nullable=False),
+    sa.Column('goal', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('holder', 'goal', name=op.f('protection_pk'))
+    )
+    with op.batch_alter_table('protection', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('protection_goal_ix'), ['goal'], unique=False)
+
     op.create_table('resolution',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('number', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
@@ -448,6 +517,7 @@ def upgrade() -> None:
     sa.Column('version', sa.Integer(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
     sa.Column('effective_from', sa.Date(), nullable=False),
+    sa.Column('levels', sa.JSON(), nullable=False),
     sa.Column('elements', sa.JSON(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'code', 'version', name=op.f('standard_pk'))
     )
@@ -538,6 +608,28 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('workflow_run_school_started_at_id_ix'), ['school', 'started_at', 'id'], unique=False)
         batch_op.create_index(batch_op.f('workflow_run_status_due_on_ix'), ['status', 'due_on'], unique=False)
 
+    op.create_table('budget',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('year', sa.Integer(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('mechanism', sa.String(), nullable=False),
+    sa.Column('measure', sa.Uuid(), nullable=True),
+    sa.Column('approved', sa.BigInteger(), nullable=False),
+    sa.Column('spent', sa.BigInteger(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('appraised', sa.JSON(none_as_null=True), nullable=True),
+    sa.Column('appraised_by', sa.String(), nullable=True),
+    sa.Column('confirmed_by', sa.String(), nullable=True),
+    sa.Column('created_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('created_by', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['measure'], ['guarantee.id'], name=op.f('budget_measure_fk')),
+    sa.PrimaryKeyConstraint('id', name=op.f('budget_pk'))
+    )
+    with op.batch_alter_table('budget', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('budget_measure_ix'), ['measure'], unique=False)
+        batch_op.create_index(batch_op.f('budget_school_year_ix'), ['school', 'year'], unique=False)
+
     op.create_table('due_place',
     sa.Column('item', sa.Uuid(), nullable=False),
     sa.Column('place', sa.String(), nullable=False),
@@ -555,6 +647,7 @@ def upgrade() -> None:
     sa.Column('plan_code', sa.String(), nullable=False),
     sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
     sa.Column('roll_up', sa.String(), nullable=False),
+    sa.Column('system', sa.String(), nullable=True),
     sa.Column('indicator', sa.String(), nullable=True),
     sa.Column('metric', sa.String(), nullable=True),
     sa.Column('level', sa.String(), nullable=True),
@@ -656,6 +749,21 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['task'], ['task.id'], name=op.f('task_version_task_fk')),
     sa.PrimaryKeyConstraint('task', 'version', name=op.f('task_version_pk'))
     )
+    op.create_table('spending',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
+    sa.Column('budget', sa.Uuid(), nullable=False),
+    sa.Column('on', sa.Date(), nullable=False),
+    sa.Column('amount', sa.BigInteger(), nullable=False),
+    sa.Column('what', sa.Text(), nullable=False),
+    sa.Column('document', sa.String(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['budget'], ['budget.id'], name=op.f('spending_budget_fk')),
+    sa.PrimaryKeyConstraint('position', name=op.f('spending_pk'))
+    )
+    with op.batch_alter_table('spending', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('spending_budget_ix'), ['budget'], unique=False)
+
     # ### end Alembic commands ###
 
 

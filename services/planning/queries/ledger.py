@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Scope
@@ -17,7 +17,7 @@ from services.planning.domain.ledger import Tally
 from services.planning.domain.states import DONE, OWNERS_TURN, Status
 from services.planning.queries.improvements import covered
 from services.planning.queries.school import IN_AT_ONCE
-from services.planning.tables import HistoryRow, ImprovementRow, IndicatorRow, OrgRow, PersonRow
+from services.planning.tables import CourseRow, HistoryRow, ImprovementRow, IndicatorRow, OrgRow, PersonRow
 
 NO_PROBLEM = ("dismissed", "withdrawn")
 """Why an improvement was closed that there was no need for."""
@@ -40,12 +40,13 @@ class Naming(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What of a school new problems name and is there: units, staff, indicators in force."""
+    """What of a school new problems name and is there: units, staff, indicators in force, courses with their unit."""
 
     units: Mapping[str, str]
     parents: Mapping[str, str | None]
     staff: Mapping[str, str]
     indicators: Mapping[str, IndicatorRow]
+    courses: Mapping[str, str | None]
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -70,8 +71,16 @@ async def known_to(session: AsyncSession, school: str, found: Iterable[Naming]) 
     for some in in_batches(codes, IN_AT_ONCE):
         for row in await session.scalars(select(IndicatorRow).where(IndicatorRow.school == school, IndicatorRow.code.in_(some))):
             indicators[row.code] = row
+    wanted = sorted({each.subject for each in found if each.level == "course" and each.subject is not None})
+    courses: dict[str, str | None] = {}
+    for some in in_batches(wanted, IN_AT_ONCE):
+        courses.update(
+            (
+                await session.execute(select(CourseRow.id, CourseRow.org).where(CourseRow.school == school, CourseRow.id.in_(some)))
+            ).all()
+        )
     parents = {id_: parent for id_, (_, parent) in units.items()}
-    return Known({id_: name for id_, (name, _) in units.items()}, parents, staff, indicators)
+    return Known({id_: name for id_, (name, _) in units.items()}, parents, staff, indicators, courses)
 
 
 # --- the ledger ---------------------------------------------------------------------------------------------------------
@@ -136,13 +145,31 @@ async def progress_of(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, 
     return found
 
 
-async def unit_names(session: AsyncSession, school: str, units: Collection[str | None]) -> dict[str, str]:
-    """Return the names of these units, where known."""
-    wanted = sorted(unit for unit in set(units) if unit is not None)
-    found: dict[str, str] = {}
-    for some in in_batches(wanted, IN_AT_ONCE):
-        sql = select(OrgRow.id, OrgRow.name).where(OrgRow.school == school, OrgRow.id.in_(some))
-        found.update((await session.execute(sql)).all())
+async def list_alike(session: AsyncSession, school: str) -> Sequence[tuple[str, str, str | None, date, date | None]]:
+    """Return source, title, unit, due date and deadline of all that the school's ledger has, whoever may see it: what comes in a
+    sheet may be there already.
+    """
+    columns = (ImprovementRow.source, ImprovementRow.title, ImprovementRow.unit, ImprovementRow.due_on, ImprovementRow.deadline)
+    rows = await session.execute(select(*columns).where(ImprovementRow.school == school))
+    return [(source, title, unit, due_on, deadline) for source, title, unit, due_on, deadline in rows]
+
+
+async def units_of(session: AsyncSession, school: str) -> Sequence[tuple[str, str, str]]:
+    """Return id, name and kind of the school's units."""
+    rows = await session.execute(select(OrgRow.id, OrgRow.name, OrgRow.kind).where(OrgRow.school == school))
+    return [(id_, name, kind) for id_, name, kind in rows]
+
+
+async def staff_by_name(session: AsyncSession, school: str, names: Collection[str]) -> dict[str, list[str]]:
+    """Return the ids of the staff that these words name, by id or by name."""
+    found: dict[str, list[str]] = {}
+    for some in in_batches(sorted(set(names)), IN_AT_ONCE):
+        named = or_(PersonRow.id.in_(some), PersonRow.name.in_(some))
+        for id_, name in await session.execute(
+            select(PersonRow.id, PersonRow.name).where(PersonRow.school == school, PersonRow.active, named)
+        ):
+            for word in {id_, name}:
+                found.setdefault(word, []).append(id_)
     return found
 
 

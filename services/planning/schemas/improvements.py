@@ -16,6 +16,7 @@ from libs.common.http import Body, View
 from services.planning.domain.settings import FoundBy, Level, SchoolSettings
 from services.planning.domain.sources import Source
 from services.planning.domain.states import OWNERS_TURN, Status
+from services.planning.schemas.effects import EffectBrief
 from services.planning.tables import HistoryRow, ImprovementRow
 
 MOST_AT_ONCE = 500
@@ -191,6 +192,7 @@ class ImprovementView(ImprovementItem):
     opened_by: str | None
     closed_at: datetime | None
     close_reason: str | None
+    effect: EffectBrief | None = Field(description="What it has changed; null: not measured yet.")
     history: list[HistoryView]
 
 
@@ -206,7 +208,12 @@ def item(row: ImprovementRow, names: Mapping[str, str], today: date) -> Improvem
 
 
 def whole(
-    row: ImprovementRow, names: Mapping[str, str], today: date, settings: SchoolSettings, history: Sequence[HistoryRow]
+    row: ImprovementRow,
+    names: Mapping[str, str],
+    today: date,
+    settings: SchoolSettings,
+    history: Sequence[HistoryRow],
+    effect: EffectBrief | None,
 ) -> ImprovementView:
     """Show an improvement with its plan and its history."""
     shown = _shown(row, names, today)
@@ -214,7 +221,7 @@ def whole(
     if row.warning is not None:
         measures = settings.measures[row.level]  # type: ignore[index]  # a level
         plan = {"measures": measures, "goal": row.goal_proposed, "deadline": row.due_on}
-    return ImprovementView.model_validate({**shown, "proposed_plan": plan, "history": list(history)})
+    return ImprovementView.model_validate({**shown, "proposed_plan": plan, "effect": effect, "history": list(history)})
 
 
 def _shown(row: ImprovementRow, names: Mapping[str, str], today: date) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from libs.common.http import View
-from services.planning.domain.ledger import Tally
-from services.planning.domain.sources import Source
+from services.planning.domain.ledger import PROGRESS, Tally
+from services.planning.domain.sources import WORDS, Source
 from services.planning.domain.states import OWNERS_TURN, Status
 from services.planning.tables import ImprovementRow
 
@@ -40,6 +40,7 @@ class LedgerRow(View):
     closed_on: date | None
     improvement: UUID
     status: Status
+    close_reason: str | None
     level: str
     subject: str
     subject_name: str | None
@@ -50,6 +51,13 @@ class LedgerRow(View):
     overdue: bool
     plan_overdue: bool
     recurs: int | None
+
+
+class LedgerTaken(View):
+    """What a sheet brought: how many problems were opened, and how many rows say what the ledger has already."""
+
+    opened: int
+    same: int
 
 
 class TallyView(View):
@@ -115,6 +123,25 @@ def ledger_row(row: ImprovementRow, around: Around) -> LedgerRow:
             "recurs": None if row.recurs is None else around.numbers.get(row.recurs),
         }
     )
+
+
+def cells(row: LedgerRow) -> list[str]:
+    """The row's cells under the ledger's columns; what has several parts has them one a line."""
+    stands = PROGRESS[f"{row.close_reason} closed" if row.status is Status.CLOSED else row.status]
+    return [
+        str(row.number),
+        row.problem,
+        WORDS[row.source],
+        row.unit_name or row.unit or "",
+        row.owner_name or row.owner or "",
+        "\n".join(row.measures),
+        row.goal or "",
+        row.deadline.isoformat(),
+        stands if row.progress is None else f"{stands}：{row.progress}",
+        "\n".join(row.evidence),
+        row.verifier_name or row.verifier or "",
+        "" if row.closed_on is None else row.closed_on.isoformat(),
+    ]
 
 
 def tally_view(key: str | None, name: str | None, tally: Tally) -> TallyView:

@@ -19,6 +19,8 @@ from services.planning.tables.copies import (
     StandardRow,
 )
 from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
+from services.planning.tables.effects import EffectRow
+from services.planning.tables.guarantees import BudgetRow, EntryRow, GuaranteeRow, ProtectionRow, RecordRow, SpendingRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
 from services.planning.tables.plans import (
@@ -43,17 +45,21 @@ from services.planning.tables.tasks import (
 from services.planning.tables.workflows import FilingRow, PackageRow, PaperPlaceRow, RuleRow, RunHistoryRow, RunRow
 
 __all__ = [
+    "BudgetRow",
     "CalendarRow",
     "CourseRow",
     "DeliveryRow",
     "DueItemRow",
     "DuePlaceRow",
     "DutyRow",
+    "EffectRow",
     "EnrollmentRow",
+    "EntryRow",
     "FilingRow",
     "FollowedRow",
     "GoalHistoryRow",
     "GoalRow",
+    "GuaranteeRow",
     "HistoryRow",
     "HomeroomRow",
     "ImprovementRow",
@@ -72,6 +78,8 @@ __all__ = [
     "PlanRow",
     "PostRow",
     "ProjectRow",
+    "ProtectionRow",
+    "RecordRow",
     "ResolutionRow",
     "RoutinesRow",
     "RuleRow",
@@ -81,6 +89,7 @@ __all__ = [
     "SessionRow",
     "SettingsRow",
     "SetupRow",
+    "SpendingRow",
     "StandardRow",
     "StandingRow",
     "Table",

@@ -66,7 +66,7 @@ class IndicatorRow(Table):
 
 
 class StandardRow(Table):
-    """A version of a standard with its elements and floors, in force from `effective_from` until a later one."""
+    """A version of a standard with whom it is about, its elements and floors, in force from `effective_from` until a later one."""
 
     __tablename__ = "standard"
     school: Mapped[str] = mapped_column(primary_key=True)
@@ -74,6 +74,7 @@ class StandardRow(Table):
     version: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     effective_from: Mapped[date]
+    levels: Mapped[list[str]] = mapped_column(JSON)
     elements: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
 
 

@@ -71,7 +71,7 @@ class PlanHistoryRow(Table):
 class GoalRow(Table):
     """A goal as a version of its plan has it; `goal` names it through all versions. `content` is the whole of what people wrote.
 
-    `indicator`, `metric`, `level`, `window`, `subject` say what measures it, None where nothing does. `current`, `live`: its plan's.
+    `indicator`, `metric`, `level`, `window`, `subject` say what measures it, None where nothing does; `system` the vertical system that it is of. `current`, `live`: its plan's.
     """
 
     __tablename__ = "goal"
@@ -88,6 +88,7 @@ class GoalRow(Table):
     plan_code: Mapped[str]
     code: Mapped[str] = mapped_column(Ordered)
     roll_up: Mapped[str]
+    system: Mapped[str | None]
     indicator: Mapped[str | None]
     metric: Mapped[str | None]
     level: Mapped[str | None]

@@ -36,7 +36,7 @@ MayReview = Annotated[Scope, needs("standard.review")]
 MayManage = Annotated[Scope, needs("standard.manage")]
 
 
-def _drafts(caller: Principal) -> bool:
+def sees_drafts(caller: Principal) -> bool:
     """Who neither writes nor reviews standards sees what has been approved."""
     return caller.may("standard.write") or caller.may("standard.review")
 
@@ -71,7 +71,7 @@ async def list_standards(
     """List standards by code, each in the version in force, or the newest that the caller may see."""
     after = from_cursor(cursor, str)
     rows = await queries.list_standards(
-        session, scope, family=family, state=state, drafts=_drafts(caller), after=after[0] if after else None, limit=limit
+        session, scope, family=family, state=state, drafts=sees_drafts(caller), after=after[0] if after else None, limit=limit
     )
     return page(rows, limit, lambda found: item(*found), lambda found: (found[0].code,))
 
@@ -83,7 +83,7 @@ async def list_standard_versions(
     """List all versions of a standard, newest first. 404 where there is none."""
     before = from_cursor(cursor, int)
     rows = await queries.list_versions(
-        session, scope, code, drafts=_drafts(caller), before=before[0] if before else None, limit=limit
+        session, scope, code, drafts=sees_drafts(caller), before=before[0] if before else None, limit=limit
     )
     return page(rows, limit, lambda found: item(*found), lambda found: (found[0].version,))
 
@@ -91,15 +91,15 @@ async def list_standard_versions(
 @router.get("/{code}/versions/{version}", response_model=StandardView)
 async def read_standard_version(code: Code, version: Version, session: Read, caller: Caller, scope: MayRead) -> Response:
     """Read one version: what it says, and what happened to it. 404 where there is none."""
-    row, standard = await queries.read_version(session, scope, code, version, drafts=_drafts(caller))
+    row, standard = await queries.read_version(session, scope, code, version, drafts=sees_drafts(caller))
     return exact(whole(row, standard, await queries.steps_of(session, row)))
 
 
 @router.get("/{code}/versions/{version}/difference/{other}", response_model=DifferenceView)
 async def compare_versions(code: Code, version: Version, other: Version, session: Read, caller: Caller, scope: MayRead) -> Response:
     """Show two versions side by side. 404 where one is missing."""
-    old, _ = await queries.read_version(session, scope, code, version, drafts=_drafts(caller))
-    new, _ = await queries.read_version(session, scope, code, other, drafts=_drafts(caller))
+    old, _ = await queries.read_version(session, scope, code, version, drafts=sees_drafts(caller))
+    new, _ = await queries.read_version(session, scope, code, other, drafts=sees_drafts(caller))
     return exact(differing(old, new))
 
 

@@ -151,12 +151,21 @@ async def _flush(tx: Transaction, what: str) -> None:
 
 
 async def submit(tx: Transaction, scope: Scope, by: str, code: str, version: int, text: str | None) -> Found:
-    """Give a draft to the posts that review its family, in their order. Raises Conflict unless it is one."""
+    """Give a draft to the posts that review its family, in their order.
+
+    Raises Conflict unless it is one, Invalid for the description of a post that leaves a field of the family's forms empty.
+    """
     row, standard = await load(tx, scope, code, version)
     row.state = next_state(State(row.state), Step.SUBMIT)
     own_draft(scope, by, row)
     family = await queries.find_family(tx.session, scope, standard.family)
     assert family is not None
+    content = queries.read(row)
+    if content.position is not None:
+        in_force = await queries.list_in_force(tx.session, scope.school)
+        forms = [each.content for each in in_force if each.family == standard.family and each.content.position is None]
+        if faults := content.unfilled([asked for form in forms for asked in form.form]):
+            raise Invalid("the post is not described whole", faults)
     row.review_path, row.approvals, row.submitted_by = list(family.review_path), 0, by
     note(tx, row, "submitted", by, text=text)
     return row, standard

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 
 from services.standards.domain.content import Content, Element, Ladder, Rung
 from services.standards.domain.indicators import SEVERITIES, Definition
@@ -61,13 +60,15 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A judgement of somebody; `element` is the element as it stood then. Good up to and including `valid_until`, None: for ever."""
+    """A judgement of somebody; `element` is the element as it stood then (None: elements no longer say such things). Good up to and
+    including `valid_until`, None: for ever.
+    """
 
     id: str
     met: bool
     on: date
     valid_until: date | None
-    element: Mapping[str, Any]
+    element: Element | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,7 @@ def finding_of(element: Element, known: Known) -> Finding:
 
 def _judged(element: Element, known: Known) -> Finding:
     """The newest judgement decides, while the element says what it said then, and until the judgement is over."""
-    same = element.model_dump(mode="json")
-    made = [each for each in known.judgements.get(element.code, ()) if each.element == same]
+    made = [each for each in known.judgements.get(element.code, ()) if each.element == element]
     if not made:
         return Finding(element, Verdict.UNDETERMINED, Why.NOT_JUDGED)
     newest = made[-1]

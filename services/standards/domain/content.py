@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from libs.common.errors import Fault
 from libs.common.events import standards as events
-from services.standards.domain.values import Code, Day, Kept, Level, Line, Post, Prose, Window
+from services.standards.domain.values import Code, Day, Id, Kept, Level, Line, Post, Prose, Window
 
 Issuer = Literal["national", "provincial", "municipal", "institutional"]
 Months = Annotated[int, Field(ge=1, le=1200)]
@@ -33,11 +33,19 @@ class Clause(Part):
 
 
 class FormField(Part):
-    """A field of a form (岗位说明书), no element: nobody is judged by it."""
+    """A field of a form (岗位说明书), no element: nobody is judged by it. `text` None: the form is empty there."""
 
     code: Code
     name: Line
     name_en: Line | None = None
+    text: Prose | None = None
+
+
+class Position(Part):
+    """The post that a filled form describes (岗位说明书): its code, and the unit whose post it is; None: it is the same in each unit."""
+
+    post: Post
+    unit: Id | None = None
 
 
 class Judged(Part):
@@ -99,6 +107,20 @@ class Element(Part):
     document: Document | None = None
     floor: Floor | None = None
 
+    @classmethod
+    def kept(cls, said: Mapping[str, Any]) -> Element | None:
+        """Read what `model_dump(mode="json")` wrote, also before elements had some of their fields; None: it has one that is no more."""
+        try:
+            return cls.model_validate_json(json.dumps(said))
+        except ValidationError:
+            return None
+
+    @property
+    def names(self) -> set[str]:
+        """The indicators and metrics that it names."""
+        parts = (self.criterion, self.floor)
+        return {*self.indicators, *(part.metric for part in parts if part is not None)}
+
 
 class Group(Part):
     """Elements that belong together; none: a placeholder for what the documents have lost."""
@@ -148,6 +170,7 @@ class Content(Part):
     level: Annotated[Level | None, Field(description="Whom its elements are about, beside the subjects of its ladders.")] = None
     effective_from: Day
     effective_to: Annotated[Day | None, Field(description="The first day on which it is no longer in force.")] = None
+    position: Annotated[Position | None, Field(description="It describes a post: its form fields are filled in.")] = None
     trial: Annotated[bool, Field(description="Tried out (试运行): in force, and nobody is refused by its floors.")] = False
     groups: Annotated[list[Group], Field(max_length=200)] = []
     ladders: Annotated[list[Ladder], Field(max_length=50)] = []
@@ -166,6 +189,25 @@ class Content(Part):
 
     def ladder(self, code: str) -> Ladder | None:
         return next((each for each in self.ladders if each.code == code), None)
+
+    @property
+    def form(self) -> list[FormField]:
+        return [each for group in self.groups for each in group.form_fields]
+
+    def unfilled(self, asked: Iterable[FormField]) -> list[Fault]:
+        """What a post description lacks: fields without text, and those of the school's form (`asked`) that it does not have."""
+        if self.position is None:
+            return []
+        placed = [
+            (f"/groups/{n}/form_fields/{m}/text", each)
+            for n, group in enumerate(self.groups)
+            for m, each in enumerate(group.form_fields)
+        ]
+        found = [Fault(pointer=at, detail=f"{each.name} is empty") for at, each in placed if each.text is None]
+        codes = {each.code for each in self.form}
+        return found + [
+            Fault(pointer="/groups", detail=f"the form asks for {f.name} ({f.code})") for f in asked if f.code not in codes
+        ]
 
     def levels(self, element: str) -> set[str]:
         """The levels of the subjects that an element is about; none: it does not say."""
@@ -201,6 +243,7 @@ class Content(Part):
             name=self.name,
             effective_from=self.effective_from,
             elements=elements,
+            levels=sorted({*([] if self.level is None else [self.level]), *(ladder.level for ladder in self.ladders)}),
             trial=self.trial,
         )
 
@@ -222,6 +265,8 @@ class Content(Part):
         """What contradicts itself."""
         if self.effective_to is not None and self.effective_to <= self.effective_from:
             yield Fault(pointer="/effective_to", detail="a standard ends after the day on which it begins")
+        if self.position is not None and not self.form:
+            yield Fault(pointer="/position", detail="a post is described by the fields of a form: a group needs form_fields")
         yield from _twice([(group.code, f"/groups/{n}/code") for n, group in enumerate(self.groups)], "group")
         yield from _twice([(element.code, f"{at}/code") for at, element in self._placed()], "element")
         for n, group in enumerate(self.groups):

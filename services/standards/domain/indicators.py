@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -51,6 +51,20 @@ def status_of(version: int, active: int | None, trial: int | None, *, begun: boo
     return Status.ACTIVE if version == active else Status.SUPERSEDED
 
 
+def ends_of(begins: Mapping[int, date]) -> dict[int, date | None]:
+    """Return, of versions in force with their first days, the day from which on another judges (None: it still does).
+
+    Each day belongs to the latest-effective version, of several the newest; one that another replaced before its first day was over
+    ends on that day.
+    """
+    found: dict[int, date | None] = {}
+    after: date | None = None
+    for begin, version in sorted(((day, version) for version, day in begins.items()), reverse=True):
+        found[version] = after
+        after = begin
+    return found
+
+
 class Definition(BaseModel):
     """What one version of an indicator says; lines, target and denominator are exact decimals in the metric's unit.
 
@@ -76,6 +90,7 @@ class Definition(BaseModel):
     hold_days: int = 0
     repetition: Repetition | None = None
     overrides: tuple[Override, ...] = ()
+    effect_windows: int | None = None
     trial: bool = False
 
     def in_order(self) -> Self:

@@ -142,6 +142,7 @@ def upgrade() -> None:
     op.create_table('org',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
     sa.Column('parent', sa.String(), nullable=True),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('org_pk'))
     )

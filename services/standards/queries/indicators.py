@@ -74,6 +74,14 @@ async def list_versions(session: AsyncSession, scope: Scope, code: str, *, befor
     return rows
 
 
+async def all_versions(session: AsyncSession, scope: Scope, code: str) -> Sequence[Found]:
+    """Return all versions of an indicator, newest first. Raises NotFound."""
+    rows = (await session.execute(_versions(scope).where(VersionRow.code == code).order_by(VersionRow.version.desc()))).all()
+    if not rows:
+        raise NotFound(f"there is no indicator {code!r}")
+    return rows
+
+
 def _versions(scope: Scope) -> Select[VersionRow, IndicatorRow]:
     same = (IndicatorRow.school == VersionRow.school) & (IndicatorRow.code == VersionRow.code)
     return select(VersionRow, IndicatorRow).join(IndicatorRow, same).where(VersionRow.school == scope.school)

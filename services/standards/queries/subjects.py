@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common.auth import Scope
 from libs.common.errors import NotFound
 from services.standards.domain.attainment import Judgement, Sum
+from services.standards.domain.content import Element
 from services.standards.domain.places import SCHOOL_WIDE, Held, Subject, unit_places
 from services.standards.tables import (
     ClassRow,
@@ -34,8 +35,13 @@ DEFAULT_ZONE = "Asia/Shanghai"  # as `SchoolAdded` has it, for what overtakes it
 
 async def today_in(session: AsyncSession, school: str, now: datetime) -> date:
     """The date in a school's zone."""
+    return now.astimezone(await zone_of(session, school)).date()
+
+
+async def zone_of(session: AsyncSession, school: str) -> ZoneInfo:
+    """A school's zone."""
     row = await session.get(SchoolRow, school)
-    return now.astimezone(ZoneInfo(DEFAULT_ZONE if row is None else row.timezone)).date()
+    return ZoneInfo(DEFAULT_ZONE if row is None else row.timezone)
 
 
 async def get_subject(session: AsyncSession, scope: Scope, level: str, subject: str, today: date) -> Subject:
@@ -142,7 +148,7 @@ async def judgements_of(session: AsyncSession, school: str, standard: str, subje
     )
     found: dict[str, list[Judgement]] = defaultdict(list)
     for row in await session.scalars(sql.order_by(JudgementRow.judged_at, JudgementRow.id)):
-        found[row.element].append(Judgement(str(row.id), row.met, row.judged_on, row.valid_until, row.said))
+        found[row.element].append(Judgement(str(row.id), row.met, row.judged_on, row.valid_until, Element.kept(row.said)))
     return found
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
@@ -13,8 +13,11 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_v
 from libs.common.events.standards import Override, WarningLine
 from libs.common.http import Body, View
 from libs.common.numbers import NUMBER_SCHEMA, exact_number
-from services.standards.domain.indicators import Definition, Status, status_of
+from services.standards.domain.content import Criterion, Floor
+from services.standards.domain.indicators import Definition, Status, ends_of, status_of
 from services.standards.domain.values import CODE, METRIC, Day, Level, Number, Prose, Shown
+from services.standards.queries.history import Asked
+from services.standards.queries.indicators import Found
 from services.standards.tables import IndicatorRow, VersionRow
 
 MOST_WINDOWS = 60
@@ -188,6 +191,15 @@ class IndicatorIn(Body):
         list[OverrideBody],
         Field(max_length=1000, description="Other lines for units; of those that fit, the most specific counts."),
     ] = []
+    effect_windows: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=MOST_WINDOWS,
+            description="The effect of an improvement is measured over so many windows with enough data after it was verified; "
+            "none: 10 days, 4 weeks, 2 months, 1 term or year.",
+        ),
+    ] = None
     trial: Annotated[
         bool,
         Field(
@@ -280,6 +292,7 @@ class IndicatorView(View):
     hold_days: int = 0
     repetition: RepetitionView | None = None
     overrides: list[OverrideView] = []
+    effect_windows: int | None = None
     created_at: datetime
     created_by: str
     activated_at: datetime | None
@@ -288,6 +301,62 @@ class IndicatorView(View):
     reason: str | None = None
     released_at: datetime | None = None
     released_by: str | None = None
+
+
+class HistoryItem(IndicatorView):
+    """A version as part of the history; from `effective_to` on another judges (null: none does, or it never was in force)."""
+
+    effective_to: date | None
+
+
+class AskedView(View):
+    """What an element of a standard asks of the indicator or its metric, and from when to when the standard is in force.
+
+    `effective_to` null: no end is known. The same element of two versions of a standard stands here twice.
+    """
+
+    standard: str
+    version: int
+    name: str
+    element: str
+    element_name: str
+    indicators: list[str]
+    criterion: Criterion | None
+    floor: Floor | None
+    effective_from: date
+    effective_to: date | None
+
+    @classmethod
+    def of(cls, found: Asked, ended: date | None) -> Self:
+        """Show an element; `ended`: the day in the school's zone on which its standard was taken out of force (None: it was not)."""
+        row, element = found.row, found.element
+        said = {"indicators": element.indicators, "criterion": element.criterion, "floor": element.floor}
+        about = {"element": element.code, "element_name": element.name, "name": found.name}
+        end = min((day for day in (ended, row.effective_to) if day is not None), default=None)
+        return cls(standard=row.code, version=row.version, **about, **said, effective_from=row.effective_from, effective_to=end)
+
+
+class HistoryView(View):
+    """What an indicator said over the years, newest first, and what standards asked of what it measures, oldest first."""
+
+    code: str
+    versions: list[HistoryItem]
+    standards: list[AskedView]
+
+
+def history(code: str, rows: Sequence[Found], asked: Sequence[Asked], zone: tzinfo) -> HistoryView:
+    """Show the history of an indicator; `zone` is its school's."""
+    live = {row.version: date.fromisoformat(row.definition["effective_from"]) for row, _ in rows if _was_live(row)}
+    ends = ends_of(live)
+    versions = [HistoryItem(**view(*each).model_dump(), effective_to=ends.get(each[0].version)) for each in rows]
+    ended = [None if each.row.retired_at is None else each.row.retired_at.astimezone(zone).date() for each in asked]
+    return HistoryView(code=code, versions=versions, standards=[AskedView.of(*each) for each in zip(asked, ended, strict=True)])
+
+
+def _was_live(row: VersionRow) -> bool:
+    if row.definition.get("trial", False):
+        return row.released_at is not None
+    return row.activated_at is not None
 
 
 def view(row: VersionRow, indicator: IndicatorRow) -> IndicatorView:

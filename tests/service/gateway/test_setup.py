@@ -25,6 +25,8 @@ CONTENT: dict[str, Any] = {
     ],
     "cycles": [{"level": "course", "periods": [{"value": 1, "unit": "month"}, {"value": 1, "unit": "term"}], "report": "r1"}],
     "reports": [{"code": "r1", "name": "课程报告", "level": "course", "frequency": "termly", "public": "on_review"}],
+    "guarantees": [{"code": "g1", "name": "安全保障", "leads": ["保卫处"]}],
+    "entry_words": {"safety_categories": [{"name": "防火"}]},
 }
 
 
@@ -41,6 +43,7 @@ async def test_a_set_up_is_written_whole_and_read_the_same(database_url: str, tm
         assert (less["content"]["bodies"], less["changed_at"] > first["changed_at"]) == ([], True)
 
 
+AXIS = {"code": "axis", "name": "轴", "tags": [{"code": c, "name": c} for c in "ab"]}
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"colour": "red"}, "/colour"),
     ({"bodies": [{"code": "a", "name": "x"}, {"code": "a", "name": "y"}]}, "/bodies/1/code"),
@@ -59,6 +62,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"plan_kinds": [{"code": "p", "name": "x", "kind": "k", "level": "school", "parents": ["q"]}]}, "/plan_kinds/0/parents"),
     ({"plan_kinds": [{"code": "p", "name": "x", "kind": "k", "level": "school", "parents": ["p"]}]}, "/plan_kinds/0/parents"),
     ({"reports": [{"code": "r", "name": "x", "level": "l", "frequency": "f", "public": True}]}, "/reports/0/public"),
+    ({"belongings": [{"system": "s"}]}, "/belongings/0/system"),
+    ({"framework": [AXIS], "belongings": [{"system": "a", "mechanisms": ["none"]}]}, "/belongings/0/mechanisms/0"),
+    ({"framework": [AXIS], "belongings": [{"system": c, "metrics": ["C-SAT"]} for c in "ab"]}, "/belongings/1/metrics/0"),
+    ({"guarantees": [{"code": "g", "name": "x"}] * 2}, "/guarantees/1/code"),
+    ({"entry_words": {"culture": ["x"]}}, "/entry_words/culture/0"),
     ({"breakdown": {"name": "t", "columns": [{"name": "x", "field": "colour"}]}}, "/breakdown/columns/0/field"),
     ({"workflows": [{"code": "w", "name": "x", "steps": []}]}, "/workflows/0/steps"),
     ({"workflows": [{"code": "w", "name": "x", "steps": [{"name": "a", "post": "cook"}]}]}, "/workflows/0/steps/0/post"),

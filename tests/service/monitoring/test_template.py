@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from libs.common.events.monitoring import MetricDefined
-from services.monitoring.schemas import MetricIn
+from services.monitoring.schemas.catalogue import MetricIn
 from services.monitoring.templates import STARTING, TEMPLATE
 from tests.service.monitoring.world import EVERYTHING, every, monitoring
 

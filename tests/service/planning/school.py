@@ -22,7 +22,7 @@ from libs.common.events.gateway import (
     RosterImported,
     SchoolAdded,
 )
-from libs.common.events.monitoring import MetricDefined, WarningRaised
+from libs.common.events.monitoring import EffectMeasured, MetricDefined, WarningRaised
 from services.planning.service import service
 from tests.conftest import SettableClock
 from tests.service.harness import SCHOOL, ServiceUnderTest, running
@@ -111,6 +111,40 @@ def warning(**changes: Any) -> WarningRaised:
 def student_warning(**changes: Any) -> WarningRaised:
     """The same of a student."""
     return warning(**{"level": "student", "subject": "S1", "subject_name": "学生一", "places": STUDENT_PLACES, **changes})
+
+
+def effect(improvement: UUID | str, about: UUID, **changes: Any) -> EffectMeasured:
+    """A class that has risen beside twelve others, but for what a test says otherwise."""
+    said: dict[str, Any] = {
+        "improvement": improvement,
+        "warning": about,
+        "indicator": "class-completion-week",
+        "metric": "assignment_completion",
+        "level": "class",
+        "subject": "CNC101-A",
+        "window": "week",
+        "windows": 4,
+        "before_from": date(2026, 3, 2),
+        "before_to": date(2026, 3, 8),
+        "after_from": date(2026, 3, 16),
+        "after_to": date(2026, 4, 12),
+        "before": Decimal("0.7"),
+        "after": Decimal("0.953333"),
+        "peers": 12,
+        "peers_before": Decimal("0.71"),
+        "peers_after": Decimal("0.765"),
+        "difference": Decimal("0.198333"),
+        "low": Decimal("0.1456"),
+        "high": Decimal("0.251066"),
+        "spread": Decimal("0.02"),
+        "confidence": Decimal("0.95"),
+        "better": 1,
+        "verdict": "effect",
+        "method": "matched_difference_in_differences",
+        "revision": 1,
+        "measured_at": NOON,
+    }
+    return EffectMeasured(**{**said, **changes})
 
 
 METRIC = MetricDefined(

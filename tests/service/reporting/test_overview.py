@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from libs.common.event import Event
@@ -12,6 +13,8 @@ from libs.common.events.planning import (
     ImprovementClosed,
     ImprovementDueChanged,
     ImprovementOverdue,
+    ImprovementPlanOverdue,
+    ImprovementProgressed,
     ImprovementReturned,
     ImprovementStarted,
     ImprovementSubmitted,
@@ -22,6 +25,7 @@ from services.reporting.service import service
 from tests.conftest import SettableClock
 from tests.service.harness import principal, running
 from tests.service.reporting.facts import cleared, escalated, id_of, opened, orgs, raised
+from tests.service.reporting.streams import streaming
 
 READER = principal("report.read")
 MECH = Org(id="mech", name="机械系", kind="department")
@@ -82,6 +86,36 @@ async def test_the_overview_counts_improvements_by_status_and_those_overdue(
         "overdue": 1,
         "by_status": {"proposed": 2, "running": 0, "submitted": 1, "returned": 0, "verified": 0, "closed": 1},
     }
+
+
+async def test_what_people_found_is_counted_told_and_streamed_without_a_warning(
+    database_url: str, tmp_path: Path, clock: SettableClock
+) -> None:
+    none: dict[str, Any] = {"warning": None, "indicator": None, "severity": None}
+    task = opened("f", "unit:info").model_copy(update={**none, "source": "mid_term_check", "unit": "info"})
+    about_it: dict[str, Any] = {"improvement": task.improvement, "warning": None}
+    async with running(service, database_url, tmp_path, clock) as reporting, streaming(reporting, READER) as stream:
+        await stream.next()
+        await reporting.handle(
+            task,
+            ImprovementPlanOverdue(**about_it, plan_due_on=date(2026, 3, 4)),
+            ImprovementProgressed(**about_it, by="T1", text="已补一半", evidence=[]),
+        )
+        async with reporting.as_(READER) as client:
+            overview = (await client.get("/overview")).json()
+            lines = (await client.get("/timeline")).json()["items"]
+        blocks = [await stream.next() for _ in range(3)]
+
+    assert (overview["improvements"]["open"], overview["warnings"]["uncleared"]) == (1, 0)
+    assert [line["text"] for line in reversed(lines)] == [
+        "整改任务“数控1班：作业完成率”（中期检查发现）已下达：责任人T1，2026-03-09前完成",
+        "“数控1班：作业完成率”的整改方案已逾期：应于2026-03-04前提出",
+        "T1更新“数控1班：作业完成率”的进展：已补一半",
+    ]
+    assert {line["indicator"] for line in lines} == {None}
+    assert [(block.data["warning"], block.data["severity"], block.data["source"]) for block in blocks] == [
+        (None, None, "mid_term_check")
+    ] * 3
 
 
 async def test_overview_and_timeline_show_a_narrow_scope_only_its_own_part(

@@ -14,7 +14,7 @@ import pytest
 from httpx import AsyncClient
 
 from libs.common.events.monitoring import MetricDefined
-from libs.common.events.standards import IndicatorActivated
+from libs.common.events.standards import IndicatorActivated, Repetition
 from services.standards.service import service
 from tests.conftest import SettableClock
 from tests.service.harness import ServiceUnderTest, principal, running
@@ -205,6 +205,7 @@ def own(**said: Any) -> dict[str, Any]:
         ({"evaluate": {"lesson_end_plus_minutes": True}, "level": "lesson"}, "/evaluate", "whole number"),
         ({"evaluate": {"lesson_end_plus_minutes": 5, "more": 1}, "level": "lesson"}, "/evaluate", "'on_update'"),
         ({"evaluate": "sometimes"}, "/evaluate", "'on_update'"),
+        ({"effect_windows": 0}, "/effect_windows", "greater than or equal to 1"),
         ({"stale_after_days": 0}, "/stale_after_days", "greater than or equal to 1"),
         ({"stale_after_days": "3"}, "/stale_after_days", "integer"),
         ({"colour": "red"}, "/colour", "not permitted"),
@@ -318,6 +319,7 @@ PATIENT: dict[str, Any] = {
     "clear_after_windows": 3,
     "hold_days": 14,
     "repetition": {"severity": "orange", "windows": 4},
+    "effect_windows": 6,
 }
 
 
@@ -333,9 +335,8 @@ async def test_bands_and_patience_are_shown_as_written_and_published(database_ur
         event = message.event
         assert isinstance(event, IndicatorActivated)
         assert event.warning_lines[1].enter == (Decimal("0.2"), Decimal("0.9"))
-        assert (event.raise_after_windows, event.clear_after_windows, event.hold_days) == (2, 3, 14)
-        assert event.repetition is not None
-        assert (event.repetition.severity, event.repetition.windows) == ("orange", 4)
+        assert (event.raise_after_windows, event.clear_after_windows, event.hold_days, event.effect_windows) == (2, 3, 14, 6)
+        assert event.repetition == Repetition(severity="orange", windows=4)
 
 
 async def test_saying_what_holds_anyway_makes_no_new_version(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"G2": None}, "G2", "missing"),
     ({"H2": None}, "H2", "missing"),
     ({"H2": "=1+1"}, "H2", "no formula"),
-    ({"H2": 1.5}, "H2", "text is needed"),
+    ({"H2": True}, "H2", "text is needed"),
     ({"I2": "measured"}, "I2", "监测、评判、文件"),
     ({"J3": "attendance、出勤"}, "J3", "pattern"),
     ({"G2": "other"}, "A2", "the standard has no element 'joint'"),
@@ -129,8 +129,9 @@ def test_what_is_no_such_file_is_refused(zhengai: Zhengai, installation: Install
     ]
     book = Workbook()
     book.create_chartsheet(SHEET)
+    del book["Sheet"]
     book.save(chart)
-    expected = [(text, "no Excel file"), (other, "no sheet"), (tmp_path / "none.xlsx", "cannot be read")]
+    expected = [(text, "no Excel file"), (other, "other.xlsx, A1: '标准代码'"), (tmp_path / "none.xlsx", "cannot be read")]
     for file, reason in [*expected, *((file, "no Excel file") for file in broken)]:
         ending = zhengai("standard", "import", file, *SCHOOL)
         assert (ending.status, reason in ending.err) == (1, True), ending.err

@@ -49,6 +49,10 @@ def test_a_template_names_what_the_documents_name(name: str, shared: Path) -> No
     assert {role["zh"] for role in said["roles"]} <= {role.name for role in setup.roles}
     assert [cycle.level for cycle in setup.cycles] == [cycle["level"] for cycle in said["cycles"]]
     assert list(setup.metrics) == said["metric_codes"]
+    if "guarantee_mechanisms" in said:
+        mechanisms = [(each["code"].lower(), each["zh"], each.get("lead_zh", [])) for each in said["guarantee_mechanisms"]]
+        assert [(each.code, each.name, each.leads) for each in setup.guarantees] == mechanisms
+    assert [each.name for each in setup.entry_words.safety_categories] == [each["zh"] for each in said.get("safety_categories", [])]
 
 
 def test_workflows_rule_sets_and_the_table_of_goals_are_those_of_the_documents(shared: Path) -> None:
@@ -154,6 +158,9 @@ BROKEN = [
     (WHOLE.replace("2026,", "2031,"), 5, "period"),
     (WHOLE.replace('"family": "f"}', '"family": "f",\n   "level": "master"}'), 12, "standards/0/level"),
     (WHOLE.replace('"family": "f"}', '"family": "f",\n   "effective_from": "2026-13-01"}'), 12, "standards/0/effective_from"),
+    (WHOLE.replace('"bodies"', '"metrics": ["C-SAT", "attendance",\n   "C-SATT"], "bodies"'), 8, "no metric 'C-SATT'"),
+    (WHOLE.replace("自己的", "长" * 201), 4, "name"),
+    (WHOLE.replace("标准", "{period}" * 25).replace("2030", "2031"), 0, "standards/0/name"),
     ("[" * 600 + "]" * 600, 0, "not JSON"),
     (WHOLE.replace('"first": 2026', '"first": NaN'), 0, "NaN"),
 ]
@@ -235,6 +242,8 @@ class Kept:
 
 def test_codes_with_capital_letters_load_and_are_exported(zhengai: Zhengai, installation: Installation, tmp_path: Path) -> None:
     text = WHOLE.replace('"family": "f"}', '"family": "f", "groups": [{"code": "G", "name": "组"}]}').replace('"s"', '"HB-ST-TCH"')
+    rungs = '"ladders": [{"code": "l", "name": "阶梯", "rungs": [{"name": "一", "standards": ["HB-ST-TCH"]}]}], "bodies"'
+    text = text.replace('"bodies"', rungs)
     file = tmp_path / "own.json"
     file.write_text(text, encoding="utf-8")
     Kept(installation, read_template(file))

@@ -68,13 +68,13 @@ def test_a_parent_covers_each_bound_child_and_nobody_without_one() -> None:
 @pytest.mark.parametrize(
     ("name", "writes"),
     [
-        ("student", {"plan.write", "due.work"}),
+        ("student", {"plan.write", "due.work", "judgement.write"}),
         ("staff", {"plan.write", "task.work", "process.work", "due.work"}),
         ("parent", set()),
         ("outside_expert", set()),
     ],
 )
-def test_who_only_looks_changes_nothing_but_a_plan_of_their_own(name: str, writes: set[str]) -> None:
+def test_who_only_looks_changes_nothing_but_what_is_their_own(name: str, writes: set[str]) -> None:
     changes = {permission for permission in EVERYTHING if not permission.endswith(".read")}
 
     assert POSTS[name].may & changes == writes

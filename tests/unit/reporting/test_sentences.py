@@ -58,6 +58,11 @@ def test_an_opened_task_says_who_answers_for_it_and_which_posts_are_vacant(
     assert domain.opened("补交作业", owner, vacant, date(2026, 3, 9)) == expected
 
 
+def test_an_opened_task_says_how_people_found_the_problem_and_that_it_was_there_before() -> None:
+    said = domain.opened("记录不全", "T1", [], date(2026, 3, 9), source="patrol", again=True)
+    assert said == "整改任务“记录不全”（巡查发现）已下达，同类问题再次出现：责任人T1，2026-03-09前完成"
+
+
 @pytest.mark.parametrize(
     ("status", "late", "overdue"),
     [

@@ -1,4 +1,4 @@
-"""Which warning lines can stand, and which version counts."""
+"""Which warning lines can stand, which version counts, and which judgement."""
 
 from datetime import date
 from decimal import Decimal
@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.events.standards import WarningLine
+from services.standards.domain.attainment import Judgement, Known, Verdict, finding_of
+from services.standards.domain.content import Element, Judged
 from services.standards.domain.indicators import SEVERITIES, Definition, Status, faults_of, status_of
 
 
@@ -140,3 +142,17 @@ def test_repetition_makes_a_warning_worse_and_not_before_it_begins(
     again = {"repetition": {"severity": severity, "windows": windows}, "raise_after_windows": raise_after}
 
     assert pointers(definition("below", ("yellow", "0.8", "0.8"), **again)) == wrong
+
+
+def test_a_judgement_stands_when_elements_learn_to_say_more_and_not_when_the_element_changed() -> None:
+    element = Element(code="e", name="师德", met_by="judged", judged=Judged(by="department_head"))
+    older = {name: value for name, value in element.model_dump(mode="json").items() if name not in {"issuer", "floor"}}
+    day = date(2026, 3, 2)
+
+    def verdict(said: dict[str, Any]) -> Verdict:
+        made = Judgement("j", met=True, on=day, valid_until=None, element=Element.kept(said))
+        return finding_of(element, Known("teacher", day, {}, {"e": [made]}, {})).verdict
+
+    assert verdict(older) is Verdict.MET
+    assert verdict({**older, "name": "品行"}) is Verdict.UNDETERMINED
+    assert verdict({**older, "colour": 1}) is Verdict.UNDETERMINED
