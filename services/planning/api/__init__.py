@@ -1,5 +1,5 @@
 """Planning's endpoints: plans, goals, the lint, improvements, the ledger, annual tasks, the calendar, what is due, the inbox, workflows, rules,
-the guarantee chain, the matrix.
+the guarantee chain, the matrix, desks.
 """
 
 from fastapi import APIRouter
@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from services.planning.api import (
     budgets,
     calendar,
+    desks,
     due,
     effects,
     entries,
@@ -45,5 +46,6 @@ for each in (
     budgets,
     entries,
     matrix,
+    desks,
 ):
     router.include_router(each.router)
