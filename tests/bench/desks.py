@@ -27,7 +27,7 @@ from tests.service.planning.school import tell
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 UNITS, CLASSES, STUDENTS = 30, 300, 9_000
 IMPROVEMENTS = 5_000
-MAY = ("improvement.read", "task.read", "plan.read", "school.read")
+MAY = ("improvement.read", "task.read", "plan.read", "school.read", "guarantee.read", "standard.read")
 ASKED = (
     ("desk of a department", "/desks/department-head", principal(*MAY, "desk.department", over=["unit:U3"], id="D3")),
     ("desk of the whole school", "/desks/department-head", principal(*MAY, "desk.department", id="Q1")),
@@ -115,7 +115,7 @@ async def fill(sut: ServiceUnderTest, many: int) -> None:
     empty: dict[str, Any] = {column.key: None for column in OrgRow.__table__.columns}
     cleared = [{"improvement": row["id"], "step": "warning_cleared", "at": NOW, "by": None, "what": {}} for row in problems[::2]]
     async with sut.database.transaction() as tx:
-        units = [{**empty, "school": SCHOOL, "id": f"U{n}", "name": f"系部 {n}", "kind": "department"} for n in range(UNITS)]
+        units = [{**empty, "school": SCHOOL, "id": f"U{n}", "name": f"系部 {n}", "kind": "department", "active": True} for n in range(UNITS)]
         await tx.insert(OrgRow, [{name: row[name] for name in empty} for row in units])
         await tx.insert(
             HomeroomRow, [{"school": SCHOOL, "id": f"C{n}", "active": True, "org": f"U{n % UNITS}"} for n in range(CLASSES)]
