@@ -76,6 +76,7 @@ async def escalate_warning(tx: Transaction, fact: WarningEscalated) -> None:
     """Take over a worse severity and the number that caused it."""
     row, measure = await _known(tx, fact.warning)
     row.severity, row.window, row.start, row.line = fact.severity, fact.window, fact.start, domain.plain(fact.line)
+    row.comparison = fact.comparison or row.comparison
     _set(row, _numbers(fact))
     await _tell(tx, row, "escalated", domain.escalated(_about(row), fact.severity, _reading(fact), fact.line, measure), fact)
 
@@ -92,7 +93,7 @@ async def revise_warning(tx: Transaction, fact: WarningRevised) -> None:
     """A correction left it standing, but not as it was told before."""
     row, measure = await _known(tx, fact.warning)
     row.status, row.severity, row.window, row.start = fact.status, fact.severity, fact.window, fact.start
-    row.line = domain.plain(fact.line)
+    row.line, row.comparison = domain.plain(fact.line), fact.comparison or row.comparison
     if fact.value is not None:
         _set(row, _numbers(fact))
     shown = measure.show(fact.value) if fact.value is not None else "—"

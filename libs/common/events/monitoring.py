@@ -106,7 +106,10 @@ class WarningRaised(Event, type="monitoring.warning_raised", about="warning"):
 
 
 class WarningEscalated(Event, type="monitoring.warning_escalated", about="warning"):
-    """An uncleared warning passed a worse line; severity rises, never falls."""
+    """An uncleared warning passed a worse line; severity rises, never falls.
+
+    `comparison` says on which side the line was passed, `below` or `above`: of a band it may be another one than before. None: not told.
+    """
 
     warning: UUID
     severity: str
@@ -117,6 +120,7 @@ class WarningEscalated(Event, type="monitoring.warning_escalated", about="warnin
     denominator: Decimal
     line: Decimal
     revision: int | None = None
+    comparison: str | None = None
 
 
 class WarningCleared(Event, type="monitoring.warning_cleared", about="warning"):
@@ -134,7 +138,7 @@ class WarningRevised(Event, type="monitoring.warning_revised", about="warning"):
     """A correction, a retraction or the roster left a warning standing, but not as it was told before.
 
     `status` and `severity` are what holds now: a cleared warning may stand again, a severity that only a mistake caused falls.
-    `because` is `corrected`, `retracted`, `roster` or `terms`, `reason` the words given for it.
+    `because` is `corrected`, `retracted`, `roster` or `terms`, `reason` the words given for it. `comparison` as in `WarningEscalated`.
     """
 
     warning: UUID
@@ -149,6 +153,7 @@ class WarningRevised(Event, type="monitoring.warning_revised", about="warning"):
     because: str
     reason: str
     revision: int | None = None
+    comparison: str | None = None
 
 
 class WarningStale(Event, type="monitoring.warning_stale", about="warning"):

@@ -191,7 +191,7 @@ class _Agreement:
             warning.window = judged.indicator.window.name.lower()
         if (again or worse) and not quiet:
             self._note(warning, "revised", {"severity": severity, "status": warning.status})
-            self._publish(warning, self._revised(warning))
+            self._publish(warning, self._revised(warning, judged))
 
     # --- particulars --------------------------------------------------------------------------------------------------
 
@@ -229,7 +229,7 @@ class _Agreement:
             return
         self.ledger.tx.publish(fact, cause=self.why.cause, school=self.ledger.school.code)
 
-    def _revised(self, warning: WarningRow) -> WarningRevised:
+    def _revised(self, warning: WarningRow, judged: Judged | None) -> WarningRevised:
         return WarningRevised(
             warning=warning.id,
             status=warning.status,
@@ -243,6 +243,7 @@ class _Agreement:
             because=self.why.because,
             reason=self.why.reason,
             revision=warning.revision,
+            comparison=None if judged is None else judged.indicator.side_of(warning.line),
         )
 
 

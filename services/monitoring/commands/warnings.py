@@ -233,9 +233,9 @@ class Ledger:
         if step is Step.RAISED:
             fact: Event = self._raised(row, judged, detail, described[row.level, row.subject], said)
         elif step is Step.ESCALATED:
-            fact = WarningEscalated(
-                severity=detail["severity"], line=detail["line"], window=judged.indicator.window.name.lower(), **numbers
-            )
+            severity, line, indicator = detail["severity"], detail["line"], judged.indicator
+            about = {"window": indicator.window.name.lower(), "comparison": indicator.side_of(millionths(line))}
+            fact = WarningEscalated(severity=severity, line=line, **about, **numbers)
         elif step is Step.CLEARED:
             fact = WarningCleared(**numbers)
         else:
@@ -260,7 +260,7 @@ class Ledger:
             subject_name=described.name,
             window=indicator.window.name.lower(),
             severity=detail["severity"],
-            comparison="below" if indicator.is_under(line) else "above",
+            comparison=indicator.side_of(line),
             line=detail["line"],
             clear=decimal(indicator.clear_of(line)),
             raised_at=self.tx.now,

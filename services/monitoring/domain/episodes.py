@@ -211,6 +211,10 @@ class Indicator:
         """Whether a line that was passed was passed downwards; of a band, whether it is a lower bound."""
         return line <= self.lines[0].enter if self.outside else self.below
 
+    def side_of(self, line: int) -> str:
+        """On which side a line was passed, in words: `below` or `above`."""
+        return "below" if self.is_under(line) else "above"
+
     def clear_of(self, line: int) -> int:
         """Where a warning ends that began at this line; of a band, the bound on the same side."""
         mildest = self.lines[0]

@@ -16,9 +16,11 @@ TOLD = 1 << 62  # beyond every series
 
 
 async def list_waiting(session: AsyncSession) -> Sequence[str]:
-    """Schools in which somebody has something to be told."""
+    """Schools in which somebody has something to be told: of a metric that the school does not have there is nothing yet."""
     changed = exists().where(UntoldRow.school_id == SchoolRow.id)
-    new = exists().where(FollowedRow.school_id == SchoolRow.id, FollowedRow.told_through < TOLD)
+    named = or_(MetricRow.code == FollowedRow.metric, MetricRow.alias == FollowedRow.metric)
+    there = exists().where(MetricRow.school_id == FollowedRow.school_id, named)
+    new = exists().where(FollowedRow.school_id == SchoolRow.id, FollowedRow.told_through < TOLD, there)
     return (await session.scalars(select(SchoolRow.code).where(or_(changed, new)).order_by(SchoolRow.code))).all()
 
 

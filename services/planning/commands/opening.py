@@ -136,7 +136,7 @@ async def hurry_improvement(tx: Transaction, warning: WarningEscalated) -> None:
     number = await queries.number_of(tx.session, tx.school, row.metric or "")
     today = await queries.today_in(tx.session, tx.school, tx.now)
     plan, due = settings.plan_days[warning.severity], settings.due_days[warning.severity]  # type: ignore[index]  # monitoring's severities
-    row.severity = warning.severity
+    row.severity, row.comparison = warning.severity, warning.comparison or row.comparison
     row.title = title_of(warning, number, **fields_of(row))
     row.plan_due_on = min(row.plan_due_on, today + timedelta(days=plan))
     row.due_on = min(row.due_on, today + timedelta(days=due))

@@ -27,6 +27,7 @@ async def revise_improvement(tx: Transaction, warning: WarningRevised) -> None:
         if row.close_reason != "withdrawn":
             return
         _reopen(tx, row, warning)
+    row.comparison = warning.comparison or row.comparison
     title = title_of(warning, await queries.number_of(tx.session, tx.school, row.metric or ""), **fields_of(row))
     if (row.severity, row.title, row.cleared) == (warning.severity, title, False):
         return  # told again

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.common.events.monitoring import WarningRaised
+from libs.common.events.monitoring import WarningEscalated, WarningRaised, WarningRevised
 from libs.common.events.standards import Repetition
 from tests.service.monitoring.test_explaining import explained
 from tests.service.monitoring.world import NOW, correction, indicator, monitoring, retraction, roster, sent, take, told, warned
@@ -93,3 +93,16 @@ async def test_a_band_warns_on_either_side(database_url: str, tmp_path: Path) ->
         assert said == [("2026-03-02", "below", "0.4", "0.5"), ("2026-03-04", "above", "0.8", "0.7")]
         low, high = await warned(sut)
         assert (str(low["line"]), str(high["line"])) == ("0.4", "0.8")
+
+
+async def test_a_warning_that_worsens_on_the_other_side_of_its_band_says_so(database_url: str, tmp_path: Path) -> None:
+    lines = {"yellow": (("0.4", "0.8"), ("0.5", "0.7")), "red": (("0.2", "0.9"), ("0.3", "0.7"))}
+    band = indicator("rate", lines, comparison="outside", window="day")
+    async with monitoring(database_url, tmp_path, lambda: NOW, roster(), band) as sut:
+        await take(sut, sent("a", 3, 10), sent("b", 10, 10, day="2026-03-03"))
+        facts = [message.event for message in await sut.published()]
+        said = [(e.severity, e.comparison) for e in facts if isinstance(e, WarningRaised | WarningEscalated)]
+        assert said == [("yellow", "below"), ("red", "above")]
+        await take(sut, correction("k", "b", 3, 10, day="2026-03-03"))
+        revised = [message.event for message in await sut.published()]
+        assert [e.comparison for e in revised if isinstance(e, WarningRevised)][-1:] == ["below"]

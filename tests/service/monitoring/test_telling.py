@@ -18,6 +18,7 @@ from libs.common.events.monitoring import Measured
 from services.monitoring.commands import rebuilding, telling
 from services.monitoring.domain.windows import Window, to_day
 from services.monitoring.jobs import JOBS, rebuild_schools
+from services.monitoring.queries.telling import list_waiting
 from services.monitoring.tables import TotalRow
 from tests.service.harness import SCHOOL, ServiceUnderTest, principal
 from tests.service.monitoring.world import (
@@ -49,6 +50,21 @@ async def run(sut: ServiceUnderTest) -> list[Measured]:
     async with sut.database.transaction() as tx:
         await JOBS[-1].run(tx)
     return [message.event for message in await sut.published() if isinstance(message.event, Measured)]
+
+
+async def test_a_metric_that_the_school_never_had_keeps_no_school_waiting_and_is_told_once_it_has(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with monitoring(database_url, tmp_path) as sut:
+        await sut.handle(wanted(metric="later", level="school"))
+        async with sut.database.reading() as session:
+            assert await list_waiting(session) == []
+        async with sut.as_(EVERYTHING) as client:
+            said = {"code": "later", "name": "后来", "grain": ["class"], "kind": "ratio", "direction": "higher"}
+            assert (await client.post("/metrics", json=said)).status_code == 201
+        await take(sut, sent("a", 1, 2, metric="later", student=None))
+        (told,) = await run(sut)
+        assert [(m.subject, m.value) for m in told.measurements] == [("demo", Decimal("0.5"))]
 
 
 async def fails(sut: ServiceUnderTest) -> None:

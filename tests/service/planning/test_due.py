@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from libs.common.events.gateway import Org, Person, Post, PostsImported, Session, SetupChanged
 from libs.common.events.planning import DueItemOverdue
+from services.planning.commands import due as commands
 from services.planning.service import service
 from tests.conftest import SettableClock
 from tests.service.harness import SCHOOL, ServiceUnderTest, principal
@@ -354,3 +356,22 @@ async def test_pages_of_due_items_hold_each_once_in_order(database_url: str, tmp
         assert found == sorted(set(found))
         assert len(found) == 5
         assert (await client.get("/due-items", params={"cursor": "WzEsMl0"})).status_code == 422
+
+
+async def test_what_is_more_than_one_run_makes_is_made_reminded_of_and_called_late_by_the_next(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "AT_ONCE", 2)
+    clock = SettableClock(noon(2026, 3, 31))
+    async with planning(database_url, tmp_path, clock=clock) as sut, sut.as_(ALL) as client:
+        await set_up(sut, *[{**MONTHLY, "code": f"r{n}", "by": ["quality_office"]} for n in range(5)])
+        for _ in range(6):
+            await tick(sut)
+        assert len(await items(client)) == 5
+        assert len((await client.get("/inbox")).json()["items"]) == 5
+        clock.now = noon(2026, 4, 4)
+        late = [len(await tick(sut)) for _ in range(8)]
+        assert sum(late) == 5
+        assert max(late) == 2
+        assert len(await items(client, overdue=True)) == 5
+        assert len(await items(client)) == 10, "and those of April"

@@ -228,6 +228,14 @@ async def test_the_worse_the_severity_the_sooner_it_is_due(tmp_path: Path, sever
         assert (told.plan_due_on, told.due_on) == (date(2026, 3, 2) + timedelta(plan), date(2026, 3, 2) + timedelta(due))
 
 
+async def test_a_warning_that_worsens_on_the_other_side_gives_its_task_another_title(database_url: str, tmp_path: Path) -> None:
+    async with planning(database_url, tmp_path) as sut:
+        raised = warning(severity="yellow")
+        told = await opened(sut, raised)
+        await tell(sut, escalated(raised, "red").model_copy(update={"comparison": "above"}))
+        assert (await one(sut, told.improvement, READER))["title"] == TITLE_RED.replace("低于", "高于")
+
+
 async def test_a_rising_severity_takes_the_earlier_due_date_and_says_so(database_url: str, tmp_path: Path) -> None:
     clock = SettableClock(NOON)
     async with planning(database_url, tmp_path, clock=clock) as sut:

@@ -309,3 +309,27 @@ def test_plans_come_after_those_above_them_and_lie_inside_the_period() -> None:
             assert "2026-01-01" <= body["period_from"] < body["period_to"] <= "2030-12-31"
             seen.add(plan.code)
         assert seen == set(once)
+
+
+def test_yanbus_whole_roll_out_schedule_is_loaded_with_its_months(shared: Path) -> None:
+    said = documents(shared)["foshan-yanbu"]["rollout_schedule"]
+    template = read_template(find("foshan-yanbu"))
+    first = template.period.first
+    there = [each for each in template.setup.routines if each.once is not None]
+    assert len(there) == len(said) == 36
+    for row, routine in zip(said, there, strict=True):
+        assert routine.once is not None
+        assert (routine.name, routine.who) == (f"{row['project_zh']}:{row['content_zh']}", row["responsible_zh"])
+        last = routine.once.last and f"{first + routine.once.last.year - 1}-{routine.once.last.month:02}"
+        begun = f"{first + routine.once.first.year - 1}-{routine.once.first.month:02}"
+        assert (begun, last) == (row["start"] or row["end"], row["end"])
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_cycle_of_the_documents_that_closes_within_a_year_has_a_routine_at_its_level(name: str, shared: Path) -> None:
+    routines = read_template(find(name)).setup.routines
+    for cycle in documents(shared)[name]["cycles"]:
+        units = {each.every.unit for each in routines if each.every and each.level == cycle["level"]}
+        periods = cycle.get("periods") or [cycle["small_cycle"], cycle["large_cycle"]]
+        wanted = {each["unit"] for each in periods if each["value"] == 1}
+        assert wanted <= units, (cycle["level"], wanted - units)
