@@ -115,7 +115,10 @@ async def fill(sut: ServiceUnderTest, many: int) -> None:
     empty: dict[str, Any] = {column.key: None for column in OrgRow.__table__.columns}
     cleared = [{"improvement": row["id"], "step": "warning_cleared", "at": NOW, "by": None, "what": {}} for row in problems[::2]]
     async with sut.database.transaction() as tx:
-        units = [{**empty, "school": SCHOOL, "id": f"U{n}", "name": f"系部 {n}", "kind": "department", "active": True} for n in range(UNITS)]
+        units = [
+            {**empty, "school": SCHOOL, "id": f"U{n}", "name": f"系部 {n}", "kind": "department", "active": True}
+            for n in range(UNITS)
+        ]
         await tx.insert(OrgRow, [{name: row[name] for name in empty} for row in units])
         await tx.insert(
             HomeroomRow, [{"school": SCHOOL, "id": f"C{n}", "active": True, "org": f"U{n % UNITS}"} for n in range(CLASSES)]

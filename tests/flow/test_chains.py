@@ -33,13 +33,15 @@ HD,department_head,D1,2020-01-01,
 """
 
 
-def zipped() -> bytes:
+def zipped(**more: str) -> bytes:
+    """The roster; `more` rows by file."""
     file = io.BytesIO()
     manifest = ["propertyName,value", "manifest.version,1.0", "oneroster.version,1.2", *(f"file.{name},bulk" for name in FILES)]
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("manifest.csv", "\n".join(manifest) + "\n")
         for name, lines in FILES.items():
-            archive.writestr(f"{name}.csv", "\n".join(lines) + "\n")
+            rows = [*lines, *([more[name]] if name in more else [])]
+            archive.writestr(f"{name}.csv", "\n".join(rows) + "\n")
     return file.getvalue()
 
 

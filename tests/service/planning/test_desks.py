@@ -36,7 +36,7 @@ def titles(section: dict[str, Any]) -> list[str]:
 
 async def cleared(sut: ServiceUnderTest, raised: WarningRaised) -> None:
     numbers = {"start": raised.start, "value": 1, "numerator": 9, "denominator": 9}
-    await tell(sut, WarningCleared(warning=raised.warning, **numbers))  # type: ignore[arg-type]  # numbers become decimals
+    await tell(sut, WarningCleared(warning=raised.warning, **numbers))
 
 
 async def test_a_section_shows_seven_rows_by_due_date_and_says_how_many_there_are(database_url: str, tmp_path: Path) -> None:
