@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     bus_retention_days: int = Field(7, ge=1, description="Days that the embedded bus keeps records that everybody has read.")
     inbox_retention_days: int = Field(30, ge=8, description="Days that 'already handled' marks are kept; longer than the bus.")
     feed_retention_days: int = Field(400, ge=1, description="Days that dead letters, stream rows and the timeline are kept.")
+    file_max_bytes: int = Field(
+        20 * 2**20, ge=1, le=256 * 2**20, description="Bytes of the largest file that people may hand in as evidence."
+    )
     token_hours: int = Field(12, ge=1, description="Hours that a person stays signed in.")
 
     @classmethod

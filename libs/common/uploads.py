@@ -27,10 +27,12 @@ async def read_upload(request: Request, types: Collection[str], most: int) -> by
         else:
             body.clear()
     if size > most:
-        raise TooLarge(f"the file is larger than {most // 2**20} MiB")
+        raise TooLarge(f"the file is larger than {most / 2**20:g} MiB")
     return bytes(body)
 
 
-def described(media: str) -> dict[str, Any]:
+def described(*media: str) -> dict[str, Any]:
     """What `/openapi.json` says of such a body."""
-    return {"requestBody": {"required": True, "content": {media: {"schema": {"type": "string", "format": "binary"}}}}}
+    return {
+        "requestBody": {"required": True, "content": {each: {"schema": {"type": "string", "format": "binary"}} for each in media}}
+    }

@@ -208,6 +208,19 @@ class TaskOverdue(Event, type="planning.task_overdue", about="task"):
     due_on: date
 
 
+class AgreementSigned(Event, type="planning.agreement_signed", about="agreement"):
+    """A letter of responsibility was signed: by the head of `unit`, or by the `holder` of a post; `hash` is the SHA-256 of what it says."""
+
+    agreement: UUID
+    kind: str
+    year: int
+    unit: str | None
+    holder: str | None
+    version: int
+    by: str
+    hash: str
+
+
 class DueItemOverdue(Event, type="planning.due_item_overdue", about="item"):
     """The day on which something of a routine was due has passed, and its owner (None: the post is vacant) has not said that it is done.
 

@@ -52,6 +52,7 @@ _LOOK = frozenset(
         "improvement.read",
         "plan.read",
         "task.read",
+        "file.read",
         "report.read",
         "progress.read",
         "inbox.read",
@@ -61,7 +62,7 @@ _LOOK = frozenset(
 )
 _TAKE_PART = frozenset({"process.read", "process.work", "due.work"})
 _KNOW = _LOOK | _TAKE_PART | {"roster.read"}
-_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "task.work", "plan.write", "judgement.write"}
+_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "task.work", "file.write", "plan.write", "judgement.write"}
 _LEAD = _FILL_IN | {
     "improvement.open",
     "improvement.verify",
@@ -77,6 +78,7 @@ _LEAD = _FILL_IN | {
 }
 _GOVERN = _LEAD | {
     "post.write",
+    "agreement.issue",
     "metric.write",
     "indicator.write",
     "standard.manage",
@@ -96,7 +98,9 @@ EVERYTHING = _GOVERN | _TUNE | _DESKS | _INSTALL
 POSTS: Mapping[str, Rule] = {
     "school_leader": Rule(Over.SCHOOL, _GOVERN | _DESKS),
     "quality_office": Rule(Over.SCHOOL, _GOVERN | _TUNE | _DESKS),
-    "level_group": Rule(Over.LEVEL, _KNOW | {"warning.handle", "improvement.open", "post.delegate", "judgement.write"}),
+    "level_group": Rule(
+        Over.LEVEL, _KNOW | {"warning.handle", "file.write", "improvement.open", "post.delegate", "judgement.write"}
+    ),
     "department_head": Rule(Over.UNIT, _LEAD | {"desk.department"}),
     "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate", "process.write", "guarantee.write"}),
     "office_head": Rule(Over.UNIT, _LEAD | {"desk.department"}),
@@ -104,8 +108,8 @@ POSTS: Mapping[str, Rule] = {
     "course_leader": Rule(Over.COURSE, _LEAD | {"desk.course"}),
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate", "desk.class"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
-    "staff": Rule(Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "task.work"}),
-    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "due.work", "judgement.write", "desk.student"}),
+    "staff": Rule(Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "task.work", "file.write"}),
+    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "file.write", "due.work", "judgement.write", "desk.student"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),
 }

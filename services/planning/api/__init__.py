@@ -1,16 +1,16 @@
-"""Planning's endpoints: plans, goals, the lint, improvements, the ledger, annual tasks, the calendar, what is due, the inbox, workflows, rules,
-the guarantee chain, the matrix, desks.
-"""
+"""Planning's endpoints: the chains of goals, implementation and guarantee, improvements, what is due, workflows, files, the inbox, desks."""
 
 from fastapi import APIRouter
 
 from services.planning.api import (
+    agreements,
     budgets,
     calendar,
     desks,
     due,
     effects,
     entries,
+    files,
     goals,
     guarantees,
     improvements,
@@ -46,6 +46,8 @@ for each in (
     budgets,
     entries,
     matrix,
+    agreements,
+    files,
     desks,
 ):
     router.include_router(each.router)

@@ -37,6 +37,7 @@ async def department_head(session: Read, scope: MayLead, caller: Caller, now: No
     verify = [
         await desks.improvements(session, scope, today, desks.to_verify(caller.id)),
         await desks.tasks(session, scope, today, desks.tasks_to_verify(caller.id)),
+        await desks.agreements_to_sign(session, scope, caller.id),
     ]
     below = await desks.improvements(session, scope, today, *STANDING, ImprovementRow.level.in_(_ABOUT_UNITS))
     return _desk(

@@ -138,8 +138,8 @@ async def change_task(task: UUID, body: ChangeTaskBody, tx: Tx, caller: Caller, 
 
 @router.post("/{task}/assign", response_model=TaskView)
 async def assign_task(task: UUID, tx: Tx, caller: Caller, scope: MayAssign, body: PeopleBody | None = None) -> Response:
-    """Give a draft to whom it names, or to the people of the body. 422 names the link that its class asks for and it lacks."""
-    (row,) = await tasks.assign_tasks(tx, scope, caller.id, [task], body.people() if body else None)
+    """Give a draft to whom it names; what the body says of people stands from now on. 422 names the link that its class asks for and it lacks."""
+    (row,) = await tasks.assign_tasks(tx, scope, caller.id, [task], body.changed() if body else None)
     return await _whole(tx.session, scope, row, tx.now)
 
 

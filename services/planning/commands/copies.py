@@ -34,7 +34,7 @@ _NEVER_OWNERS = frozenset({"student", "parent", "guardian", "relative"})
 
 async def keep_school(tx: Transaction, school: SchoolAdded) -> None:
     """Remember the school's zone and when its academic year begins."""
-    await tx.session.merge(SchoolRow(code=school.code, timezone=school.timezone, year_start=school.year_start))
+    await tx.session.merge(SchoolRow(code=school.code, name=school.name, timezone=school.timezone, year_start=school.year_start))
     forget(tx.session)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,6 +15,7 @@ from libs.common.errors import Conflict, Fault, Forbidden, Invalid
 from libs.common.events.planning import TaskAssigned
 from libs.common.events.setup import TaskClass
 from services.planning import queries
+from services.planning.commands.agreements import outdate_agreements
 from services.planning.commands.inbox import Notice, tell
 from services.planning.domain.tasks import (
     LINKS,
@@ -121,24 +123,25 @@ async def change_task(tx: Transaction, scope: Scope, by: str, id_: UUID, task: T
         row.overdue_at = None
     tx.session.add(TaskVersionRow(task=row.id, version=row.version, content=row.content, at=tx.now, by=by, why=why))
     note_task(tx, row.id, "changed", by, version=row.version, **({} if why is None else {"why": why}))
+    await outdate_agreements(tx, [row.id])
     return row
 
 
 async def assign_tasks(
-    tx: Transaction, scope: Scope, by: str, ids: Sequence[UUID], people: People | None = None
+    tx: Transaction, scope: Scope, by: str, ids: Sequence[UUID], changed: Mapping[str, Any] | None = None
 ) -> Sequence[TaskRow]:
-    """Give drafts to whom they name, or to `people`: to a unit, by its head, or to a person.
+    """Give drafts to whom they name, but for the people of `changed`: to a unit, by its head, or to a person.
 
     Raises Invalid where a task lacks the link that its class asks for, or is for nobody.
     """
     rows = await find_tasks.lock_tasks(tx.session, scope, ids)
-    for row in rows:
-        if people is not None:
-            above = None if row.parent is None else await _parent(tx, Scope(scope.school, None), row.parent)
-            await _check_people(tx, scope.school, people, above)
-            row.unit, row.owner, row.helpers = people.unit, people.owner, list(people.helpers)
-            if not scope.covers(await _places(tx, row)):
-                raise Forbidden("your posts do not reach whom this task is for")
+    for row in rows if changed else ():
+        people = replace(People(row.unit, row.owner, tuple(row.helpers)), **(changed or {}))
+        above = None if row.parent is None else await _parent(tx, Scope(scope.school, None), row.parent)
+        await _check_people(tx, scope.school, people, above)
+        row.unit, row.owner, row.helpers = people.unit, people.owner, list(people.helpers)
+        if not scope.covers(await _places(tx, row)):
+            raise Forbidden("your posts do not reach whom this task is for")
     await give(tx, by, rows)
     return rows
 
@@ -201,6 +204,7 @@ async def withdraw_task(tx: Transaction, scope: Scope, by: str, id_: UUID, reaso
         await tell(tx, [Notice(person, key, "task_withdrawn", words, link_of(each.id)) for person in _whose(each) if person != by])
         each.status, each.owner, each.helpers, each.given_by, each.overdue_at = after, None, [], None, None
         await place_task(tx, each)
+    await outdate_agreements(tx, [row.id, *(each.id for each in below)])
     return row
 
 

@@ -60,6 +60,31 @@ def upgrade() -> None:
     sa.Column('active', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('academic_session_pk'))
     )
+    op.create_table('agreement',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('year', sa.Integer(), nullable=False),
+    sa.Column('party', sa.String(), nullable=False),
+    sa.Column('unit', sa.String(), nullable=True),
+    sa.Column('holder', sa.String(), nullable=True),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('newest', sa.Boolean(), nullable=False),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('hash', sa.String(), nullable=False),
+    sa.Column('signer', sa.String(), nullable=True),
+    sa.Column('issued_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('issued_by', sa.String(), nullable=False),
+    sa.Column('signed_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('signed_by', sa.String(), nullable=True),
+    sa.Column('outdated_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('agreement_pk'))
+    )
+    with op.batch_alter_table('agreement', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('agreement_school_signer_status_ix'), ['school', 'signer', 'status'], unique=False)
+        batch_op.create_index(batch_op.f('agreement_school_year_kind_party_version_ix'), ['school', 'year', 'kind', 'party', 'version'], unique=True)
+
     op.create_table('calendar',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('document', sa.JSON(), nullable=False),
@@ -169,6 +194,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('entry_school_status_due_on_ix'), ['school', 'status', 'due_on'], unique=False)
         batch_op.create_index(batch_op.f('entry_school_student_ix'), ['school', 'student'], unique=False)
 
+    op.create_table('file',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('sha256', sa.String(), nullable=False),
+    sa.Column('media', sa.String(), nullable=False),
+    sa.Column('size', sa.Integer(), nullable=False),
+    sa.Column('content', sa.LargeBinary(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'sha256', name=op.f('file_pk'))
+    )
     op.create_table('filing',
     sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
     sa.Column('id', sa.Uuid(), nullable=False),
@@ -495,6 +528,7 @@ def upgrade() -> None:
 
     op.create_table('school',
     sa.Column('code', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
     sa.Column('timezone', sa.String(), nullable=False),
     sa.Column('year_start', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('code', name=op.f('school_pk'))
@@ -608,6 +642,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('workflow_run_school_started_at_id_ix'), ['school', 'started_at', 'id'], unique=False)
         batch_op.create_index(batch_op.f('workflow_run_status_due_on_ix'), ['status', 'due_on'], unique=False)
 
+    op.create_table('agreement_place',
+    sa.Column('agreement', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['agreement'], ['agreement.id'], name=op.f('agreement_place_agreement_fk')),
+    sa.PrimaryKeyConstraint('agreement', 'place', name=op.f('agreement_place_pk'))
+    )
+    op.create_table('agreement_task',
+    sa.Column('agreement', sa.Uuid(), nullable=False),
+    sa.Column('task', sa.Uuid(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['agreement'], ['agreement.id'], name=op.f('agreement_task_agreement_fk')),
+    sa.ForeignKeyConstraint(['task'], ['task.id'], name=op.f('agreement_task_task_fk')),
+    sa.PrimaryKeyConstraint('agreement', 'task', name=op.f('agreement_task_pk'))
+    )
+    with op.batch_alter_table('agreement_task', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('agreement_task_task_ix'), ['task'], unique=False)
+
     op.create_table('budget',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('school', sa.String(), nullable=False),
@@ -639,6 +690,15 @@ def upgrade() -> None:
     with op.batch_alter_table('due_place', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('due_place_place_ix'), ['place'], unique=False)
 
+    op.create_table('file_upload',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('sha256', sa.String(), nullable=False),
+    sa.Column('person', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['school', 'sha256'], ['file.school', 'file.sha256'], name=op.f('file_upload_school_sha256_fk')),
+    sa.PrimaryKeyConstraint('school', 'sha256', 'person', name=op.f('file_upload_pk'))
+    )
     op.create_table('goal',
     sa.Column('goal', sa.Uuid(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),

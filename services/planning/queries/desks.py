@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, ColumnExpressionArgument, case, func, or_,
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Scope
+from services.planning.domain.agreements import AgreementStatus
 from services.planning.domain.desks import MOST, Found, Item
 from services.planning.domain.due import DueStatus
 from services.planning.domain.plans import PlanStatus
@@ -20,6 +21,7 @@ from services.planning.domain.tasks import TaskStatus
 from services.planning.queries.improvements import covered
 from services.planning.queries.tasks import covered as task_covered
 from services.planning.tables import (
+    AgreementRow,
     DueItemRow,
     DuePlaceRow,
     HistoryRow,
@@ -107,6 +109,25 @@ async def due_items(session: AsyncSession, scope: Scope, today: date, *where: Co
             subject_name=row.subject_name or row.subject,
             due_on=row.due_on,
             overdue=row.due_on < today,
+        )
+        for row, _ in rows
+    ]
+    return Found(items, rows[0][1] if rows else 0)
+
+
+async def agreements_to_sign(session: AsyncSession, scope: Scope, person: str) -> Found:
+    """Agreements that wait for a person's signature."""
+    waiting = (AgreementRow.school == scope.school, AgreementRow.signer == person, AgreementRow.status == AgreementStatus.ISSUED)
+    sql = select(AgreementRow, _TOTAL).where(*waiting).order_by(AgreementRow.issued_at, AgreementRow.id).limit(MOST)
+    rows = (await session.execute(sql)).all()
+    items = [
+        Item(
+            "agreement",
+            str(row.id),
+            str(row.content.get("name", row.kind)),
+            f"{API}/agreements/{row.id}",
+            status=row.status,
+            subject_name=str(row.content.get("party", row.party)),
         )
         for row, _ in rows
     ]

@@ -36,6 +36,11 @@ class PeopleBody(Body):
     def people(self) -> People:
         return People(self.unit, self.owner, tuple(self.helpers))
 
+    def changed(self) -> dict[str, Any]:
+        """What is said of people; what is left out stays as it is."""
+        said = {name: getattr(self, name) for name in self.model_fields_set}
+        return {**said, "helpers": tuple(self.helpers)} if "helpers" in said else said
+
 
 class TaskBody(PeopleBody):
     """A task, whom it is for, and the task that it is a part of."""

@@ -1,5 +1,6 @@
 """Rows that planning owns, and its copies of what others own."""
 
+from services.planning.tables.agreements import AgreementPlaceRow, AgreementRow, AgreementTaskRow
 from services.planning.tables.base import Table
 from services.planning.tables.calendar import CalendarRow
 from services.planning.tables.copies import (
@@ -20,6 +21,7 @@ from services.planning.tables.copies import (
 )
 from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
 from services.planning.tables.effects import EffectRow
+from services.planning.tables.files import FileRow, UploadRow
 from services.planning.tables.guarantees import BudgetRow, EntryRow, GuaranteeRow, ProtectionRow, RecordRow, SpendingRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
@@ -45,6 +47,9 @@ from services.planning.tables.tasks import (
 from services.planning.tables.workflows import FilingRow, PackageRow, PaperPlaceRow, RuleRow, RunHistoryRow, RunRow
 
 __all__ = [
+    "AgreementPlaceRow",
+    "AgreementRow",
+    "AgreementTaskRow",
     "BudgetRow",
     "CalendarRow",
     "CourseRow",
@@ -55,6 +60,7 @@ __all__ = [
     "EffectRow",
     "EnrollmentRow",
     "EntryRow",
+    "FileRow",
     "FilingRow",
     "FollowedRow",
     "GoalHistoryRow",
@@ -98,4 +104,5 @@ __all__ = [
     "TaskStepRow",
     "TaskVersionRow",
     "TeacherKindsRow",
+    "UploadRow",
 ]

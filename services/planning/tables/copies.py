@@ -11,10 +11,11 @@ from services.planning.tables.base import Table
 
 
 class SchoolRow(Table):
-    """A school, its zone, and the day (`MM-DD`) on which its academic year begins."""
+    """A school, its name and zone, and the day (`MM-DD`) on which its academic year begins."""
 
     __tablename__ = "school"
     code: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
     timezone: Mapped[str]
     year_start: Mapped[str]
 

@@ -1,0 +1,45 @@
+"""Files as evidence: which kinds are taken, and what a file is by its content, whatever its name and its sender say."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from zipfile import BadZipFile, ZipFile
+
+PDF, PNG, JPEG = "application/pdf", "image/png", "image/jpeg"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+TEXT, CSV = "text/plain", "text/csv"
+ENDINGS = {PDF: ".pdf", PNG: ".png", JPEG: ".jpg", DOCX: ".docx", XLSX: ".xlsx", TEXT: ".txt", CSV: ".csv"}
+"""The media types that are taken, and how a file of each is called where it has no name."""
+_BEGINNINGS = {PDF: b"%PDF-", PNG: b"\x89PNG\r\n\x1a\n", JPEG: b"\xff\xd8\xff"}
+_PARTS = {DOCX: "word/document.xml", XLSX: "xl/workbook.xml"}
+_MOST_PARTS = 10_000
+
+
+def fault_of(media: str, content: bytes) -> str | None:
+    """What is wrong with a file that is said to be of `media`, one of `ENDINGS`; None: nothing.
+
+    Office documents with macros, archives called documents, and text with NUL or not in UTF-8 are no evidence.
+    """
+    if not content:
+        return "the file is empty"
+    if media in _BEGINNINGS:
+        return None if content.startswith(_BEGINNINGS[media]) else f"the content is no {media}"
+    if media in _PARTS:
+        return _office_fault(media, content)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return "text is in UTF-8"
+    return "text holds no NUL" if "\0" in text else None
+
+
+def _office_fault(media: str, content: bytes) -> str | None:
+    try:
+        with ZipFile(BytesIO(content)) as archive:
+            names = archive.namelist()
+    except (BadZipFile, ValueError, OSError):
+        return f"the content is no {media}"
+    if len(names) > _MOST_PARTS or "[Content_Types].xml" not in names or _PARTS[media] not in names:
+        return f"the content is no {media}"
+    return "a document with macros is not taken" if any(name.lower().endswith("vbaproject.bin") for name in names) else None
