@@ -1,7 +1,7 @@
 """Work that planning does by the clock."""
 
 from libs.common.database import Transaction
-from services.planning.commands import attaining, clock, due, entries, rules, tasks_working, workflows
+from services.planning.commands import attaining, clock, due, entries, leads, rules, tasks_working, workflows
 
 
 async def call_overdue(tx: Transaction) -> None:
@@ -25,3 +25,8 @@ async def call_late_runs(tx: Transaction) -> None:
     """Say which steps of workflows are overdue, and which rules are to be reviewed."""
     await workflows.call_late_runs(tx)
     await rules.remind_of_rules(tx)
+
+
+async def place_plans(tx: Transaction) -> None:
+    """See where plans lie where a new day has begun."""
+    await leads.place_daily(tx)

@@ -18,8 +18,8 @@ from services.planning.tables import PlanHistoryRow, PlanPlaceRow, PlanRow
 WRITTEN = tuple(Plan.model_fields)
 
 
-def note_plan(tx: Transaction, plan: PlanRow, step: str, by: str, **what: Any) -> None:
-    """Write a line of a plan's history."""
+def note_plan(tx: Transaction, plan: PlanRow, step: str, by: str | None, **what: Any) -> None:
+    """Write a line of a plan's history; `by` None: nobody, it follows from set-up and roster."""
     tx.session.add(PlanHistoryRow(plan=plan.id, step=step, at=tx.now, by=by, what=what))
 
 
@@ -54,7 +54,7 @@ async def define_plan(tx: Transaction, scope: Scope, by: str, code: str, plan: P
     await check_reach(tx, scope, by, row)
     tx.session.add(row)
     await tx.session.flush()
-    await _place(tx, row)
+    await put_places(tx, row)
     note_plan(tx, row, "written", by)
     return row, True
 
@@ -76,7 +76,7 @@ async def change_plan(tx: Transaction, scope: Scope, by: str, code: str, plan: P
     changed = sorted(name for name in WRITTEN if getattr(before, name) != getattr(plan, name))
     if changed:
         note_plan(tx, row, "changed", by, fields=changed)
-    await _place(tx, row)
+    await put_places(tx, row)
     return row
 
 
@@ -107,7 +107,7 @@ async def next_version(tx: Transaction, scope: Scope, by: str, code: str) -> Pla
     )
     tx.session.add(draft)
     await tx.session.flush()
-    await _place(tx, draft)
+    await put_places(tx, draft)
     await copy_goals(tx, source, draft)
     note_plan(tx, draft, "written", by, version=source.version)
     return draft
@@ -150,7 +150,8 @@ async def _check(tx: Transaction, scope: Scope, code: str, plan: Plan) -> None:
         raise Invalid("the plan cannot stand like this", faults)
 
 
-async def _place(tx: Transaction, plan: PlanRow) -> None:
+async def put_places(tx: Transaction, plan: PlanRow) -> None:
+    """Write down where a plan lies by what it says now."""
     places = await queries.places_for(tx.session, plan.school, [plan], await queries.today_in(tx.session, plan.school, tx.now))
     await tx.session.execute(delete(PlanPlaceRow).where(PlanPlaceRow.plan == plan.id))
     tx.session.add_all(PlanPlaceRow(plan=plan.id, place=place) for place in sorted(places[plan.id]))
@@ -158,7 +159,8 @@ async def _place(tx: Transaction, plan: PlanRow) -> None:
 
 
 async def place_again(tx: Transaction) -> None:
-    """After a roster: who moved takes their plan along."""
+    """After a roster, and each day: who moved takes their plan along."""
+    await queries.lock_school(tx.session, tx.school)
     plans = await queries.list_placed(tx.session, tx.school)
     wanted = await queries.places_for(tx.session, tx.school, plans, await queries.today_in(tx.session, tx.school, tx.now))
     there = await queries.all_places(tx.session, tx.school)

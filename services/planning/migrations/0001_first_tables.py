@@ -530,6 +530,7 @@ def upgrade() -> None:
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
     sa.Column('timezone', sa.String(), nullable=False),
+    sa.Column('placed_on', sa.Date(), nullable=True),
     sa.Column('year_start', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('code', name=op.f('school_pk'))
     )
@@ -721,7 +722,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('goal', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('goal_plan_ix'), ['plan'], unique=False)
-        batch_op.create_index(batch_op.f('goal_school_current_ix'), ['school', 'current'], unique=False)
+        batch_op.create_index(batch_op.f('goal_school_current_live_plan_system_ix'), ['school', 'current', 'live', 'plan', 'system'], unique=False)
         batch_op.create_index(batch_op.f('goal_school_indicator_subject_ix'), ['school', 'indicator', 'subject'], unique=False)
         batch_op.create_index(batch_op.f('goal_school_metric_level_window_subject_ix'), ['school', 'metric', 'level', 'window', 'subject'], unique=False)
 
@@ -766,7 +767,7 @@ def upgrade() -> None:
     sa.Column('plan', sa.Uuid(), nullable=False),
     sa.Column('step', sa.String(), nullable=False),
     sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
-    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('by', sa.String(), nullable=True),
     sa.Column('what', sa.JSON(), nullable=False),
     sa.ForeignKeyConstraint(['plan'], ['plan.id'], name=op.f('plan_history_plan_fk')),
     sa.PrimaryKeyConstraint('position', name=op.f('plan_history_pk'))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from pydantic import Field
 from libs.common.http import Body, Exact, View
 from services.planning.domain.attainment import State
 from services.planning.domain.goals import Code, Goal, Line, Words, kept
+from services.planning.domain.numbers import rounded
 from services.planning.domain.plans import Plan, PlanStatus, SwotItem
 from services.planning.domain.smart import Finding
 from services.planning.queries import Below
@@ -87,11 +89,11 @@ class PlanItem(View):
 
 
 class PlanStepView(View):
-    """One thing that happened to a plan."""
+    """One thing that happened to a plan; `by` null: it follows from the roster."""
 
     step: str
     at: datetime
-    by: str
+    by: str | None
     what: dict[str, Any]
 
 
@@ -256,7 +258,7 @@ def standing_view(goal: UUID, row: StandingRow | None, troubles: Troubles) -> St
 
 
 def _number(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
+    return None if text is None else rounded(Fraction(text))
 
 
 def goal_view(row: GoalRow, standings: Mapping[UUID, StandingRow], troubles: Troubles) -> GoalView:

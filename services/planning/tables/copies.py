@@ -17,6 +17,7 @@ class SchoolRow(Table):
     code: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
     timezone: Mapped[str]
+    placed_on: Mapped[date | None]
     year_start: Mapped[str]
 
 

@@ -57,14 +57,14 @@ class PlanPlaceRow(Table):
 
 
 class PlanHistoryRow(Table):
-    """What happened to a version of a plan: submitted, commented, returned, approved, published, closed; by whom, with which words."""
+    """What happened to a version of a plan: submitted, commented, returned, approved, published, closed; by whom (None: it follows from the roster), with which words."""
 
     __tablename__ = "plan_history"
     position: Mapped[int] = mapped_column(RowId, Identity(), primary_key=True)
     plan: Mapped[UUID] = mapped_column(ForeignKey("plan.id"), index=True)
     step: Mapped[str]
     at: Mapped[datetime]
-    by: Mapped[str]
+    by: Mapped[str | None]
     what: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
@@ -79,7 +79,7 @@ class GoalRow(Table):
         Index(None, "plan"),
         Index(None, "school", "metric", "level", "window", "subject"),
         Index(None, "school", "indicator", "subject"),
-        Index(None, "school", "current"),
+        Index(None, "school", "current", "live", "plan", "system"),
     )
     goal: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
