@@ -1,7 +1,7 @@
 """Work that planning does by the clock."""
 
 from libs.common.database import Transaction
-from services.planning.commands import attaining, clock, due, entries, leads, rules, tasks_working, workflows
+from services.planning.commands import attaining, clock, due, entries, leads, rules, spiral, tasks_working, workflows
 
 
 async def call_overdue(tx: Transaction) -> None:
@@ -14,6 +14,11 @@ async def call_overdue(tx: Transaction) -> None:
 async def renew_standings(tx: Transaction) -> None:
     """See how far goals are where a new year or a deadline that has passed says otherwise than before."""
     await attaining.renew(tx)
+
+
+async def keep_cycles(tx: Transaction) -> None:
+    """Open the cycles of the spiral that begin, and end those whose period is over."""
+    await spiral.keep_cycles(tx)
 
 
 async def bring_due_items_up_to_date(tx: Transaction) -> None:

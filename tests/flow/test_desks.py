@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.flow.stack import Stack
-from tests.flow.test_chains import POSTS, Chain, zipped
+from tests.flow.test_chains import FILES, POSTS, Chain, zipped
 
 LEADER = "T1,course_leader,C1,2020-01-01,\n"
 
@@ -19,7 +19,7 @@ class Desks(Chain):
     def __init__(self, stack: Stack, code: str) -> None:
         super().__init__(stack, code)
         self.signed_in: dict[str, httpx.Client] = {}
-        roster = zipped(classes="K1,二班,C1,scheduled,D1")
+        roster = zipped({**FILES, "classes": [*FILES["classes"], "K1,二班,C1,scheduled,D1"]})
         self.school.change("PUT", "roster", content=roster, headers={"Content-Type": "application/zip"})
         self.school.change("PUT", "posts", content=(POSTS + LEADER).encode(), headers={"Content-Type": "text/csv"})
         self.watch("mine", "attendance", 0.9, level="student")

@@ -15,8 +15,10 @@ from libs.common.database import Transaction, in_batches
 from libs.common.events.monitoring import Measured
 from libs.common.events.planning import MeasureWanted
 from services.planning import queries
+from services.planning.commands.spiral import note_facts
 from services.planning.domain.attainment import Child, Standing, State, counts_for, delivered, measured, rolled_up, settled
 from services.planning.domain.goals import Goal, kept
+from services.planning.domain.objects import place_of
 from services.planning.queries import Key
 from services.planning.tables import DeliveryRow, FollowedRow, GoalRow, LinkRow, MeasuredRow, StandingRow
 
@@ -59,6 +61,7 @@ async def take_measured(tx: Transaction, told: Sequence[Measured]) -> None:
         ],
     )
     await reassess(tx, await queries.measured_by(tx.session, tx.school, {key[:4] for key in mine}))
+    await note_facts(tx, {place_of(level, subject) for _, level, _, subject, _ in mine}, "measured")
 
 
 def _key(told: Measured, subject: str) -> Key:

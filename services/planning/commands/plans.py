@@ -9,8 +9,10 @@ from sqlalchemy import delete
 from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
+from libs.common.events.origin import FIRST, Origin
 from services.planning import queries
 from services.planning.commands.goals import copy_goals, must_be_draft
+from services.planning.commands.origins import check_origin
 from services.planning.domain.plans import PERSONAL, Plan, PlanStatus, leads_back, period_faults
 from services.planning.queries import plan_id
 from services.planning.tables import PlanHistoryRow, PlanPlaceRow, PlanRow
@@ -45,6 +47,7 @@ async def define_plan(tx: Transaction, scope: Scope, by: str, code: str, plan: P
         status=PlanStatus.DRAFT,
         current=True,
         live=False,
+        origin=FIRST,
         created_at=tx.now,
         created_by=by,
         submitted_by=None,
@@ -80,14 +83,15 @@ async def change_plan(tx: Transaction, scope: Scope, by: str, code: str, plan: P
     return row
 
 
-async def next_version(tx: Transaction, scope: Scope, by: str, code: str) -> PlanRow:
+async def next_version(tx: Transaction, scope: Scope, by: str, code: str, origin: Origin, *, excepted: bool) -> PlanRow:
     """Make a draft of what is published or closed, goals and all; that stands until the draft is published.
 
-    Raises NotFound, Forbidden as `define_plan`, Conflict where a version is being worked on already.
+    Raises NotFound, Forbidden as `define_plan`, Conflict where a version is being worked on already, and as `check_origin`.
     """
     source = await writable(tx, scope, by, code)
     if source.status not in {PlanStatus.PUBLISHED, PlanStatus.CLOSED}:
         raise Conflict(f"version {source.version} of the plan is {source.status}: a new version is made of what is published")
+    await check_origin(tx, source, origin, excepted=excepted)
     number = source.version + 1
     said = {name: getattr(source, name) for name in WRITTEN}
     draft = PlanRow(
@@ -99,6 +103,7 @@ async def next_version(tx: Transaction, scope: Scope, by: str, code: str) -> Pla
         status=PlanStatus.DRAFT,
         current=False,
         live=False,
+        origin=origin.document(),
         created_at=tx.now,
         created_by=by,
         submitted_by=None,
@@ -109,7 +114,7 @@ async def next_version(tx: Transaction, scope: Scope, by: str, code: str) -> Pla
     await tx.session.flush()
     await put_places(tx, draft)
     await copy_goals(tx, source, draft)
-    note_plan(tx, draft, "written", by, version=source.version)
+    note_plan(tx, draft, "written", by, version=source.version, origin=draft.origin)
     return draft
 
 

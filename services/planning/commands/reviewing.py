@@ -16,7 +16,9 @@ from libs.common.events.planning import PlanPublished
 from services.planning import queries
 from services.planning.commands import attaining
 from services.planning.commands.goals import circle, floor_faults, periods_of, read, resolve
+from services.planning.commands.origins import period_origin_faults
 from services.planning.commands.plans import note_plan, writable
+from services.planning.commands.spiral import note_plan_in_force
 from services.planning.domain.goals import Goal
 from services.planning.domain.plans import PlanStatus, PlanStep, leads_back, next_status, period_faults, weight_fault
 from services.planning.domain.smart import Finding, doubtful, failing
@@ -93,13 +95,19 @@ async def publish_plan(tx: Transaction, scope: Scope, by: str, code: str) -> tup
     after = next_status(PlanStatus(plan.status), PlanStep.PUBLISH)
     rows = await queries.goals_of(tx.session, plan.id)
     goals = {row.goal: read(row) for row in rows}
-    faults = [*await _plan_faults(tx, plan), *await _goal_faults(tx, plan, rows, goals), *await _chain_faults(tx, plan, goals)]
+    faults = [
+        *await _plan_faults(tx, plan),
+        *await period_origin_faults(tx, plan),
+        *await _goal_faults(tx, plan, rows, goals),
+        *await _chain_faults(tx, plan, goals),
+    ]
     if faults:
         raise Invalid("the plan cannot be published like this", faults)
     doubts = [each for row in rows for each in doubtful(goals[row.goal], await _history(tx, row))]
     plan.status, plan.published_on = after, await queries.today_in(tx.session, plan.school, tx.now)
     note_plan(tx, plan, "published", by, doubts=[f"{each.goal}: {each.detail}" for each in doubts])
     await _put_in_force(tx, plan, rows)
+    await note_plan_in_force(tx, plan)
     said = {name: getattr(plan, name) for name in PlanPublished.model_fields if name not in {"plan", "goals"}}
     tx.publish(PlanPublished(plan=plan.code, goals=len(rows), **said))
     return plan, doubts

@@ -136,6 +136,7 @@ from services.planning.queries.plans import (
     plan_history,
     plan_id,
     plan_parents,
+    plan_places,
     writers_of,
 )
 from services.planning.queries.rules import (
@@ -314,6 +315,7 @@ __all__ = [
     "plan_history",
     "plan_id",
     "plan_parents",
+    "plan_places",
     "progress_of",
     "reaches_student",
     "records_of",

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from libs.common.events.origin import Origin
 from libs.common.http import Body, Exact, View
 from services.planning.domain.attainment import State
 from services.planning.domain.goals import Code, Goal, Line, Words, kept
@@ -34,6 +35,12 @@ class WhyBody(Body):
     """Why, in words."""
 
     reason: Words
+
+
+class VersionBody(Body):
+    """Why there is to be a new version."""
+
+    origin: Origin
 
 
 class ApproveBody(Body):
@@ -110,6 +117,7 @@ class PlanView(PlanItem):
     """A version of a plan whole; `warnings` are said when it is published."""
 
     swot: list[SwotItem]
+    origin: dict[str, Any]
     created_by: str
     submitted_by: str | None
     approved_by: str | None
@@ -238,7 +246,7 @@ def plan_item(row: PlanRow, counts: Counts) -> PlanItem:
 
 
 def plan_view(row: PlanRow, counts: Counts, history: Sequence[PlanHistoryRow], doubts: Sequence[Finding] = ()) -> PlanView:
-    said = {name: getattr(row, name) for name in ("swot", "created_by", "submitted_by", "approved_by")}
+    said = {name: getattr(row, name) for name in ("swot", "origin", "created_by", "submitted_by", "approved_by")}
     return PlanView.model_validate({**_plan(row, counts), **said, "history": list(history), "warnings": list(doubts)})
 
 

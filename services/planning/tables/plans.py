@@ -15,6 +15,7 @@ class PlanRow(Table):
     """A version of a plan. `live`: it is in force, or was until its period ended; `current`: the live version, else the newest.
 
     `subject` is whom or what a plan is about at its level: of a personal plan the teacher or student. `parent` is a plan's code.
+    `origin` says why there is this version (`libs/common/events/origin.py`).
     """
 
     __tablename__ = "plan"
@@ -41,6 +42,7 @@ class PlanRow(Table):
     status: Mapped[str]
     current: Mapped[bool]
     live: Mapped[bool]
+    origin: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     submitted_by: Mapped[str | None]

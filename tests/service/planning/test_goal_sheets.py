@@ -17,7 +17,7 @@ from libs.common.sheet import MEDIA_TYPE, write_sheet
 from services.cli.template.reading import find, read_template
 from services.planning.commands.sheets import TITLES
 from tests.service.harness import SCHOOL, ServiceUnderTest
-from tests.service.planning.chain import HEAD, OFFICE, STUDENT, drafted, goal, made, plan, published, seen, set_up
+from tests.service.planning.chain import HEAD, OFFICE, ORDERED, STUDENT, drafted, goal, made, plan, published, seen, set_up
 from tests.service.planning.school import ORGS, planning, roster, tell
 
 HEADERS = {"content-type": MEDIA_TYPE}
@@ -173,7 +173,7 @@ async def test_a_published_plan_takes_the_same_file_and_no_other_and_nobody_writ
             async with sut.as_(who) as other:
                 assert len(rows_of((await other.get("/goals/sheet")).content)) == 2, "what is published is for all to read"
                 assert (await sent(other, file)).json()["errors"][0]["detail"] == "cell A2: there is no such plan: master"
-        await made(client, "/plans/master/versions")
+        await made(client, "/plans/master/versions", ORDERED)
         assert (await sent(client, write_sheet("目标", TITLES, [changed]))).json()["changed"] == ["master/A"]
 
 
