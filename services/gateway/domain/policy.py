@@ -61,7 +61,7 @@ _LOOK = frozenset(
         "due.read",
     }
 )
-_TAKE_PART = frozenset({"process.read", "process.work", "due.work"})
+_TAKE_PART = frozenset({"process.read", "process.work", "due.work", "project.read"})
 _KNOW = _LOOK | _TAKE_PART | {"roster.read"}
 _FILL_IN = _KNOW | {
     "warning.handle",
@@ -119,7 +119,9 @@ POSTS: Mapping[str, Rule] = {
     "course_leader": Rule(Over.COURSE, _LEAD | {"desk.course"}),
     "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "diagnosis.approve", "post.delegate", "desk.class"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
-    "staff": Rule(Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "task.work", "file.write", "diagnosis.write"}),
+    "staff": Rule(
+        Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "improvement.work", "task.work", "file.write", "diagnosis.write"}
+    ),
     "student": Rule(
         Over.SELF_STUDENT, _LOOK | {"plan.write", "file.write", "due.work", "diagnosis.write", "judgement.write", "desk.student"}
     ),

@@ -23,7 +23,7 @@ MayWrite = Annotated[Scope, needs("file.write")]
 Name = Annotated[
     str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f/\\]*$", description="What it is called.")
 ]
-SEEN = ("task.read", "improvement.read", "plan.read")
+SEEN = ("task.read", "improvement.read", "plan.read", "due.read", "process.read")
 
 
 async def _uploaded(request: Request, _: MayWrite) -> bytes:

@@ -18,7 +18,7 @@ from services.planning.queries import projects as find
 from services.planning.schemas.projects import DutyBody, DutyView, ProjectView, ResolutionBody, ResolutionView, project_view
 
 router = APIRouter(tags=["tasks"])
-MayRead = Annotated[Scope, needs("task.read")]
+MayRead = Annotated[Scope, needs("project.read")]
 MayAssign = Annotated[Scope, needs("task.assign")]
 Word = Annotated[str | None, Query(min_length=1, max_length=500)]
 ProjectCode = Annotated[str, Path(pattern=CODE)]

@@ -71,7 +71,7 @@ async def load_routines(session: AsyncSession, school: str) -> RoutinesRow | Non
 
 async def get_due_item(session: AsyncSession, scope: Scope, person: str, item: UUID, *, lock: bool = False) -> DueItemRow:
     """Raises NotFound, also for what neither lies in the scope nor is the person's own."""
-    sql = select(DueItemRow).where(_visible(scope, person), DueItemRow.id == item)
+    sql = select(DueItemRow).where(visible(scope, person), DueItemRow.id == item)
     if (row := await session.scalar(sql.with_for_update() if lock else sql)) is None:
         raise NotFound("there is no such due item")
     return row
@@ -93,7 +93,7 @@ async def list_due_items(
 
     `among`: columns and the values that they have; `unit`: in that unit or below it; `span`: due from (inclusive) to (exclusive).
     """
-    sql = select(DueItemRow).where(_visible(scope, person))
+    sql = select(DueItemRow).where(visible(scope, person))
     for name, value in among.items():
         if value is not None:
             sql = sql.where(getattr(DueItemRow, name) == value)
@@ -112,7 +112,7 @@ async def list_due_items(
     return (await session.scalars(sql.order_by(DueItemRow.due_on, DueItemRow.id).limit(limit + 1))).all()
 
 
-def _visible(scope: Scope, person: str) -> ColumnElement[bool]:
+def visible(scope: Scope, person: str) -> ColumnElement[bool]:
     covered = scope.where(DuePlaceRow.place, DuePlaceRow.item == DueItemRow.id)
     return and_(DueItemRow.school == scope.school, or_(covered, DueItemRow.owner == person))
 

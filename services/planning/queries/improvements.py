@@ -64,7 +64,7 @@ async def same_before(
 
 async def get_improvement(session: AsyncSession, scope: Scope, improvement: UUID) -> ImprovementRow:
     """Raises NotFound, also for what the scope does not cover."""
-    sql = select(ImprovementRow).where(covered(scope), ImprovementRow.id == improvement)
+    sql = select(ImprovementRow).where(visible(scope), ImprovementRow.id == improvement)
     if (row := await session.scalar(sql)) is None:
         raise NotFound("there is no such improvement")
     return row
@@ -72,7 +72,7 @@ async def get_improvement(session: AsyncSession, scope: Scope, improvement: UUID
 
 async def lock_improvements(session: AsyncSession, scope: Scope, ids: Sequence[UUID]) -> Sequence[ImprovementRow]:
     """Return these improvements in the order of `ids`, locked. Raises NotFound where one is missing or not covered."""
-    sql = select(ImprovementRow).where(covered(scope), ImprovementRow.id.in_(ids)).order_by(ImprovementRow.id).with_for_update()
+    sql = select(ImprovementRow).where(visible(scope), ImprovementRow.id.in_(ids)).order_by(ImprovementRow.id).with_for_update()
     found = {row.id: row for row in await session.scalars(sql)}
     if missing := [id_ for id_ in ids if id_ not in found]:
         raise NotFound("there is no such improvement" if len(ids) == 1 else f"there is no improvement {missing[0]}")
@@ -90,7 +90,7 @@ async def list_improvements(
     limit: int,
 ) -> Sequence[ImprovementRow]:
     """Return improvements newest first, one more than `limit`, starting past `after` (opened_at, id)."""
-    sql = select(ImprovementRow).where(covered(scope))
+    sql = select(ImprovementRow).where(visible(scope))
     for column, value in (
         (ImprovementRow.status, status),
         (ImprovementRow.warning, warning),
@@ -163,6 +163,14 @@ async def list_newly_plan_overdue(session: AsyncSession, school: str, today: dat
         .with_for_update()
     )
     return (await session.scalars(sql)).all()
+
+
+def visible(scope: Scope) -> ColumnElement[bool]:
+    """What lies in the scope, and what a teacher of it answers for (责任人): who was named need not hold a post over its subject."""
+    people = sorted(place.removeprefix("teacher:") for place in scope.places or () if place.startswith("teacher:"))
+    if not people:
+        return covered(scope)
+    return or_(covered(scope), and_(ImprovementRow.school == scope.school, ImprovementRow.owner.in_(people)))
 
 
 def covered(scope: Scope) -> ColumnElement[bool]:

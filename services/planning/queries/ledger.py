@@ -15,7 +15,7 @@ from libs.common.auth import Scope
 from libs.common.database import in_batches
 from services.planning.domain.ledger import Tally
 from services.planning.domain.states import DONE, OWNERS_TURN, Status
-from services.planning.queries.improvements import covered
+from services.planning.queries.improvements import visible
 from services.planning.queries.school import IN_AT_ONCE
 from services.planning.tables import CourseRow, HistoryRow, ImprovementRow, IndicatorRow, OrgRow, PersonRow
 
@@ -125,7 +125,7 @@ async def list_ledger(
     session: AsyncSession, scope: Scope, wanted: Wanted, today: date, *, after: int | None, limit: int
 ) -> Sequence[ImprovementRow]:
     """Return rows of the ledger by their number, one more than `limit`, starting past the number `after`."""
-    sql = select(ImprovementRow).where(covered(scope), *wanted.where(today))
+    sql = select(ImprovementRow).where(visible(scope), *wanted.where(today))
     if after is not None:
         sql = sql.where(ImprovementRow.number > after)
     return (await session.scalars(sql.order_by(ImprovementRow.number).limit(limit + 1))).all()
@@ -198,6 +198,6 @@ async def tally(session: AsyncSession, scope: Scope, wanted: Wanted, today: date
     }
     counts = [func.coalesce(func.sum(case((when, 1), else_=0)), 0) for when in cases.values()]
     is_problem = ImprovementRow.close_reason.is_(None) | ImprovementRow.close_reason.not_in(NO_PROBLEM)
-    sql = select(key, func.count(), *counts).where(covered(scope), is_problem, *wanted.where(today)).group_by(key)
+    sql = select(key, func.count(), *counts).where(visible(scope), is_problem, *wanted.where(today)).group_by(key)
     rows = await session.execute(sql)
     return [(value, Tally(total, **dict(zip(cases, map(int, each), strict=True)))) for value, total, *each in rows]

@@ -58,7 +58,7 @@ async def find_course(session: AsyncSession, school: str, course: str) -> Course
 # --- runs -----------------------------------------------------------------------------------------------------------------
 
 
-def _visible(scope: Scope, person: str) -> ColumnElement[bool]:
+def visible(scope: Scope, person: str) -> ColumnElement[bool]:
     """What lies in the scope, and what somebody started."""
     mine = scope.where(PaperPlaceRow.place, PaperPlaceRow.paper == RunRow.id)
     return and_(RunRow.school == scope.school, or_(mine, RunRow.started_by == person))
@@ -66,7 +66,7 @@ def _visible(scope: Scope, person: str) -> ColumnElement[bool]:
 
 async def get_run(session: AsyncSession, scope: Scope, person: str, run: UUID, *, lock: bool = False) -> RunRow:
     """Return a run, to change it with its row locked. Raises NotFound, also for what the caller may not see."""
-    sql = select(RunRow).where(_visible(scope, person), RunRow.id == run)
+    sql = select(RunRow).where(visible(scope, person), RunRow.id == run)
     if lock:
         sql = sql.with_for_update(of=RunRow).execution_options(populate_existing=True)
     if (row := await session.scalar(sql)) is None:
@@ -85,7 +85,7 @@ async def list_runs(
     limit: int,
 ) -> Sequence[RunRow]:
     """Return a page of runs and one more, newest first."""
-    sql = select(RunRow).where(_visible(scope, person)).order_by(RunRow.started_at.desc(), RunRow.id.desc()).limit(limit + 1)
+    sql = select(RunRow).where(visible(scope, person)).order_by(RunRow.started_at.desc(), RunRow.id.desc()).limit(limit + 1)
     for name, value in filters.items():
         if value is not None:
             sql = sql.where(getattr(RunRow, name) == value)

@@ -8,8 +8,8 @@ from libs.common.events.gateway import SetupChanged
 from services.cli.template.reading import find, read_template
 from tests.service.harness import principal
 
-GIVE = ("task.read", "task.work", "task.assign", "task.verify", "inbox.read", "plan.read", "plan.write", "plan.approve")
-WORK = ("task.read", "task.work", "inbox.read")
+WORK = ("task.read", "task.work", "project.read", "inbox.read")
+GIVE = (*WORK, "task.assign", "task.verify", "plan.read", "plan.write", "plan.approve")
 OFFICE = principal(*GIVE, id="Q1")
 OTHER_OFFICE = principal(*GIVE, id="Q2")
 LEADER = principal(*GIVE, id="B1")

@@ -75,6 +75,25 @@ async def test_scenario_12_every_department_has_its_self_diagnosis_of_the_month_
         assert [each[1] for each in await due(client, unit="mech")] == ["mech", "mech"]
 
 
+async def test_the_document_of_an_item_is_read_by_who_may_see_the_item(database_url: str, tmp_path: Path) -> None:
+    may = ("due.read", "due.work", "file.read", "file.write")
+    head, office, stranger = (
+        principal(*may, id="D1", over=["unit:mech"]),
+        principal(*may, id="Q1"),
+        principal(*may, id="T1", over=["teacher:T1"]),
+    )
+    async with planning(database_url, tmp_path) as sut, sut.as_(head) as client:
+        await set_up(sut, {**MONTHLY, "by": ["department_head"], "needs": "document"})
+        await tick(sut)
+        (item,) = await items(client)
+        file = (await client.post("/files", content=b"report", headers={"Content-Type": "text/plain"})).json()
+        said = {"evidence": [file["path"]]}
+        assert (await client.post(f"/due-items/{item['id']}/done", json=said)).status_code == 200
+        for who, status in ((office, 200), (stranger, 404)):
+            async with sut.as_(who) as reader:
+                assert (await reader.get(f"/files/{file['sha256']}")).status_code == status
+
+
 async def test_an_item_is_done_by_its_owner_once_and_with_what_it_needs(database_url: str, tmp_path: Path) -> None:
     routine = {**MONTHLY, "by": ["department_head"], "needs": "minutes"}
     async with planning(database_url, tmp_path) as sut, sut.as_(ALL) as client:

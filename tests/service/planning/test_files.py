@@ -82,6 +82,7 @@ async def test_who_may_see_a_task_sees_the_evidence_that_its_uploader_named(data
         ("application/pdf", b"", 422),
         (DOCX, zipped("a"), 422),
         (DOCX, b"PK\x03\x04 broken", 422),
+        (DOCX, zipped("a").replace(b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\xff"), 422),
         (SHEET, write_word("x", []), 422),
         (DOCX, zipped("[Content_Types].xml", "word/document.xml", "word/vbaProject.bin"), 422),
         ("text/plain", b"\xff\xfe", 422),

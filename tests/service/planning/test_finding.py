@@ -183,6 +183,27 @@ async def test_what_is_wrong_in_the_whole_school_is_answered_by_the_unit_named(d
         assert (named["owner"], named["verifier"]) == ("T1", "T2")
 
 
+async def test_who_was_named_works_on_it_whatever_posts_they_hold(database_url: str, tmp_path: Path) -> None:
+    may = ("improvement.read", "improvement.work", "improvement.verify")
+    named, other = (principal(*may, over=[f"teacher:{id_}"], id=id_) for id_ in ("T1", "T2"))
+    async with (
+        school(database_url, tmp_path) as sut,
+        sut.as_(OFFICE) as office,
+        sut.as_(named) as owner,
+        sut.as_(other) as stranger,
+    ):
+        item, _ = await recorded(office, {**FINDING, "owner": "T1"}, {**FINDING, "problem": "记录不全"})
+        path = f"/improvements/{item['id']}"
+        assert [each["id"] for each in (await owner.get("/improvements")).json()["items"]] == [item["id"]]
+        assert [each["improvement"] for each in (await owner.get("/ledger")).json()["items"]] == [item["id"]]
+        assert (await owner.post(f"{path}/start", json=PLAN)).status_code == 200
+        assert (await owner.post(f"{path}/submit", json={"done": "已补签", "evidence": ["责任书"]})).status_code == 200
+        assert (await owner.post(f"{path}/verify")).status_code == 403
+        assert (await stranger.get(path)).status_code == 404
+        assert (await stranger.post(f"{path}/verify")).status_code == 404
+        assert (await stranger.get("/ledger")).json()["items"] == []
+
+
 async def test_who_comes_to_hold_a_vacant_post_takes_over_and_is_told(database_url: str, tmp_path: Path) -> None:
     whole = {"problem": "制度未修订", "level": "school", "unit": "mech"}
     async with planning(database_url, tmp_path, without("department_head")) as sut, sut.as_(OFFICE) as office:
