@@ -49,8 +49,8 @@ async def issue_agreements(
 ) -> tuple[Sequence[AgreementRow], int]:
     """Issue the agreements of a kind and year: of a unit, or of all units that have tasks, or of all holders of its post.
 
-    What is as its newest version says stays; where tasks have changed or come since, the next version takes its place, to be signed
-    again. Returns the new ones, and how many stay. Raises Invalid for a kind or unit that is not there, Conflict where nobody is a party.
+    What is as its newest version says stays; where tasks have changed, come or been taken away since, the next version takes its place,
+    to be signed again. Returns the new ones, and how many stay. Raises Invalid for a kind or unit that is not there, Conflict where nobody is a party.
     """
     kinds = await find_tasks.agreement_kinds(tx.session, scope.school)
     if kind not in kinds:
@@ -63,7 +63,7 @@ async def issue_agreements(
     for party in parties:
         before = there.get(party.id)
         content = await _content(tx, scope.school, kinds[kind], year, party)
-        if before is None or _says(before.content) != content:
+        if before is None or before.status == AgreementStatus.OUTDATED or _says(before.content) != content:
             rows.append(await _issue(tx, scope.school, by, kinds[kind], year, party, content, before))
     return rows, len(parties) - len(rows)
 

@@ -101,14 +101,15 @@ def _say(row: TaskRow, task: Task) -> None:
 async def change_task(tx: Transaction, scope: Scope, by: str, id_: UUID, task: Task, why: str | None) -> TaskRow:
     """Let a task say something else from now on: its next version. What it says already stays as it is.
 
-    Raises Forbidden for who has the task (nobody moves the line that they are judged by), Conflict once it is submitted, Invalid without
-    a reason once it is assigned, and as `define_task`.
+    Raises Forbidden for who has the task or leads the unit that was given it (nobody moves the line that they are judged by), Conflict
+    once it is submitted, Invalid without a reason once it is assigned, and as `define_task`.
     """
+    await queries.lock_school(tx.session, scope.school)  # no agreement is issued meanwhile that freezes what it said before
     (row,) = await find_tasks.lock_tasks(tx.session, scope, [id_])
     if document_of(task) == row.content:
         return row
     if row.status != TaskStatus.DRAFT:
-        _not_whose_it_is(row, by)
+        await _not_whose_it_is(tx, row, by)
         if why is None:
             raise Invalid("say why", [Fault(pointer="/why", detail="a change of an assigned task has a reason")])
     if row.status in {TaskStatus.SUBMITTED, TaskStatus.VERIFIED, TaskStatus.CLOSED}:
@@ -189,10 +190,11 @@ async def find_owners(tx: Transaction) -> None:
 async def withdraw_task(tx: Transaction, scope: Scope, by: str, id_: UUID, reason: str, *, confirm: bool) -> TaskRow:
     """Take a task away from who has it: it is a draft again, and so is what was handed on below it; what happened stays in its history.
 
-    Raises Conflict without `confirm`, saying what hangs on it.
+    Raises Conflict without `confirm`, saying what hangs on it, Forbidden as `change_task`.
     """
+    await queries.lock_school(tx.session, scope.school)  # as in `change_task`
     (row,) = await find_tasks.lock_tasks(tx.session, scope, [id_])
-    _not_whose_it_is(row, by)
+    await _not_whose_it_is(tx, row, by)
     after = next_status(TaskStatus(row.status), TaskStep.WITHDRAW)
     below = [each for each in await find_tasks.tasks_below(tx.session, [id_]) if _can_go(each)]
     if not confirm:
@@ -256,8 +258,11 @@ def _whose(row: TaskRow) -> list[str]:
     return [*([row.owner] if row.owner else []), *row.helpers]
 
 
-def _not_whose_it_is(row: TaskRow, by: str) -> None:
-    if by in _whose(row):
+async def _not_whose_it_is(tx: Transaction, row: TaskRow, by: str) -> None:
+    """A unit has its task whoever in it does the work: who leads it moves only the lines that they drew themselves."""
+    today = await queries.today_in(tx.session, row.school, tx.now)
+    heads = await find.heads_of(tx.session, row.school, [row.unit] if row.unit else [], today)
+    if by in _whose(row) or (row.given_by != by and by in heads.get(row.unit or "", ())):
         raise Forbidden("who has a task neither changes nor withdraws it: nobody moves the line that they are judged by")
 
 

@@ -73,6 +73,20 @@ async def test_a_letter_freezes_versions_and_a_changed_task_needs_a_new_one(data
         assert [each["id"] for each in (await head.get("/agreements?newest=true")).json()["items"]] == [new["id"]]
 
 
+async def test_a_task_that_was_taken_away_and_given_again_is_signed_for_again(database_url: str, tmp_path: Path) -> None:
+    async with school(database_url, tmp_path) as sut, sut.as_(GOVERNOR) as office, sut.as_(HEAD) as head:
+        (row,) = await assigned(office, 1)
+        (letter,) = (await made(office, "/agreements", LETTER))["items"]
+        await made(head, f"/agreements/{letter['id']}/sign")
+        await made(office, f"/tasks/{row['id']}/withdraw", {"reason": "暂缓", "confirm": True})
+        await made(office, f"/tasks/{row['id']}/assign")
+        assert (await head.get(f"/agreements/{letter['id']}")).json()["status"] == "outdated"
+        (new,) = (await made(office, "/agreements", LETTER))["items"]
+        assert (new["version"], new["tasks"]) == (2, 1)
+        assert (await made(head, f"/agreements/{new['id']}/sign"))["status"] == "signed"
+        assert (await made(office, "/agreements", LETTER))["made"] == 0
+
+
 async def test_each_unit_has_its_yearly_diagnosis_in_its_letter(database_url: str, tmp_path: Path) -> None:
     async with school(database_url, tmp_path) as sut, sut.as_(GOVERNOR) as office:
         await made(office, "/tasks/generate", {"year": 2026})

@@ -188,6 +188,19 @@ async def test_an_assignment_is_withdrawn_only_by_who_has_seen_what_hangs_on_it(
         assert await inbox(sut, TEACHER) == ["task_withdrawn", "task_assigned"]
 
 
+async def test_who_leads_a_unit_moves_no_line_that_the_unit_was_given(database_url: str, tmp_path: Path) -> None:
+    async with school(database_url, tmp_path) as sut, sut.as_(OFFICE) as office, sut.as_(HEAD) as head:
+        row = await given(office, unit="mech", owner="T1")
+        path, easier = f"/tasks/{row['id']}", {**row["task"], "acceptance": "完成一半"}
+        assert (await head.put(path, json={"task": easier, "why": "太难"})).status_code == 403
+        assert (await head.post(f"{path}/withdraw", json={"reason": "x", "confirm": True})).status_code == 403
+        assert (await office.get(path)).json() == row
+        part = await given(head, unit="mech", owner="T1")
+        changed = await head.put(f"/tasks/{part['id']}", json={"task": {**part["task"], "acceptance": "完成一半"}, "why": "分步"})
+        assert changed.json()["version"] == 2
+        await made(head, f"/tasks/{part['id']}/withdraw", {"reason": "另行安排", "confirm": True})
+
+
 async def test_a_task_is_overdue_the_morning_after_its_due_date_in_the_schools_zone(database_url: str, tmp_path: Path) -> None:
     clock = SettableClock(NOON)
     async with school(database_url, tmp_path, clock=clock) as sut, sut.as_(OFFICE) as office:
