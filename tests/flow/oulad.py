@@ -20,7 +20,7 @@ class Oulad:
     """A slice of the data; `every` n: the students whose number is divisible by n, with an expectation of their own."""
 
     def __init__(self, shared: Path, folder: Path, every: int = 1) -> None:
-        self.tool = _load(shared / "tools" / "oulad.py")
+        self.tool = load_tool(shared)
         self.tool.roster(folder / "roster")
         self.roster = _zip(folder / "roster")
         events = self.tool.observations()
@@ -78,6 +78,11 @@ class Oulad:
         improvements = list(school.items("planning/improvements"))
         assert sorted(i["warning"] for i in improvements) == sorted(w["id"] for w in warnings)
         assert {w["id"]: w["improvement"] for w in warnings} == {i["warning"]: i["id"] for i in improvements}
+
+
+def load_tool(shared: Path) -> ModuleType:
+    """The program that makes a school's events of the data."""
+    return _load(shared / "tools" / "oulad.py")
 
 
 def _load(path: Path) -> ModuleType:

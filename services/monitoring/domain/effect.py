@@ -13,10 +13,12 @@ difference-in-differences for one treated subject:
   chapter 4), which is the comparison of one case with a sample of Crawford and Howell (The Clinical Neuropsychologist 12, 1998); that
   with one treated unit the controls' changes are what tells chance is Conley and Taber's argument (Review of Economics and Statistics
   93, 2011).
+- Of values at the end of their scale, or with few observations behind them, t finds too much. So the subject's rank among its peers must
+  be as rare, too, which asks nothing of how changes are spread (a placebo test: Abadie, Diamond and Hainmueller, Journal of the American
+  Statistical Association 105, 2010): at most 2.5 % have changed as far that way, the subject counted; below 39 peers none has.
 
 What it cannot do: who is improved is not drawn by lot, so whatever else happened to the subject alone counts as the improvement's;
-the changes are taken to be about normal and as spread for the subject as for its peers (few observations, or a value at the end of
-its scale, break that); peers who learn from the subject hide an effect.
+the interval takes changes to be about normal, and interval and rank take the subject to be as spread as its peers; peers who learn from the subject hide an effect.
 """
 
 from __future__ import annotations
@@ -103,7 +105,8 @@ def compare(subject: Change | None, peers: Sequence[Change], better: int) -> Fin
     """Compare a subject's change with its peers'. `better` is 1 where a higher value is better, -1 where a lower one is.
 
     Not judged (`too_few`): fewer than `LEAST_PEERS`, no value of the subject, or peers whose changes are all the same, which say
-    nothing of chance. An interval that holds zero, also on its bound, is no detectable effect.
+    nothing of chance. An interval that holds zero, also on its bound, is no detectable effect, and neither is a change as far as that of
+    peers who are not rare.
     """
     if not peers:
         return Finding(TOO_FEW, 0)
@@ -115,7 +118,14 @@ def compare(subject: Change | None, peers: Sequence[Change], better: int) -> Fin
     difference = subject.change - fmean(changes)
     margin = _t(len(changes) - 1) * spread * sqrt(1 + 1 / len(changes))
     numbers = tuple(_rounded(each) for each in (difference, difference - margin, difference + margin, spread))
-    return Finding(_verdict(better * difference, margin), len(peers), *means, *numbers)
+    verdict = _verdict(better * difference, margin) if _rare(round(subject.change, 6), changes, up=difference > 0) else NONE
+    return Finding(verdict, len(peers), *means, *numbers)
+
+
+def _rare(change: float, changes: Sequence[float], *, up: bool) -> bool:
+    """Whether hardly a peer has changed as far that way."""
+    as_far = sum(each >= change if up else each <= change for each in changes)
+    return as_far <= max(0, int((1 - float(CONFIDENCE)) / 2 * (len(changes) + 1) + 1e-9) - 1)
 
 
 def pool(findings: Sequence[tuple[int, Finding]]) -> Pooled:

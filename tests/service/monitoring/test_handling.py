@@ -150,6 +150,15 @@ async def test_facts_about_warnings_that_are_not_here_are_passed_over(sqlite_url
         assert await sut.published() == []
 
 
+async def test_what_people_found_has_no_warning_to_link_or_to_move(sqlite_url: str, tmp_path: Path) -> None:
+    nobodys = opened(str(uuid4()), uuid4()).model_copy(update={"warning": None, "source": "patrol"})
+    begun = started(str(uuid4())).model_copy(update={"warning": None})
+    async with monitoring(sqlite_url, tmp_path) as sut:
+        await sut.handle(nobodys, begun)
+
+        assert await sut.published() == []
+
+
 async def test_a_warning_that_clears_while_its_improvement_starts_stays_cleared(database_url: str, tmp_path: Path) -> None:
     """Counting holds the school; who changes a warning otherwise waits for it, also where databases have several writers."""
     async with monitoring(database_url, tmp_path, lambda: NOW, roster(), indicator()) as sut:

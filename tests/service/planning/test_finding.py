@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
@@ -16,7 +17,7 @@ from libs.common.events.planning import ImprovementClosed, ImprovementOpened, Im
 from libs.common.events.standards import IndicatorActivated
 from tests.conftest import SettableClock
 from tests.service.harness import ServiceUnderTest, principal
-from tests.service.planning.school import NOON, POSTS, one, planning, tell, warning
+from tests.service.planning.school import NOON, POSTS, one, planning, tell, warning, without
 
 OFFICE = principal("improvement.open", "improvement.read", "improvement.work", "improvement.verify", "settings.write", id="Q1")
 HEAD = principal("improvement.open", "improvement.read", "improvement.work", "improvement.verify", over=["unit:mech"], id="D1")
@@ -180,6 +181,26 @@ async def test_what_is_wrong_in_the_whole_school_is_answered_by_the_unit_named(d
         assert (nobody["subject"], nobody["unit"], nobody["owner"]) == ("demo", None, "Q1")
         assert (unit["owner"], unit["verifier"]) == ("D1", "Q1")
         assert (named["owner"], named["verifier"]) == ("T1", "T2")
+
+
+async def test_who_comes_to_hold_a_vacant_post_takes_over_and_is_told(database_url: str, tmp_path: Path) -> None:
+    whole = {"problem": "制度未修订", "level": "school", "unit": "mech"}
+    async with planning(database_url, tmp_path, without("department_head")) as sut, sut.as_(OFFICE) as office:
+        item, named = await recorded(office, whole, {**whole, "owner": "T1"})
+        assert (item["owner"], item["vacant"], named["owner"]) == ("Q1", ["department_head"], "T1")
+        await sut.handle(without())
+        assert (await one(sut, item["id"], OFFICE))["owner"] == "D1"
+        assert (await one(sut, named["id"], OFFICE))["owner"] == "T1"
+        async with sut.as_(principal("inbox.read", id="D1")) as head:
+            (notice,) = (await head.get("/inbox")).json()["items"]
+            assert notice["link"].endswith(item["id"])
+
+
+async def test_problems_recorded_at_once_are_numbered_apart(database_url: str, tmp_path: Path) -> None:
+    async with school(database_url, tmp_path) as sut, sut.as_(OFFICE) as one_office, sut.as_(HEAD) as head:
+        calls = [recorded(client, {**FINDING, "problem": f"问题{n}"}, FINDING) for n, client in enumerate([one_office, head] * 3)]
+        found = [item["number"] for items in await asyncio.gather(*calls) for item in items]
+        assert sorted(found) == list(range(1, 13))
 
 
 def indicator() -> IndicatorActivated:

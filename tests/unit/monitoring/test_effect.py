@@ -157,6 +157,15 @@ def test_where_a_lower_value_is_better_a_rise_is_worse() -> None:
     assert verdicts == [EFFECT, WORSE, WORSE, EFFECT]
 
 
+@pytest.mark.parametrize(("many", "as_far", "verdict"), [(38, 0, EFFECT), (38, 1, NONE), (79, 1, EFFECT), (79, 2, NONE)])
+def test_a_change_as_far_as_that_of_peers_who_are_not_rare_is_no_effect(many: int, as_far: int, verdict: str) -> None:
+    """However clear it looks by t: of values that are 0 or 1 some peers always go from one to the other."""
+    group = changes(*[(0.0, 1.0)] * as_far, *((0.0, 0.001 * (n % 3)) for n in range(many - as_far)))
+    for better, expected in ((1, verdict), (-1, WORSE if verdict == EFFECT else verdict)):
+        finding = compare(Change(value(0.0), value(1.0)), group, better)
+        assert (finding.verdict, (finding.low or 0) > 0) == (expected, True)
+
+
 def test_the_nearest_come_first_and_those_beyond_the_caliper_not_at_all() -> None:
     others = {n: value(n / 100) for n in range(101)}  # a caliper of 0.2 · 0.293 = 0.0586
     matched = match(value(0.5), others)
@@ -183,7 +192,8 @@ def test_the_interval_is_the_t_test_of_one_against_many(others: list[tuple[int, 
     assert float(finding.low or 0) == pytest.approx(interval.low, rel=1e-6, abs=1e-3)
     assert float(finding.high or 0) == pytest.approx(interval.high, rel=1e-6, abs=1e-3)
     judged = NONE if interval.low <= 0 <= interval.high else EFFECT if interval.low > 0 else WORSE
-    assert finding.verdict == judged or abs(min(interval, key=abs)) < 1e-3
+    rare = all((each.change < subject.change) == (interval.low > 0) for each in group)
+    assert finding.verdict == (judged if rare else NONE) or abs(min(interval, key=abs)) < 1e-3
 
 
 def test_a_mean_needs_eight_judged_improvements_and_takes_each_in_its_own_good_direction() -> None:
