@@ -45,6 +45,12 @@ class Forbidden(ServiceError):
     status, slug, title = 403, "forbidden", "Not allowed"
 
 
+class BecameProposal(Forbidden):
+    """What was asked for changes nothing; it has been kept as a proposal, which others decide."""
+
+    slug, title = "change-proposed", "Not changed, but proposed"
+
+
 class NotFound(ServiceError):
     """There is no such object, or the caller may not see it: the two look the same."""
 

@@ -28,7 +28,20 @@ from libs.common.events.monitoring import (
 from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
 from libs.common.runtime import for_the_first_time
 from libs.common.telemetry import bind_trace
-from services.planning.commands import attaining, copies, effects, goals, opening, people, plans, revising, routines, tasks
+from services.planning.commands import (
+    attaining,
+    copies,
+    effects,
+    goals,
+    leads,
+    opening,
+    people,
+    plans,
+    revising,
+    routines,
+    spiral,
+    tasks,
+)
 from services.planning.domain.states import Step
 
 
@@ -38,6 +51,8 @@ async def keep_school(event: SchoolAdded, tx: Transaction) -> None:
 
 async def keep_setup(event: SetupChanged, tx: Transaction) -> None:
     await copies.keep_setup(tx, event)
+    await spiral.look_again(tx)
+    await leads.give_to_leads(tx)
     await routines.take_setup(tx)
 
 
@@ -46,7 +61,9 @@ async def keep_roster(event: RosterImported, tx: Transaction) -> None:
     await copies.keep_roster(tx, event)
     if event.last:
         await people.assign_unfilled(tx)
+        await leads.give_to_leads(tx)
         await plans.place_again(tx)
+        await spiral.look_again(tx)
         await routines.something_changed(tx)
         await tasks.place_tasks_again(tx)
 
@@ -55,12 +72,14 @@ async def keep_posts(event: PostsImported, tx: Transaction) -> None:
     """As the roster: a post that was vacant may be held now."""
     await copies.keep_posts(tx, event.posts)
     await people.assign_unfilled(tx)
+    await spiral.look_again(tx)
     await routines.something_changed(tx)
     await tasks.find_owners(tx)
 
 
 async def keep_standard(event: StandardActivated, tx: Transaction) -> None:
     await copies.keep_standard(tx, event)
+    await spiral.note_standard(tx, event)
 
 
 async def drop_standard(event: StandardRetired, tx: Transaction) -> None:

@@ -1,7 +1,7 @@
 """Work that planning does by the clock."""
 
 from libs.common.database import Transaction
-from services.planning.commands import attaining, clock, due, entries, rules, tasks_working, workflows
+from services.planning.commands import attaining, clock, due, entries, leads, rules, spiral, tasks_working, workflows
 
 
 async def call_overdue(tx: Transaction) -> None:
@@ -16,6 +16,11 @@ async def renew_standings(tx: Transaction) -> None:
     await attaining.renew(tx)
 
 
+async def keep_cycles(tx: Transaction) -> None:
+    """Open the cycles of the spiral that begin, and end those whose period is over."""
+    await spiral.keep_cycles(tx)
+
+
 async def bring_due_items_up_to_date(tx: Transaction) -> None:
     """Make, move and give what is due by the schools' routines; remind of it, and call it late."""
     await due.bring_up_to_date(tx)
@@ -25,3 +30,8 @@ async def call_late_runs(tx: Transaction) -> None:
     """Say which steps of workflows are overdue, and which rules are to be reviewed."""
     await workflows.call_late_runs(tx)
     await rules.remind_of_rules(tx)
+
+
+async def place_plans(tx: Transaction) -> None:
+    """See where plans lie where a new day has begun."""
+    await leads.place_daily(tx)

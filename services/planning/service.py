@@ -27,6 +27,8 @@ service = Service(
     jobs=(
         Job(name="overdue", every=timedelta(minutes=1), run=jobs.call_overdue),
         Job(name="standings", every=timedelta(minutes=1), run=jobs.renew_standings),
+        Job(name="cycles", every=timedelta(minutes=1), run=jobs.keep_cycles),
+        Job(name="places", every=timedelta(minutes=1), run=jobs.place_plans),
         Job(name="due_items", every=timedelta(seconds=10), run=jobs.bring_due_items_up_to_date),
         Job(name="workflows", every=timedelta(minutes=1), run=jobs.call_late_runs),
     ),

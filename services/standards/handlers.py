@@ -3,7 +3,8 @@
 from libs.common.database import Transaction
 from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded
 from libs.common.events.monitoring import Measured, MetricDefined
-from services.standards.commands import copies
+from libs.common.events.planning import CycleClosed
+from services.standards.commands import copies, origins
 from services.standards.commands.indicators import keep_metric
 
 
@@ -28,3 +29,8 @@ async def keep_posts(event: PostsImported, tx: Transaction) -> None:
 async def keep_measured(event: Measured, tx: Transaction) -> None:
     """What elements measure is judged by what monitoring told last."""
     await copies.keep_measured(tx, event)
+
+
+async def keep_cycle(event: CycleClosed, tx: Transaction) -> None:
+    """What a closed cycle concluded may be why there is a new version."""
+    await origins.keep_cycle(tx, event.cycle, event.level, event.subject)

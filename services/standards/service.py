@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded
 from libs.common.events.monitoring import Measured, MetricDefined
+from libs.common.events.planning import CycleClosed
 from libs.common.service import Job, Service
 from services.standards import handlers, jobs
 from services.standards.api import router
@@ -19,6 +20,7 @@ service = Service(
         PostsImported: handlers.keep_posts,
         MetricDefined: handlers.keep_metric_for_indicators,
         Measured: handlers.keep_measured,
+        CycleClosed: handlers.keep_cycle,
     },
     jobs=(Job(name="standards", every=timedelta(minutes=1), run=jobs.begin_and_end_standards),),
 )

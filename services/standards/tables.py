@@ -54,6 +54,7 @@ class VersionRow(Table):
     code: Mapped[str] = mapped_column(Ordered, primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     definition: Mapped[dict[str, Any]] = mapped_column(JSON)
+    origin: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     activated_at: Mapped[datetime | None]
@@ -110,6 +111,7 @@ class StandardVersionRow(Table):
     version: Mapped[int] = mapped_column(primary_key=True)
     state: Mapped[str]
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    origin: Mapped[dict[str, Any]] = mapped_column(JSON)
     effective_from: Mapped[date]
     effective_to: Mapped[date | None]
     authors: Mapped[list[str]] = mapped_column(JSON)
@@ -185,6 +187,16 @@ class MeasuredRow(Table):
     numerator: Mapped[str]
     denominator: Mapped[str]
     value: Mapped[str | None]
+
+
+class CycleRow(Table):
+    """Copy of a closed cycle of the spiral: what a new version may come of."""
+
+    __tablename__ = "cycle"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    level: Mapped[str]
+    subject: Mapped[str]
 
 
 class SchoolRow(Table):

@@ -5,6 +5,7 @@ usage: make bench        (needs the project's shared folder; a quiet machine giv
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import statistics
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.bench import goals
 from tests.conftest import SHARED
 from tests.flow.oulad import Oulad, post
 from tests.flow.stack import School, Stack, embedded
@@ -23,6 +25,7 @@ from tests.flow.stack import School, Stack, embedded
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 STARTS = 5
 SINGLES = 200
+GOALS = 20_000
 
 
 def start_to_ready(folder: Path) -> list[float]:
@@ -123,6 +126,10 @@ def measure() -> list[tuple[str, str, str]]:
         for what, values in (("warning", warnings), ("task", tasks)):
             figure = f"{percentile(values, 0.5):.0f} / {percentile(values, 0.99):.0f} ms"
             show(f"POST of one event to its {what} visible over HTTP, p50 / p99 of {SINGLES}", figure, "≤ 50 / 250 ms")
+    figures = asyncio.run(goals.run("", GOALS))
+    show(f"goal tree of {GOALS:,} goals in 6 levels, the slowest node, median", f"{figures['tree']:.0f} ms", "≤ 100 ms")
+    show(f"matrix of systems and levels: {GOALS:,} goals, as many tasks, median", f"{figures['matrix']:.0f} ms", "≤ 100 ms")
+    show(f"lint of the whole: {goals.PLANS} plans, {GOALS:,} goals", f"{figures['lint'] / 1000:.1f} s", "≤ 5 s")
     return rows
 
 

@@ -1,4 +1,4 @@
-"""How fast the goal tree and the chain lint answer: 20,000 goals in 6 levels, 600 plans, on SQLite or the PostgreSQL of `make test-servers`.
+"""How fast the goal tree, the chain lint and the matrix answer: 20,000 goals in 6 levels with a task each, 600 plans, on SQLite or the PostgreSQL of `make test-servers`.
 
 usage: python -m tests.bench.goals [GOALS]        (BENCH_POSTGRES=postgresql+psycopg://… for the other database)
 """
@@ -24,13 +24,13 @@ from libs.common.events.monitoring import Measured, Measurement
 from services.planning.commands.attaining import reassess
 from services.planning.queries import goal_id, plan_id
 from services.planning.service import service
-from services.planning.tables import FollowedRow, GoalRow, ImprovementRow, LinkRow, MeasuredRow, MetricRow, PlanRow
+from services.planning.tables import FollowedRow, GoalRow, ImprovementRow, LinkRow, MeasuredRow, MetricRow, PlanRow, TaskRow
 from tests.service.harness import SCHOOL, ServiceUnderTest, principal, running
 from tests.service.planning.school import tell
 
 LEVELS = (1, 12, 120, 1_000, 5_000)  # goals a level; the rest are in the sixth
 PLANS = 600
-WHO = principal("plan.read")
+WHO = principal("plan.read", "guarantee.read")
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 
 
@@ -105,6 +105,7 @@ async def fill(sut: ServiceUnderTest, many: int) -> list[UUID]:
         await tx.insert(PlanRow, plans())
         await tx.insert(GoalRow, rows)
         await tx.insert(LinkRow, links)
+        await tx.insert(TaskRow, [_task_of(n, row["goal"]) for n, row in enumerate(rows)])
         tx.session.add(MetricRow(school=SCHOOL, code="m", kind="ratio", unit="%", alias=None))
         await tx.insert(FollowedRow, [{**key, "subject": row["subject"]} for row in leaves])
         await tx.insert(MeasuredRow, [{**key, **numbers, "subject": row["subject"]} for row in leaves[: len(leaves) * 9 // 10]])
@@ -119,15 +120,43 @@ async def fill(sut: ServiceUnderTest, many: int) -> list[UUID]:
 
 def _task(n: int, subject: str) -> dict[str, Any]:
     row: dict[str, Any] = {column.key: None for column in ImprovementRow.__table__.columns}
-    words = ("metric", "comparison", "title", "goal_proposed", "curve", "owner_post", "verifier_post", "indicator_name")
+    words = (
+        "metric",
+        "source",
+        "tracking",
+        "comparison",
+        "title",
+        "goal_proposed",
+        "curve",
+        "owner_post",
+        "verifier_post",
+        "indicator_name",
+    )
     due = NOW.date() + timedelta(days=7 if n % 2 else -7)
     said = {"school": SCHOOL, "indicator": "ind", "level": "teacher", "subject": subject, "severity": "red", "status": "proposed"}
-    dates = {"opened_at": NOW, "plan_due_on": due, "due_on": due}
+    dates = {"number": n + 1, "opened_at": NOW, "opened_on": NOW.date(), "plan_due_on": due, "due_on": due}
     flags = {"cleared": False, "warned": True, "unfilled": False, "vacant": []}
     return {**row, **dict.fromkeys(words, "x"), **said, **dates, **flags, "id": UUID(int=n + 1), "warning": UUID(int=n + 1)}
 
 
-async def timed(sut: ServiceUnderTest, what: str, path: str, times: int) -> Any:
+def _task_of(n: int, goal: UUID) -> dict[str, Any]:
+    """An annual task for a goal."""
+    row: dict[str, Any] = {column.key: None for column in TaskRow.__table__.columns}
+    said = {"school": SCHOOL, "task_class": "a", "year": 2026, "goal": goal, "due": date(2026, 12, 31), "unit": f"U{n % 40}"}
+    as_given = {
+        "helpers": [],
+        "content": {},
+        "version": 1,
+        "status": "assigned",
+        "percent": 0,
+        "created_at": NOW,
+        "created_by": "Q1",
+    }
+    return {**row, **said, **as_given, "id": UUID(int=n + 1)}
+
+
+async def timed(sut: ServiceUnderTest, what: str, path: str, times: int) -> tuple[Any, float]:
+    """The last answer, and the median milliseconds."""
     seconds = []
     answer: Any = None
     async with sut.as_(WHO) as client:
@@ -137,7 +166,7 @@ async def timed(sut: ServiceUnderTest, what: str, path: str, times: int) -> Any:
             seconds.append(time.perf_counter() - begin)
             assert answer.status_code == 200, answer.text
     print(f"{what:28}  {statistics.median(seconds) * 1000:8.1f} ms  worst {max(seconds) * 1000:.1f} ms")
-    return answer.json()
+    return answer.json(), statistics.median(seconds) * 1000
 
 
 async def one_measurement(sut: ServiceUnderTest, subject: str) -> None:
@@ -150,17 +179,23 @@ async def one_measurement(sut: ServiceUnderTest, subject: str) -> None:
     print(f"a measurement, up to the root {(time.perf_counter() - begin) * 1000:8.1f} ms")
 
 
-async def run(url: str, many: int) -> None:
+async def run(url: str, many: int) -> dict[str, float]:
+    """Milliseconds of the slowest node of the tree, and of the lint of the whole."""
+    figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         async with running(service, url or f"sqlite+aiosqlite:///{folder}/planning.db", Path(folder), lambda: NOW) as sut:
             nodes = await fill(sut, many)
             await _analyze(sut.database)
             for depth, node in enumerate(nodes):
-                found = await timed(sut, f"tree, a node of level {depth + 1}", f"/goals/{node}/tree", 9)
+                found, took = await timed(sut, f"tree, a node of level {depth + 1}", f"/goals/{node}/tree", 9)
+                figures["tree"] = max(took, figures.get("tree", 0))
                 print(f"{'':32}{found['below']}")
-            found = await timed(sut, "lint of the whole", "/lint", 3)
+            _, figures["matrix"] = await timed(sut, "matrix of systems and levels", "/matrix", 9)
+            await timed(sut, "goals that nothing protects", "/guarantees/unserved", 9)
+            found, figures["lint"] = await timed(sut, "lint of the whole", "/lint", 3)
             print(f"{'':32}{found['counts']}")
             await one_measurement(sut, f"G{len(LEVELS)}-3")
+    return figures
 
 
 async def _analyze(database: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -33,12 +34,12 @@ HD,department_head,D1,2020-01-01,
 """
 
 
-def zipped() -> bytes:
+def zipped(files: Mapping[str, list[str]]) -> bytes:
     file = io.BytesIO()
-    manifest = ["propertyName,value", "manifest.version,1.0", "oneroster.version,1.2", *(f"file.{name},bulk" for name in FILES)]
+    manifest = ["propertyName,value", "manifest.version,1.0", "oneroster.version,1.2", *(f"file.{name},bulk" for name in files)]
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("manifest.csv", "\n".join(manifest) + "\n")
-        for name, lines in FILES.items():
+        for name, lines in files.items():
             archive.writestr(f"{name}.csv", "\n".join(lines) + "\n")
     return file.getvalue()
 
@@ -46,10 +47,10 @@ def zipped() -> bytes:
 class Chain(Scenario):
     """A school with a department, its head, a teacher, a student, and those who approve; each signs in."""
 
-    def __init__(self, stack: Stack, code: str) -> None:
+    def __init__(self, stack: Stack, code: str, files: Mapping[str, list[str]] = FILES, posts: str = POSTS) -> None:
         super().__init__(stack, code)
-        self.school.change("PUT", "roster", content=zipped(), headers={"Content-Type": "application/zip"})
-        self.school.change("PUT", "posts", content=POSTS.encode(), headers={"Content-Type": "text/csv"})
+        self.school.change("PUT", "roster", content=zipped(files), headers={"Content-Type": "application/zip"})
+        self.school.change("PUT", "posts", content=posts.encode(), headers={"Content-Type": "text/csv"})
 
     def person(self, id_: str) -> httpx.Client:
         return self.school.user(f"{self.code}-{id_}".lower(), id_)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.flow.stack import Stack, until, zhengai
@@ -44,6 +45,14 @@ def test_the_seven_steps_of_the_talent_training_plan_with_the_schools_own_posts_
     assert office.get(path).json()["status"] == "finished"
     assert head.get("planning/inbox/unread").json()["unread"] > 0
 
+    _filed_and_written(chain, (head, office), tmp_path, capsys)
+
+
+def _filed_and_written(
+    chain: Chain, people: tuple[httpx.Client, httpx.Client], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A department's group is filed, and goals go out as Excel and in again."""
+    school, (head, office) = chain.school, people
     group = {"unit": "D1", "name": "一系诊改工作组", "head": "HD", "members": ["T1"]}
     assert chain.done(head, "planning/registers/hb-rg-groups/filings", group)["status"] == "filed"
     assert office.get("planning/registers").json()["items"][0]["filed"] == 1

@@ -168,6 +168,22 @@ class PlanPublished(Event, type="planning.plan_published", about="plan"):
     goals: int
 
 
+class CycleClosed(Event, type="planning.cycle_closed", about="cycle"):
+    """An object has gone through its spiral once: its diagnosis is approved. Days are inclusive; `place` is the object's own (`kind:id`).
+
+    What a closed cycle concluded may be the origin of new versions of plans, standards and indicators.
+    """
+
+    cycle: UUID
+    level: str
+    subject: str
+    place: str
+    length: str
+    starts_on: date
+    ends_on: date
+    approved_by: str
+
+
 class TaskAssigned(Event, type="planning.task_assigned", about="task"):
     """An annual task was given to a unit or a person, or a unit's task found its owner; `goal` is the goal whose value of the year it is."""
 

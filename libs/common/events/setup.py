@@ -45,6 +45,66 @@ class Cycle(Part):
     report: Code | None = None
 
 
+Fact = Literal[
+    "plan_published",
+    "standard_active",
+    "tasks_signed",
+    "work_started",
+    "measured",
+    "warning_raised",
+    "improvement_started",
+    "improvement_verified",
+    "period_ended",
+    "diagnosis_written",
+    "diagnosis_approved",
+    "lesson_stored",
+    "proposals_decided",
+]
+"""What happens to an object, and so completes a step of its spiral."""
+AFTER_THE_PERIOD: frozenset[Fact] = frozenset({"diagnosis_written", "diagnosis_approved", "lesson_stored", "proposals_decided"})
+OF_A_LOOP: frozenset[Fact] = frozenset({"measured", "warning_raised", "improvement_started", "improvement_verified"})
+
+
+class SpiralStep(Named):
+    """A step of a spiral, and the facts of which any one completes it."""
+
+    by: Annotated[list[Fact], Field(min_length=1, max_length=13)]
+
+
+class SpiralObject(Part):
+    """What goes by a spiral: every object of a level; `cycle` is the level whose `cycles` say how long, None: the level's own."""
+
+    level: Literal["school", "department", "programme", "course", "teacher", "homeroom", "student", "post"]
+    cycle: Line | None = None
+
+
+class Spiral(Coded):
+    """A table of the steps that a cycle goes through (静态螺旋), and of those of each improvement inside it (动态螺旋).
+
+    `inside` is the number, from 1, of the step in which the dynamic loop lies: where the whole is told, its steps follow that one.
+    """
+
+    objects: Annotated[list[SpiralObject], Field(min_length=1, max_length=8)]
+    steps: Annotated[list[SpiralStep], Field(min_length=1, max_length=50)]
+    dynamic: Annotated[list[SpiralStep], Field(max_length=50)] = []
+    inside: Annotated[int, Field(ge=1, le=50)] | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if bool(self.dynamic) != (self.inside is not None) or (self.inside or 0) > len(self.steps):
+            raise ValueError("a dynamic loop lies inside one of the steps: `inside` is its number")
+        if any(not OF_A_LOOP.issuperset(step.by) for step in self.dynamic):
+            raise ValueError(f"a step of the dynamic loop is completed by one of {', '.join(sorted(OF_A_LOOP))}")
+        late = [AFTER_THE_PERIOD.issuperset(step.by) for step in self.steps]
+        if late != sorted(late) or any(
+            AFTER_THE_PERIOD & set(step.by) for step, after in zip(self.steps, late, strict=True) if not after
+        ):
+            raise ValueError("what happens while the period lasts comes before its diagnosis, in steps of their own")
+        if not any("diagnosis_approved" in step.by for step in self.steps):
+            raise ValueError("a cycle closes with its diagnosis only: a step is completed by `diagnosis_approved`")
+        return self
+
+
 class TaskClass(Coded):
     """A class of annual tasks, and what each of its tasks is linked to: `goal`, `resolution`, `duty`, `project`, `plan` or `finding`."""
 

@@ -104,7 +104,7 @@ class Element(BaseModel):
 class StandardActivated(Event, type="standards.standard_activated", about="code"):
     """A version of a standard is in force from midnight of `effective_from` in the school's zone; the whole of it.
 
-    `levels`: whom it is about. `trial`: it is tried out, and none of its elements has a floor.
+    `levels`: whom it is about, by itself; `kind`: by its family. `trial`: it is tried out, and none of its elements has a floor.
     """
 
     code: str
@@ -115,6 +115,7 @@ class StandardActivated(Event, type="standards.standard_activated", about="code"
     elements: list[Element]
     levels: list[str] = []
     trial: bool = False
+    kind: str | None = None
 
 
 class StandardRetired(Event, type="standards.standard_retired", about="code"):

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from services.cli import Failure
 from services.cli.client import POSITION, Client, of
 from services.cli.template.model import Family, Standard, Template
+from services.cli.template.plans import PLANS, body_of, goals_in_order, own_plan
 from services.gateway.domain.setup import Period, PlanKind, Setup
+from services.planning.domain.goals import KEPT
+from services.planning.domain.plans import PERSONAL
 
 SETUP = "/api/v1/setup"
 FAMILIES = "/api/v1/standards/families"
 STANDARDS = "/api/v1/standards/standards"
-PLANS = "/api/v1/planning/plans"
 METRICS = "/api/v1/monitoring/metrics/template"
 
 
@@ -45,14 +48,44 @@ def load(client: Client, school: str, template: Template) -> Loaded:
         loading.add(
             f"standard {standard.code}", standard.code in standards, "POST", STANDARDS, standard_body(standard, template.period)
         )
-    once = [plan for plan in template.setup.plan_kinds if plan.per is None]
-    plans = loading.codes(PLANS) if once else set()
-    for plan in parents_first(once):
-        loading.add(
-            f"plan {plan.code}", plan.code in plans, "POST", PLANS, plan_body(plan, template.period, {each.code for each in once})
-        )
+    _load_plans(loading, template)
     client.settle(school, loading.loaded.position)
     return loading.loaded
+
+
+def _load_plans(loading: Loading, template: Template) -> None:
+    """The plans that the school has once, and its own; then their goals, each after those that it serves, once planning knows the metrics."""
+    once = [plan for plan in template.setup.plan_kinds if plan.per is None]
+    codes = {each.code for each in once}
+    bodies = {plan.code: plan_body(plan, template.period, codes) for plan in parents_first(once)}
+    bodies |= {plan.code: body_of(plan, "goals") for plan in template.plans}
+    there = {str(each["code"]): each for each in loading.client.pages(PLANS, loading.school)} if bodies else {}
+    graph = {code: [above] if (above := body.get("parent")) in bodies else [] for code, body in bodies.items()}
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise Failure(f"plan {error.args[1][0]}: it lies below itself") from error
+    for code in order:
+        loading.add(f"plan {code}", code in there, "POST", PLANS, bodies[code])
+    if any(plan.goals for plan in template.plans):
+        loading.client.settle(loading.school, loading.loaded.position)
+        _load_goals(loading, template, {code for code, each in there.items() if each["status"] != "draft"})
+
+
+def _load_goals(loading: Loading, template: Template, done: Collection[str]) -> None:
+    """What lies in a plan that is no draft any more stays as it is."""
+    ids: dict[str, str] = {}
+    for plan in template.plans:
+        goals = loading.client.pages(f"{PLANS}/{plan.code}/goals", loading.school)
+        ids.update({f"{plan.code}/{each['goal']['code']}": each["id"] for each in goals})
+    for code, goal in goals_in_order(template.plans):
+        name = f"{code}/{goal.code}"
+        if name in ids or code in done:
+            loading.loaded.there += 1
+            continue
+        parents = [{**body_of(each, "goal"), "goal": ids[each.goal]} for each in goal.parents if each.goal in ids]
+        body = {"goal": {**body_of(goal, "parents"), **({"parents": parents} if parents else {})}}
+        ids[name] = loading.add(f"goal {name}", False, "POST", f"{PLANS}/{code}/goals", body)["id"]
 
 
 @dataclass
@@ -66,19 +99,22 @@ class Loading:
     def codes(self, path: str) -> set[str]:
         return {str(each["code"]) for each in self.client.pages(path, self.school)}
 
-    def call(self, method: str, path: str, body: dict[str, Any] | None) -> None:
+    def call(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         answer = self.client.call(method, path, params=of(self.school), **({} if body is None else {"json": body}))
         self.loaded.position = answer.headers.get(POSITION, self.loaded.position)
+        found: dict[str, Any] = answer.json()
+        return found
 
-    def add(self, what: str, there: bool, method: str, path: str, body: dict[str, Any]) -> None:
+    def add(self, what: str, there: bool, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         if there:
             self.loaded.there += 1
-            return
+            return {}
         try:
-            self.call(method, path, body)
+            answer = self.call(method, path, body)
         except Failure as failure:
             raise Failure(f"{what}: {failure}; what came before it is loaded, and the same command goes on from there") from failure
         self.loaded.added.append(what)
+        return answer
 
 
 def said(part: Any) -> dict[str, Any]:
@@ -135,6 +171,7 @@ def export(client: Client, school: str) -> Template:
         path = f"{STANDARDS}/{each['code']}/versions/{each['newest_version']}"
         version = client.call("GET", path, params=of(school)).json()
         standards.append({"code": each["code"], "family": each["family"], **_something(version["content"])})
+    plans = _own_plans(client, school, {kind.code for kind in setup.plan_kinds if kind.per is None})
     for standard in standards:
         if standard["effective_from"] == _first_day(period):
             del standard["effective_from"]
@@ -147,8 +184,24 @@ def export(client: Client, school: str) -> Template:
             "setup": said(setup.model_copy(update={"template": None, "period": None})),
             "families": families,
             "standards": standards,
-        }
+            "plans": plans,
+        },
+        context=KEPT,
     )
+
+
+def _own_plans(client: Client, school: str, once: Collection[str]) -> list[dict[str, Any]]:
+    """The plans that have goals, or are not among those that the set-up names once: as they stand, but for those of persons."""
+    shown = [
+        each for each in client.pages(PLANS, school) if each["kind"] != PERSONAL and (each["goals"] or each["code"] not in once)
+    ]
+    goals = {each["code"]: list(client.pages(f"{PLANS}/{each['code']}/goals", school)) for each in shown}
+    names = {each["id"]: f"{plan}/{each['goal']['code']}" for plan, found in goals.items() for each in found}
+    found = []
+    for each in shown:
+        swot = client.call("GET", f"{PLANS}/{each['code']}", params=of(school)).json()["swot"]
+        found.append(own_plan(each, swot, goals[each["code"]], names))
+    return found
 
 
 def _year(school: dict[str, Any]) -> int:

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from libs.common.errors import Fault
 from libs.common.events.setup import Coded, Part
+from services.cli.template.plans import OwnPlan, plan_faults
 from services.gateway.domain.setup import Period, Setup, Years, faults, twice
 from services.monitoring.templates import TEMPLATE
 from services.standards.domain.content import Content, Issuer, Months
@@ -158,6 +159,7 @@ class Template(Coded):
     setup: Setup
     families: Annotated[list[Family], Field(max_length=100)] = []
     standards: Annotated[list[Standard], Field(max_length=1000)] = []
+    plans: Annotated[list[OwnPlan], Field(max_length=5000)] = []
 
 
 def template_faults(template: Template) -> list[Fault]:
@@ -171,6 +173,7 @@ def template_faults(template: Template) -> list[Fault]:
     for n, metric in enumerate(template.setup.metrics):
         if metric not in known:
             found.append(Fault(pointer=f"/setup/metrics/{n}", detail=f"the catalogue has no metric {metric!r}"))
+    found += plan_faults(template.plans, [kind.code for kind in template.setup.plan_kinds if kind.per is None])
     families = {family.code for family in template.families}
     for n, standard in enumerate(template.standards):
         if standard.family not in families:

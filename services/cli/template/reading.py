@@ -13,7 +13,9 @@ from services.cli import Failure
 from services.cli.shell import content_of
 from services.cli.template import lines
 from services.cli.template.model import Template, template_faults
+from services.cli.template.plans import moved as shifted
 from services.gateway.domain.setup import Period
+from services.planning.domain.goals import KEPT
 
 FOLDER = Path(__file__).parents[1] / "templates"
 PLACE = "{period}"
@@ -47,7 +49,7 @@ def read_template(file: Path) -> Template:
         raise Failure(f"{file.name} is not UTF-8") from error
     value, found = lines.read(text, file.name)
     try:
-        template = Template.model_validate(value)
+        template = Template.model_validate(value, context=KEPT)
     except ValidationError as error:
         said = [(tuple(fault["loc"]), str(fault["msg"])) for fault in error.errors(include_url=False, include_input=False)]
         raise _refusal(file.name, found, said) from error
@@ -91,14 +93,16 @@ def _numeral(number: int) -> str:
 def moved(template: Template, period: Period | None) -> Template:
     """The template of a period (None: its own), names and all; what `returned` undoes. Raises Failure for a name that gets too long."""
     period = period or template.period
-    return _renamed(template, PLACE, label(period)).model_copy(update={"period": period})
+    years = period.first - template.period.first
+    plans = [shifted(plan, years) for plan in template.plans]
+    return _renamed(template, PLACE, label(period)).model_copy(update={"period": period, "plans": plans})
 
 
 def _renamed(template: Template, old: str, new: str) -> Template:
     """The template with other words in its names. Raises Failure where a name becomes too long, or empty."""
     text = template.model_dump_json(exclude_defaults=True).replace(old, new)
     try:
-        return Template.model_validate_json(text)
+        return Template.model_validate_json(text, context=KEPT)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         raise Failure(f"{'/'.join(map(str, fault['loc']))}: with {new!r} for {old!r}: {fault['msg']}") from error

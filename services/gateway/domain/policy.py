@@ -51,6 +51,7 @@ _LOOK = frozenset(
         "warning.read",
         "improvement.read",
         "plan.read",
+        "cycle.read",
         "task.read",
         "file.read",
         "report.read",
@@ -62,13 +63,23 @@ _LOOK = frozenset(
 )
 _TAKE_PART = frozenset({"process.read", "process.work", "due.work"})
 _KNOW = _LOOK | _TAKE_PART | {"roster.read"}
-_FILL_IN = _KNOW | {"warning.handle", "improvement.work", "task.work", "file.write", "plan.write", "judgement.write"}
+_FILL_IN = _KNOW | {
+    "warning.handle",
+    "improvement.work",
+    "task.work",
+    "file.write",
+    "plan.write",
+    "diagnosis.write",
+    "judgement.write",
+}
 _LEAD = _FILL_IN | {
     "improvement.open",
     "improvement.verify",
     "task.assign",
     "task.verify",
     "plan.approve",
+    "diagnosis.approve",
+    "exception.claim",
     "guarantee.write",
     "guarantee.verify",
     "post.delegate",
@@ -105,10 +116,10 @@ POSTS: Mapping[str, Rule] = {
     "office_head": Rule(Over.UNIT, _LEAD),
     "programme_leader": Rule(Over.UNIT, _LEAD),
     "course_leader": Rule(Over.COURSE, _LEAD),
-    "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "post.delegate"}),
+    "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "diagnosis.approve", "post.delegate"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
-    "staff": Rule(Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "task.work", "file.write"}),
-    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "file.write", "due.work", "judgement.write"}),
+    "staff": Rule(Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "task.work", "file.write", "diagnosis.write"}),
+    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "file.write", "due.work", "diagnosis.write", "judgement.write"}),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),
 }

@@ -28,6 +28,7 @@ from libs.common.events.setup import (
     Part,
     Register,
     RuleSet,
+    Spiral,
     TaskClass,
     Workflow,
 )
@@ -114,6 +115,7 @@ class Setup(Part):
     plan_kinds: Annotated[list[PlanKind], Field(max_length=1000)] = []
     ladders: Annotated[list[Ladder], Field(max_length=100)] = []
     cycles: Annotated[list[Cycle], Field(max_length=100)] = []
+    spirals: Annotated[list[Spiral], Field(max_length=20)] = []
     reports: Annotated[list[ReportKind], Field(max_length=500)] = []
     routines: Annotated[list[Routine], Field(max_length=300)] = []
     task_classes: Annotated[list[TaskClass], Field(max_length=50)] = []
@@ -136,6 +138,8 @@ def faults(setup: Setup) -> list[Fault]:
         *twice("/plan_kinds", setup.plan_kinds),
         *twice("/ladders", setup.ladders),
         *twice("/reports", setup.reports),
+        *twice("/spirals", setup.spirals),
+        *_without_length(setup),
         *twice("/guarantees", setup.guarantees),
         *_belonging_faults(setup),
         *twice("/task_classes", setup.task_classes),
@@ -206,6 +210,22 @@ def _breakdown_faults(table: Breakdown | None) -> Iterator[Fault]:
                 yield Fault(pointer=f"/breakdown/columns/{n}/{said}", detail=f"{value!r} stands twice")
     if not {"code", "statement"} & {column.field for column in table.columns}:
         yield Fault(pointer="/breakdown/columns", detail="a column is what tells the rows apart: code or statement")
+
+
+def _without_length(setup: Setup) -> Iterator[Fault]:
+    """Objects that two spirals name, or whose cycles have no length."""
+    lengths = {cycle.level for cycle in setup.cycles}
+    seen: set[str] = set()
+    for n, spiral in enumerate(setup.spirals):
+        for m, each in enumerate(spiral.objects):
+            where = f"/spirals/{n}/objects/{m}"
+            if each.level in seen:
+                yield Fault(pointer=f"{where}/level", detail=f"{each.level!r} goes by a spiral already")
+            if (each.cycle or each.level) not in lengths:
+                yield Fault(
+                    pointer=where, detail=f"no cycle of level {each.cycle or each.level!r} is there: nothing says how long it is"
+                )
+            seen.add(each.level)
 
 
 def _belonging_faults(setup: Setup) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""Planning's endpoints: the chains of goals, implementation and guarantee, improvements, what is due, workflows, files, the inbox."""
+"""Planning's endpoints: the chains of goals, implementation and guarantee, the spiral, improvements, what is due, workflows, files, the inbox."""
 
 from fastapi import APIRouter
 
@@ -6,6 +6,7 @@ from services.planning.api import (
     agreements,
     budgets,
     calendar,
+    cycles,
     due,
     effects,
     entries,
@@ -19,6 +20,7 @@ from services.planning.api import (
     matrix,
     plans,
     projects,
+    proposals,
     rules,
     sheets,
     tasks,
@@ -34,6 +36,8 @@ for each in (
     improvements,
     effects,
     ledger,
+    cycles,
+    proposals,
     calendar,
     due,
     inbox,

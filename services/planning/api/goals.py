@@ -13,6 +13,7 @@ from libs.common.http import Caller, Cursor, Limit, Now, Page, Read, Tx, exact, 
 from services.planning import queries
 from services.planning.api.plans import MayRead, MayWrite, PlanCode, Version
 from services.planning.commands import attaining, goals, plans
+from services.planning.domain.plans import PlanStatus
 from services.planning.schemas.plans import (
     ChangedGoalBody,
     DeliverBody,
@@ -87,7 +88,7 @@ async def deliver(goal: UUID, body: DeliverBody, tx: Tx, caller: Caller, scope: 
     """Say how many of a goal's deliverables there are by now. 409 where it has none, or is not in force."""
     row, plan = await queries.get_goal(tx.session, scope, goal)
     await plans.check_reach(tx, scope, caller.id, plan)
-    if "deliverable" not in row.content or not row.live:
+    if "deliverable" not in row.content or not row.live or plan.status == PlanStatus.CLOSED:
         raise Conflict("the goal is not in force, or is measured by data: nothing is delivered for it")
     await attaining.report_delivery(tx, row, caller.id, body.number, body.evidence)
     tx.session.expire_all()

@@ -21,6 +21,7 @@ from services.planning.schemas.plans import (
     PlanIn,
     PlanItem,
     PlanView,
+    VersionBody,
     WhyBody,
     plan_item,
     plan_view,
@@ -88,9 +89,14 @@ async def list_plan_versions(code: PlanCode, session: Read, scope: MayRead) -> P
 
 
 @router.post("/{code}/versions", status_code=201)
-async def make_plan_version(code: PlanCode, tx: Tx, caller: Caller, scope: MayWrite) -> PlanView:
-    """Make a draft of the published version, goals and all. 409 where one is being worked on already."""
-    return await _view(tx, await plans.next_version(tx, scope, caller.id, code))
+async def make_plan_version(code: PlanCode, body: VersionBody, tx: Tx, caller: Caller, scope: MayWrite) -> PlanView:
+    """Make a draft of the published version, goals and all. 409 where one is being worked on already.
+
+    Its `origin` is a closed cycle of what the plan is about, a new plan period, a superior document, or an exception: that takes a
+    permission of its own (403), has its reason, and is listed with the second person who approves the plan.
+    """
+    excepted = caller.may("exception.claim")
+    return await _view(tx, await plans.next_version(tx, scope, caller.id, code, body.origin, excepted=excepted))
 
 
 @router.post("/{code}/submit")

@@ -9,15 +9,16 @@ from graphlib import TopologicalSorter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, or_
+from sqlalchemy import and_, delete, or_, update
 
 from libs.common.database import Transaction, in_batches
 from libs.common.events.monitoring import Measured
 from libs.common.events.planning import MeasureWanted
 from services.planning import queries
-from services.planning.domain.attainment import Child, Standing, State, counts_for, delivered, measured, rolled_up
+from services.planning.commands.spiral import note_facts
+from services.planning.domain.attainment import Child, Standing, State, counts_for, delivered, measured, rolled_up, settled
 from services.planning.domain.goals import Goal, kept
-from services.planning.domain.numbers import rounded, text_of
+from services.planning.domain.objects import place_of
 from services.planning.queries import Key
 from services.planning.tables import DeliveryRow, FollowedRow, GoalRow, LinkRow, MeasuredRow, StandingRow
 
@@ -60,6 +61,7 @@ async def take_measured(tx: Transaction, told: Sequence[Measured]) -> None:
         ],
     )
     await reassess(tx, await queries.measured_by(tx.session, tx.school, {key[:4] for key in mine}))
+    await note_facts(tx, {place_of(level, subject) for _, level, _, subject, _ in mine}, "measured")
 
 
 def _key(told: Measured, subject: str) -> Key:
@@ -83,12 +85,14 @@ async def report_delivery(tx: Transaction, goal: GoalRow, by: str, number: int, 
 
 
 async def reassess(tx: Transaction, goals: Collection[UUID]) -> None:
-    """Write anew how far these live goals are, and all that they serve: children before parents."""
+    """Write anew how far these live goals are, and all that they serve: children before parents. Goals of closed plans stay as they came."""
     if not goals:
         return
     await queries.lock_school(tx.session, tx.school)
     affected = await queries.live_above(tx.session, goals)
     found = await queries.live_of(tx.session, affected)
+    closed = await queries.closed_among(tx.session, {row.plan for row in found.values()})
+    found = {goal: row for goal, row in found.items() if row.plan not in closed}
     links = await queries.live_links_to(tx.session, list(found))
     standings = await _known(tx, {link.goal for link in links} - set(found))
     today = await queries.today_in(tx.session, tx.school, tx.now)
@@ -99,7 +103,7 @@ async def reassess(tx: Transaction, goals: Collection[UUID]) -> None:
     order = TopologicalSorter({goal: [link.goal for link in below.get(goal, ())] for goal in found}).static_order()
     for goal in order:
         if goal in found:
-            standings[goal] = _one(own[goal], below.get(goal, ()), standings, today.year)
+            standings[goal] = settled(_one(own[goal], below.get(goal, ()), standings, today.year))
     await _write(tx, {goal: (standings[goal], own[goal][0]) for goal in found}, today)
 
 
@@ -120,13 +124,14 @@ async def _own(tx: Transaction, rows: Sequence[GoalRow], today: date) -> dict[UU
     """Each goal with how far it is by its own numbers alone."""
     readings = await queries.newest_readings(tx.session, [row.goal for row in rows if row.metric is not None])
     deliveries = await queries.newest_deliveries(tx.session, [row.goal for row in rows if "deliverable" in row.content])
-    begins = await queries.periods_begin(tx.session, {row.plan for row in rows})
+    periods = await queries.periods_of_plans(tx.session, {row.plan for row in rows})
+    terms = {term.start: term.end for term in (await queries.calendar_of(tx.session, tx.school)).terms}
     found: dict[UUID, Own] = {}
     for row in rows:
         goal, standing = kept(row.content), Standing("no_data")
         if goal.measure is not None and row.window is not None:
             reading = readings.get(row.goal)
-            if reading is not None and not counts_for(reading.start, row.window, begins[row.plan]):
+            if reading is not None and not counts_for(reading.start, row.window, periods[row.plan], terms):
                 reading = None
             value, start = (None, None) if reading is None else (reading.value, reading.start)
             standing = measured(goal.measure, value, start, today.year)
@@ -165,13 +170,24 @@ def _row(school: str, goal: UUID, today: date, standing: Standing, said: Goal) -
         "school": school,
         "holds_until": turns,
         "state": standing.state,
-        "value": text_of(standing.value),
-        "target": text_of(standing.target),
-        "deviation": text_of(standing.deviation),
-        "attainment": text_of(standing.attainment),
-        "covered": f"{rounded(standing.covered):f}",
+        "value": _kept(standing.value),
+        "target": _kept(standing.target),
+        "deviation": _kept(standing.deviation),
+        "attainment": _kept(standing.attainment),
+        "covered": str(standing.covered),
         "start": standing.start,
     }
+
+
+def _kept(value: Fraction | None) -> str | None:
+    return None if value is None else str(value)
+
+
+async def freeze(tx: Transaction, plan: UUID) -> None:
+    """Let how far a closed plan's goals came stand for ever."""
+    goals = [row.goal for row in await queries.goals_of(tx.session, plan)]
+    for some in in_batches(goals, 500):
+        await tx.session.execute(update(StandingRow).where(StandingRow.goal.in_(some)).values(holds_until=date.max))
 
 
 async def forget_standings(tx: Transaction, goals: Collection[UUID]) -> None:

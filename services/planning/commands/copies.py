@@ -64,6 +64,7 @@ async def keep_standard(tx: Transaction, said: StandardActivated) -> None:
         code=said.code,
         version=said.version,
         name=said.name,
+        kind=said.kind,
         effective_from=said.effective_from,
         levels=said.levels,
         elements=elements,

@@ -195,19 +195,31 @@ def circle(edges: Collection[tuple[UUID, UUID]]) -> bool:
 
 
 async def follow_indicator(tx: Transaction, code: str, metric: str, level: str, window: str) -> Sequence[GoalRow]:
-    """Goals that an indicator measures follow its newest version; return the live ones that have changed."""
+    """Goals that an indicator measures follow its newest version; return the live ones that have changed.
+
+    One whose plan does not say whom the indicator is about at its new level is measured by nothing until a version of the plan does.
+    """
     await queries.lock_school(tx.session, tx.school)
     changed = []
     for row in await queries.goals_by_indicator(tx.session, tx.school, code):
-        if (row.metric, row.level, row.window) == (metric, level, window):
+        before = (row.metric, row.level, row.window)
+        if before == (metric, level, window):
             continue
-        if row.level != level:  # whom it is about is said for the level that was: the plan has to say it anew
-            continue
-        row.metric, row.window = metric, window
-        if row.live:
+        if row.level == level:
+            row.metric, row.window = metric, window
+        else:
+            await _follow_level(tx, row)
+        if row.live and before != (row.metric, row.level, row.window):
             changed.append(row)
     await tx.session.flush()
     return changed
+
+
+async def _follow_level(tx: Transaction, row: GoalRow) -> None:
+    plan = await tx.session.get_one(PlanRow, row.plan)
+    found, faults = await resolve(tx, plan, kept(row.content))
+    for name in ("metric", "level", "window", "subject"):
+        setattr(row, name, None if faults else found[name])
 
 
 def periods_of(plan: PlanRow) -> tuple[date, date]:

@@ -17,6 +17,7 @@ from libs.common.telemetry import WARNING_TO_TASK
 from services.planning import queries
 from services.planning.commands import entering
 from services.planning.commands.people import note, people_for, unfilled
+from services.planning.commands.spiral import note_facts
 from services.planning.domain import wording
 from services.planning.domain.owners import Directory, Subject
 from services.planning.domain.settings import SEVERITIES, SchoolSettings
@@ -58,6 +59,7 @@ async def open_improvements(tx: Transaction, raised: Sequence[Raised]) -> None:
         tx.publish(entering.opened(row, told.warning.places))
         _measure(tx, told.warning)
     await entering.write(tx, rows, {id_: each.warning.places for id_, each in new.items()})
+    await note_facts(tx, {place for each in new.values() for place in each.warning.places}, "warning_raised")
 
 
 def _about(warning: WarningRaised, zone: ZoneInfo) -> Subject:

@@ -9,8 +9,10 @@ from sqlalchemy import delete
 from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
+from libs.common.events.origin import FIRST, Origin
 from services.planning import queries
 from services.planning.commands.goals import copy_goals, must_be_draft
+from services.planning.commands.origins import check_origin
 from services.planning.domain.plans import PERSONAL, Plan, PlanStatus, leads_back, period_faults
 from services.planning.queries import plan_id
 from services.planning.tables import PlanHistoryRow, PlanPlaceRow, PlanRow
@@ -18,8 +20,8 @@ from services.planning.tables import PlanHistoryRow, PlanPlaceRow, PlanRow
 WRITTEN = tuple(Plan.model_fields)
 
 
-def note_plan(tx: Transaction, plan: PlanRow, step: str, by: str, **what: Any) -> None:
-    """Write a line of a plan's history."""
+def note_plan(tx: Transaction, plan: PlanRow, step: str, by: str | None, **what: Any) -> None:
+    """Write a line of a plan's history; `by` None: nobody, it follows from set-up and roster."""
     tx.session.add(PlanHistoryRow(plan=plan.id, step=step, at=tx.now, by=by, what=what))
 
 
@@ -45,6 +47,7 @@ async def define_plan(tx: Transaction, scope: Scope, by: str, code: str, plan: P
         status=PlanStatus.DRAFT,
         current=True,
         live=False,
+        origin=FIRST,
         created_at=tx.now,
         created_by=by,
         submitted_by=None,
@@ -54,7 +57,7 @@ async def define_plan(tx: Transaction, scope: Scope, by: str, code: str, plan: P
     await check_reach(tx, scope, by, row)
     tx.session.add(row)
     await tx.session.flush()
-    await _place(tx, row)
+    await put_places(tx, row)
     note_plan(tx, row, "written", by)
     return row, True
 
@@ -76,18 +79,19 @@ async def change_plan(tx: Transaction, scope: Scope, by: str, code: str, plan: P
     changed = sorted(name for name in WRITTEN if getattr(before, name) != getattr(plan, name))
     if changed:
         note_plan(tx, row, "changed", by, fields=changed)
-    await _place(tx, row)
+    await put_places(tx, row)
     return row
 
 
-async def next_version(tx: Transaction, scope: Scope, by: str, code: str) -> PlanRow:
+async def next_version(tx: Transaction, scope: Scope, by: str, code: str, origin: Origin, *, excepted: bool) -> PlanRow:
     """Make a draft of what is published or closed, goals and all; that stands until the draft is published.
 
-    Raises NotFound, Forbidden as `define_plan`, Conflict where a version is being worked on already.
+    Raises NotFound, Forbidden as `define_plan`, Conflict where a version is being worked on already, and as `check_origin`.
     """
     source = await writable(tx, scope, by, code)
     if source.status not in {PlanStatus.PUBLISHED, PlanStatus.CLOSED}:
         raise Conflict(f"version {source.version} of the plan is {source.status}: a new version is made of what is published")
+    await check_origin(tx, source, origin, excepted=excepted)
     number = source.version + 1
     said = {name: getattr(source, name) for name in WRITTEN}
     draft = PlanRow(
@@ -99,6 +103,7 @@ async def next_version(tx: Transaction, scope: Scope, by: str, code: str) -> Pla
         status=PlanStatus.DRAFT,
         current=False,
         live=False,
+        origin=origin.document(),
         created_at=tx.now,
         created_by=by,
         submitted_by=None,
@@ -107,9 +112,9 @@ async def next_version(tx: Transaction, scope: Scope, by: str, code: str) -> Pla
     )
     tx.session.add(draft)
     await tx.session.flush()
-    await _place(tx, draft)
+    await put_places(tx, draft)
     await copy_goals(tx, source, draft)
-    note_plan(tx, draft, "written", by, version=source.version)
+    note_plan(tx, draft, "written", by, version=source.version, origin=draft.origin)
     return draft
 
 
@@ -150,7 +155,8 @@ async def _check(tx: Transaction, scope: Scope, code: str, plan: Plan) -> None:
         raise Invalid("the plan cannot stand like this", faults)
 
 
-async def _place(tx: Transaction, plan: PlanRow) -> None:
+async def put_places(tx: Transaction, plan: PlanRow) -> None:
+    """Write down where a plan lies by what it says now."""
     places = await queries.places_for(tx.session, plan.school, [plan], await queries.today_in(tx.session, plan.school, tx.now))
     await tx.session.execute(delete(PlanPlaceRow).where(PlanPlaceRow.plan == plan.id))
     tx.session.add_all(PlanPlaceRow(plan=plan.id, place=place) for place in sorted(places[plan.id]))
@@ -158,7 +164,8 @@ async def _place(tx: Transaction, plan: PlanRow) -> None:
 
 
 async def place_again(tx: Transaction) -> None:
-    """After a roster: who moved takes their plan along."""
+    """After a roster, and each day: who moved takes their plan along."""
+    await queries.lock_school(tx.session, tx.school)
     plans = await queries.list_placed(tx.session, tx.school)
     wanted = await queries.places_for(tx.session, tx.school, plans, await queries.today_in(tx.session, tx.school, tx.now))
     there = await queries.all_places(tx.session, tx.school)

@@ -16,7 +16,9 @@ from libs.common.events.planning import PlanPublished
 from services.planning import queries
 from services.planning.commands import attaining
 from services.planning.commands.goals import circle, floor_faults, periods_of, read, resolve
+from services.planning.commands.origins import period_origin_faults
 from services.planning.commands.plans import note_plan, writable
+from services.planning.commands.spiral import note_plan_in_force
 from services.planning.domain.goals import Goal
 from services.planning.domain.plans import PlanStatus, PlanStep, leads_back, next_status, period_faults, weight_fault
 from services.planning.domain.smart import Finding, doubtful, failing
@@ -57,9 +59,19 @@ async def approve_plan(tx: Transaction, scope: Scope, by: str, code: str, reason
 
 async def _judged(tx: Transaction, scope: Scope, by: str, code: str) -> PlanRow:
     plan = await queries.lock_newest(tx.session, scope, code)
-    if by in {plan.submitted_by, plan.owner, plan.subject, *await queries.writers_of(tx.session, plan)}:
+    theirs = {plan.submitted_by, plan.owner, plan.subject, *await queries.writers_of(tx.session, plan)}
+    if by in theirs or by in await _holding(tx, plan):
         raise Forbidden("nobody judges their own plan: it takes somebody who neither wrote nor answers for it")
     return plan
+
+
+async def _holding(tx: Transaction, plan: PlanRow) -> list[str]:
+    """Who holds the post that answers for a plan."""
+    if plan.owner_post is None:
+        return []
+    today = await queries.today_in(tx.session, plan.school, tx.now)
+    places = await queries.places_for(tx.session, plan.school, [plan], today)
+    return await queries.holders_of(tx.session, plan.school, plan.owner_post, places[plan.id], today)
 
 
 async def close_plan(tx: Transaction, scope: Scope, by: str, code: str) -> PlanRow:
@@ -67,6 +79,7 @@ async def close_plan(tx: Transaction, scope: Scope, by: str, code: str) -> PlanR
     plan = await writable(tx, scope, by, code)
     plan.status = next_status(PlanStatus(plan.status), PlanStep.CLOSE)
     note_plan(tx, plan, "closed", by)
+    await attaining.freeze(tx, plan.id)
     return plan
 
 
@@ -82,13 +95,19 @@ async def publish_plan(tx: Transaction, scope: Scope, by: str, code: str) -> tup
     after = next_status(PlanStatus(plan.status), PlanStep.PUBLISH)
     rows = await queries.goals_of(tx.session, plan.id)
     goals = {row.goal: read(row) for row in rows}
-    faults = [*await _plan_faults(tx, plan), *await _goal_faults(tx, plan, rows, goals), *await _chain_faults(tx, plan, goals)]
+    faults = [
+        *await _plan_faults(tx, plan),
+        *await period_origin_faults(tx, plan),
+        *await _goal_faults(tx, plan, rows, goals),
+        *await _chain_faults(tx, plan, goals),
+    ]
     if faults:
         raise Invalid("the plan cannot be published like this", faults)
     doubts = [each for row in rows for each in doubtful(goals[row.goal], await _history(tx, row))]
     plan.status, plan.published_on = after, await queries.today_in(tx.session, plan.school, tx.now)
     note_plan(tx, plan, "published", by, doubts=[f"{each.goal}: {each.detail}" for each in doubts])
     await _put_in_force(tx, plan, rows)
+    await note_plan_in_force(tx, plan)
     said = {name: getattr(plan, name) for name in PlanPublished.model_fields if name not in {"plan", "goals"}}
     tx.publish(PlanPublished(plan=plan.code, goals=len(rows), **said))
     return plan, doubts
@@ -143,20 +162,24 @@ async def _chain_faults(tx: Transaction, plan: PlanRow, goals: dict[UUID, Goal])
 
 
 async def _weight_faults(tx: Transaction, plan: PlanRow, goals: dict[UUID, Goal], live: dict[UUID, GoalRow]) -> list[Fault]:
-    """Under a weighted goal of this plan weights are 1 together; under one of another plan, where others may follow, at most 1."""
+    """Under a weighted goal weights are 1 together where all goals below it are this plan's, and at most 1 where other plans' are there.
+
+    What other plans lack is not this one's fault: the lint says it.
+    """
     weighted = {id_: goal.code for id_, goal in goals.items() if goal.roll_up == "weighted"}
     weighted |= {id_: row.code for id_, row in live.items() if row.roll_up == "weighted"}
-    weights: dict[UUID, list[Fraction | None]] = {id_: [] for id_ in weighted}
+    own: dict[UUID, list[Fraction | None]] = {id_: [] for id_ in weighted}
+    others: dict[UUID, list[Fraction | None]] = {id_: [] for id_ in weighted}
     for link in await queries.live_links_to(tx.session, list(weighted)):
         if link.goal not in goals and not await _is_of(tx, link, plan):
-            weights[link.parent].append(None if link.weight is None else Fraction(link.weight))
+            others[link.parent].append(Fraction(link.weight or 0))
     for goal in goals.values():
         for parent in goal.parents:
             if parent.goal in weighted:
-                weights[parent.goal].append(None if parent.weight is None else Fraction(parent.weight))
+                own[parent.goal].append(None if parent.weight is None else Fraction(parent.weight))
     faults = []
-    for id_, found in weights.items():
-        wrong = weight_fault(found, whole=id_ in goals) if found else None
+    for id_, found in own.items():
+        wrong = weight_fault([*found, *others[id_]], whole=id_ in goals and not others[id_]) if found else None
         if wrong is not None:
             faults.append(Fault(pointer=f"/goals/{weighted[id_]}/roll_up", detail=wrong))
     return faults

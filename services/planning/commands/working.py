@@ -16,10 +16,12 @@ from libs.common.events.planning import (
     ImprovementSubmitted,
     ImprovementVerified,
 )
+from libs.common.events.setup import Fact
 from services.planning import queries
 from services.planning.commands.inbox import Notice, tell
 from services.planning.commands.opening import close
 from services.planning.commands.people import note
+from services.planning.commands.spiral import note_facts
 from services.planning.commands.telling import notice
 from services.planning.domain import wording
 from services.planning.domain.settings import SchoolSettings
@@ -52,6 +54,7 @@ async def start_improvements(
         said = dict(zip(("measures", "goal", "deadline"), plan, strict=True))
         note(tx, row, "started", by, **{**said, "deadline": row.deadline.isoformat()})
         tx.publish(ImprovementStarted(improvement=row.id, warning=row.warning, by=by, **said))
+    await _note(tx, rows, "improvement_started")
     return rows
 
 
@@ -94,6 +97,7 @@ async def verify_improvements(
         tx.publish(ImprovementVerified(improvement=row.id, warning=row.warning, by=by, reason=reason))
         if after is Status.CLOSED:
             close(tx, row, "verified", by)
+    await _note(tx, rows, "improvement_verified")
     await _tell(tx, [notice(row.owner, row.id, "verified", wording.told_verified(row.title)) for row in rows])
     return rows
 
@@ -110,6 +114,12 @@ async def return_improvements(
         tx.publish(ImprovementReturned(improvement=row.id, warning=row.warning, by=by, reason=reason))
     await _tell(tx, [notice(row.owner, row.id, "returned", wording.told_returned(row.title, reason), tx.cause) for row in rows])
     return rows
+
+
+async def _note(tx: Transaction, rows: Sequence[ImprovementRow], fact: Fact) -> None:
+    """Let the cycles in which these improvements are loops know."""
+    lies = await queries.places_of(tx.session, [row.id for row in rows])
+    await note_facts(tx, {place for here in lies.values() for place in here}, fact)
 
 
 async def note_progress(

@@ -6,18 +6,19 @@ scenario 17; decision 15.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
 from services.planning.domain.goals import Measure, Operator, RollUp, Target
+from services.planning.domain.numbers import rounded
 
 State = Literal["met", "on_track", "behind", "no_data"]
 STATES: tuple[State, ...] = ("met", "on_track", "behind", "no_data")
-_DAYS = {"day": 1, "week": 7, "month": 31, "term": 200, "year": 366}
+FEBRUARY = 2
 ONE, ZERO = Fraction(1), Fraction(0)
 
 
@@ -45,9 +46,44 @@ class Child:
     standing: Standing
 
 
-def counts_for(start: date, window: str, period_from: date) -> bool:
-    """Whether a window that starts on a day may still reach into a plan's period; an earlier one is history."""
-    return start.toordinal() + _DAYS[window] > period_from.toordinal()
+def counts_for(start: date, window: str, period: tuple[date, date], terms: Mapping[date, date]) -> bool:
+    """Whether a window that starts on a day reaches into a plan's period (both ends inclusive); an earlier one is history, a later
+    one another plan's. `terms`: the first day of each term and the day after its last; one that is not there ends with its first day.
+    """
+    return start <= period[1] and _end(start, window, terms) > period[0]
+
+
+def _end(start: date, window: str, terms: Mapping[date, date]) -> date:
+    """The day after a window's last."""
+    if window == "month":
+        return (start.replace(day=28) + timedelta(days=4)).replace(day=1)
+    if window == "year":
+        return date(start.year + 1, start.month, min(start.day, 28) if start.month == FEBRUARY else start.day)
+    if window == "term":
+        return terms.get(start, start + timedelta(days=1))
+    return start + timedelta(days=7 if window == "week" else 1)
+
+
+LONGEST = 10**12
+
+
+def settled(standing: Standing) -> Standing:
+    """A standing as it is kept and as goals above count it: exact, but for fractions too long to keep, which are rounded.
+
+    What a goal above comes to does not depend on which of the goals below it changed last.
+    """
+    return replace(
+        standing,
+        value=_short(standing.value),
+        target=_short(standing.target),
+        deviation=_short(standing.deviation),
+        attainment=_short(standing.attainment),
+        covered=_short(standing.covered) or ZERO,
+    )
+
+
+def _short(value: Fraction | None) -> Fraction | None:
+    return value if value is None or value.denominator <= LONGEST else Fraction(rounded(value))
 
 
 def reached(operator: Operator, value: Fraction, target: Fraction) -> bool:

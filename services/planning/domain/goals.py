@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -33,7 +33,10 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _number(value: object, info: ValidationInfo) -> Decimal:
-    return exact_number(Decimal(value) if info.context and isinstance(value, str) else value)
+    try:
+        return exact_number(Decimal(value) if info.context and isinstance(value, str) else value)
+    except InvalidOperation as error:
+        raise ValueError("a number is needed") from error
 
 
 def _day(value: object) -> object:

@@ -21,6 +21,7 @@ MENDING = {
     "orphan-goal": "link it to a goal of a plan above, in a new version of its plan",
     "lost-parent": "link it to a goal that is in force, in a new version of its plan",
     "goal-without-measure": "name an indicator, a metric or a deliverable, or let it roll up from the goals below it",
+    "measure-lost": "say whom its indicator is about at the level that it has by now, in a new version of its plan",
     "goal-without-standard": "name the element of a standard that it fulfils",
     "goal-without-owner": "name one person or one post that answers for it",
     "goal-without-deadline": "give it a deadline inside its plan's period",
@@ -124,6 +125,10 @@ def _alone(each: LintedGoal, known: set[UUID], elements: set[str]) -> Iterator[F
             yield _of("lost-parent", each, "a goal that it serves is no longer in its plan")
     if not goal.measurable:
         yield _of("goal-without-measure", each, "nothing says how one will see that it is reached")
+    if each.live and each.key is None and goal.measure is not None and goal.measure.of_data:
+        yield _of(
+            "measure-lost", each, "its indicator is about another level by now, and its plan does not say whom it is about there"
+        )
     if goal.standard is None:
         yield _of("goal-without-standard", each, "it names no element of a standard")
     elif goal.standard not in elements:

@@ -9,7 +9,7 @@ from datetime import date
 SCHOOL_WIDE = frozenset({"quality_office", "school_leader"})
 """Posts whose object is the whole school, whatever their row says."""
 
-_OBJECTS = {
+OBJECTS = {
     "course_leader": "course",
     "programme_leader": "unit",
     "office_head": "unit",
@@ -134,7 +134,7 @@ class Directory:
             if about.level == "teacher":
                 return [] if about.subject in self.gone else [Holder(about.subject, post)]
             return self._teaching(about, post, self._classes(about))
-        objects = ids_of(_OBJECTS[post], about.places)
+        objects = ids_of(OBJECTS[post], about.places)
         near = self.nearness(objects)
         return [
             Holder(held.person, post, near[id_]) for id_ in objects for held in self._on(about, self.posts.get((post, id_), ()))

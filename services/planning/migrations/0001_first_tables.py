@@ -100,6 +100,49 @@ def upgrade() -> None:
     sa.Column('active', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('course_pk'))
     )
+    op.create_table('cycle',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('subject', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('name', sa.String(), nullable=True),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.Column('length', sa.String(), nullable=False),
+    sa.Column('starts_on', sa.Date(), nullable=False),
+    sa.Column('ends_on', sa.Date(), nullable=False),
+    sa.Column('begins_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('ends_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('spiral', sa.String(), nullable=False),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('facts', sa.JSON(), nullable=False),
+    sa.Column('asks_lesson', sa.Boolean(), nullable=False),
+    sa.Column('opened_at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('baseline', sa.JSON(none_as_null=True), nullable=True),
+    sa.Column('findings', sa.Text(), nullable=True),
+    sa.Column('diagnosed_by', sa.String(), nullable=True),
+    sa.Column('diagnosed_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('approved_by', sa.String(), nullable=True),
+    sa.Column('approved_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('lesson', sa.Text(), nullable=True),
+    sa.Column('lesson_reason', sa.Text(), nullable=True),
+    sa.Column('lesson_by', sa.String(), nullable=True),
+    sa.Column('result', sa.JSON(none_as_null=True), nullable=True),
+    sa.Column('closed_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('cycle_pk'))
+    )
+    with op.batch_alter_table('cycle', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('cycle_school_level_subject_ix'), ['school', 'level', 'subject'], unique=False)
+        batch_op.create_index(batch_op.f('cycle_school_place_status_ix'), ['school', 'place', 'status'], unique=False)
+        batch_op.create_index(batch_op.f('cycle_school_starts_on_id_ix'), ['school', 'starts_on', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('cycle_school_status_ends_on_ix'), ['school', 'status', 'ends_on'], unique=False)
+
+    op.create_table('cycle_round',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('length', sa.String(), nullable=False),
+    sa.Column('starts_on', sa.Date(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'level', 'length', 'starts_on', name=op.f('cycle_round_pk'))
+    )
     op.create_table('due_item',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('school', sa.String(), nullable=False),
@@ -449,6 +492,7 @@ def upgrade() -> None:
     sa.Column('status', sa.String(), nullable=False),
     sa.Column('current', sa.Boolean(), nullable=False),
     sa.Column('live', sa.Boolean(), nullable=False),
+    sa.Column('origin', sa.JSON(), nullable=False),
     sa.Column('created_at', database.UtcDateTime(timezone=True), nullable=False),
     sa.Column('created_by', sa.String(), nullable=False),
     sa.Column('submitted_by', sa.String(), nullable=True),
@@ -483,6 +527,29 @@ def upgrade() -> None:
     sa.Column('changed_by', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'code', name=op.f('project_pk'))
     )
+    op.create_table('proposal',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('of', sa.String(), nullable=False),
+    sa.Column('old', sa.Text(), nullable=True),
+    sa.Column('new', sa.Text(), nullable=False),
+    sa.Column('why', sa.Text(), nullable=False),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.Column('improvement', sa.Uuid(), nullable=True),
+    sa.Column('cycle', sa.Uuid(), nullable=True),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('decided_by', sa.String(), nullable=True),
+    sa.Column('decided_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('reason', sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('proposal_pk'))
+    )
+    with op.batch_alter_table('proposal', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('proposal_school_at_id_ix'), ['school', 'at', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('proposal_school_place_status_ix'), ['school', 'place', 'status'], unique=False)
+
     op.create_table('protection',
     sa.Column('holder', sa.Uuid(), nullable=False),
     sa.Column('goal', sa.Uuid(), nullable=False),
@@ -530,6 +597,7 @@ def upgrade() -> None:
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
     sa.Column('timezone', sa.String(), nullable=False),
+    sa.Column('placed_on', sa.Date(), nullable=True),
     sa.Column('year_start', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('code', name=op.f('school_pk'))
     )
@@ -550,6 +618,7 @@ def upgrade() -> None:
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=True),
     sa.Column('effective_from', sa.Date(), nullable=False),
     sa.Column('levels', sa.JSON(), nullable=False),
     sa.Column('elements', sa.JSON(), nullable=False),
@@ -682,6 +751,12 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('budget_measure_ix'), ['measure'], unique=False)
         batch_op.create_index(batch_op.f('budget_school_year_ix'), ['school', 'year'], unique=False)
 
+    op.create_table('cycle_place',
+    sa.Column('cycle', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['cycle'], ['cycle.id'], name=op.f('cycle_place_cycle_fk')),
+    sa.PrimaryKeyConstraint('cycle', 'place', name=op.f('cycle_place_pk'))
+    )
     op.create_table('due_place',
     sa.Column('item', sa.Uuid(), nullable=False),
     sa.Column('place', sa.String(), nullable=False),
@@ -722,7 +797,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('goal', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('goal_plan_ix'), ['plan'], unique=False)
-        batch_op.create_index(batch_op.f('goal_school_current_ix'), ['school', 'current'], unique=False)
+        batch_op.create_index(batch_op.f('goal_school_current_live_plan_system_ix'), ['school', 'current', 'live', 'plan', 'system'], unique=False)
         batch_op.create_index(batch_op.f('goal_school_indicator_subject_ix'), ['school', 'indicator', 'subject'], unique=False)
         batch_op.create_index(batch_op.f('goal_school_metric_level_window_subject_ix'), ['school', 'metric', 'level', 'window', 'subject'], unique=False)
 
@@ -767,7 +842,7 @@ def upgrade() -> None:
     sa.Column('plan', sa.Uuid(), nullable=False),
     sa.Column('step', sa.String(), nullable=False),
     sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
-    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('by', sa.String(), nullable=True),
     sa.Column('what', sa.JSON(), nullable=False),
     sa.ForeignKeyConstraint(['plan'], ['plan.id'], name=op.f('plan_history_plan_fk')),
     sa.PrimaryKeyConstraint('position', name=op.f('plan_history_pk'))
@@ -780,6 +855,12 @@ def upgrade() -> None:
     sa.Column('place', sa.String(), nullable=False),
     sa.ForeignKeyConstraint(['plan'], ['plan.id'], name=op.f('plan_place_plan_fk')),
     sa.PrimaryKeyConstraint('plan', 'place', name=op.f('plan_place_pk'))
+    )
+    op.create_table('proposal_place',
+    sa.Column('proposal', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['proposal'], ['proposal.id'], name=op.f('proposal_place_proposal_fk')),
+    sa.PrimaryKeyConstraint('proposal', 'place', name=op.f('proposal_place_pk'))
     )
     op.create_table('task_place',
     sa.Column('task', sa.Uuid(), nullable=False),

@@ -170,17 +170,17 @@ async def due_places_of(session: AsyncSession, items: Collection[UUID]) -> dict[
 
 
 async def list_late(session: AsyncSession, school: str, today: date, limit: int) -> Sequence[DueItemRow]:
-    """Return what was due before today and is open, and has not been called overdue yet."""
+    """Return what was due before today and is open, and has not been called overdue yet, locked."""
     late = (DueItemRow.status == DueStatus.OPEN, DueItemRow.overdue_at.is_(None), DueItemRow.due_on < today)
-    sql = select(DueItemRow).where(DueItemRow.school == school, *late).order_by(DueItemRow.due_on, DueItemRow.id).limit(limit)
-    return (await session.scalars(sql)).all()
+    sql = select(DueItemRow).where(DueItemRow.school == school, *late).order_by(DueItemRow.id).limit(limit)
+    return (await session.scalars(sql.with_for_update())).all()
 
 
 async def list_to_remind(session: AsyncSession, school: str, today: date, limit: int) -> Sequence[DueItemRow]:
-    """Return the open items of whose owner has not been told yet that they are due soon."""
+    """Return the open items of whose owner has not been told yet that they are due soon, locked."""
     soon = (DueItemRow.status == DueStatus.OPEN, DueItemRow.owner.is_not(None), DueItemRow.remind_on <= today)
-    sql = select(DueItemRow).where(DueItemRow.school == school, *soon).order_by(DueItemRow.due_on, DueItemRow.id).limit(limit)
-    return (await session.scalars(sql)).all()
+    sql = select(DueItemRow).where(DueItemRow.school == school, *soon).order_by(DueItemRow.id).limit(limit)
+    return (await session.scalars(sql.with_for_update())).all()
 
 
 async def ids_to_come(session: AsyncSession, school: str, today: date, routines: Iterable[str]) -> list[UUID]:

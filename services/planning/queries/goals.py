@@ -199,18 +199,21 @@ def _value(row: MeasuredRow, kind: str | None) -> Fraction:
 
 
 async def newest_readings(session: AsyncSession, goals: Sequence[UUID]) -> dict[UUID, Reading]:
-    """Return what the newest window with data says of each of these live goals."""
+    """Return what the newest window with data says of each of these live goals: of windows that start after its plan, none does."""
     same = [getattr(GoalRow, n) == getattr(MeasuredRow, n) for n in ("school", "metric", "level", "window", "subject")]
     later = aliased(MeasuredRow)
     alike = [getattr(later, n) == getattr(MeasuredRow, n) for n in ("school", "metric", "level", "window", "subject")]
-    newest = select(func.max(later.start)).where(*alike, later.value.is_not(None)).scalar_subquery()
+    newest = select(func.max(later.start)).where(*alike, later.value.is_not(None), later.start <= PlanRow.period_to)
     found: dict[UUID, Reading] = {}
     for some in in_batches(goals, IN_AT_ONCE):
         sql = (
             select(GoalRow.goal, MeasuredRow, MetricRow.kind)
+            .join(PlanRow, PlanRow.id == GoalRow.plan)
             .join(MeasuredRow, and_(*same))
             .outerjoin(MetricRow, and_(MetricRow.school == GoalRow.school, MetricRow.code == GoalRow.metric))
-            .where(GoalRow.goal.in_(some), GoalRow.live, MeasuredRow.start == newest)
+            .where(
+                GoalRow.goal.in_(some), GoalRow.live, MeasuredRow.start == newest.correlate(MeasuredRow, PlanRow).scalar_subquery()
+            )
         )
         found.update({goal: Reading(row.start, _value(row, kind)) for goal, row, kind in await session.execute(sql)})
     return found

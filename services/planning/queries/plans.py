@@ -121,7 +121,7 @@ async def writers_of(session: AsyncSession, plan: PlanRow) -> set[str]:
     said = select(PlanHistoryRow.by).where(PlanHistoryRow.plan == plan.id, PlanHistoryRow.step.in_(("written", "changed")))
     here = select(GoalRow.goal).where(GoalRow.plan == plan.id)
     goals = select(GoalHistoryRow.by).where(GoalHistoryRow.goal.in_(here), GoalHistoryRow.version == plan.version)
-    return set(await session.scalars(said.union(goals)))
+    return {by for by in await session.scalars(said.union(goals)) if by is not None}
 
 
 async def plan_parents(session: AsyncSession, school: str) -> dict[str, str | None]:
@@ -138,11 +138,21 @@ async def periods_below(session: AsyncSession, school: str, code: str) -> list[t
     return [(row.code, row.period_from, row.period_to) for row in await session.execute(sql.order_by(PlanRow.code))]
 
 
-async def periods_begin(session: AsyncSession, plans: Collection[UUID]) -> dict[UUID, date]:
-    """Return when each of these versions begins."""
-    found: dict[UUID, date] = {}
+async def periods_of_plans(session: AsyncSession, plans: Collection[UUID]) -> dict[UUID, tuple[date, date]]:
+    """Return the first and the last day of each of these versions."""
+    found: dict[UUID, tuple[date, date]] = {}
+    columns = select(PlanRow.id, PlanRow.period_from, PlanRow.period_to)
     for some in in_batches(list(plans), IN_AT_ONCE):
-        found.update(dict((await session.execute(select(PlanRow.id, PlanRow.period_from).where(PlanRow.id.in_(some)))).all()))
+        rows = await session.execute(columns.where(PlanRow.id.in_(some)))
+        found.update({row.id: (row.period_from, row.period_to) for row in rows})
+    return found
+
+
+async def closed_among(session: AsyncSession, plans: Collection[UUID]) -> set[UUID]:
+    """Return which of these versions are closed."""
+    found: set[UUID] = set()
+    for some in in_batches(list(plans), IN_AT_ONCE):
+        found.update(await session.scalars(select(PlanRow.id).where(PlanRow.id.in_(some), PlanRow.status == PlanStatus.CLOSED)))
     return found
 
 
@@ -216,6 +226,15 @@ def _own_places(
         case "programme" | "department":
             return set(), [*leads, plan.subject]
     return set(), leads
+
+
+async def list_unled(session: AsyncSession, school: str, codes: Sequence[str]) -> Sequence[PlanRow]:
+    """Return those of these plans that are drafts in their first version and name no unit."""
+    draft = (PlanRow.school == school, PlanRow.version == 1, PlanRow.status == PlanStatus.DRAFT, PlanRow.unit.is_(None))
+    found: list[PlanRow] = []
+    for some in in_batches(codes, IN_AT_ONCE):
+        found += await session.scalars(select(PlanRow).where(*draft, PlanRow.code.in_(some)).order_by(PlanRow.code))
+    return found
 
 
 async def list_placed(session: AsyncSession, school: str) -> Sequence[PlanRow]:

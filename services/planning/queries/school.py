@@ -52,6 +52,11 @@ async def list_schools(session: AsyncSession) -> Sequence[str]:
     return sorted(known | set(await session.scalars(select(ImprovementRow.school).distinct())))
 
 
+async def find_school(session: AsyncSession, school: str) -> SchoolRow | None:
+    """Return what is known of a school."""
+    return await session.get(SchoolRow, school)
+
+
 async def zone_of(session: AsyncSession, school: str) -> ZoneInfo:
     async def load() -> ZoneInfo:
         row = await session.get(SchoolRow, school)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 
+from libs.common.events.origin import Origin
 from libs.common.http import Body, Exact, View
 from services.planning.domain.attainment import State
 from services.planning.domain.goals import Code, Goal, Line, Words, kept
+from services.planning.domain.numbers import rounded
 from services.planning.domain.plans import Plan, PlanStatus, SwotItem
 from services.planning.domain.smart import Finding
 from services.planning.queries import Below
@@ -32,6 +35,12 @@ class WhyBody(Body):
     """Why, in words."""
 
     reason: Words
+
+
+class VersionBody(Body):
+    """Why there is to be a new version."""
+
+    origin: Origin
 
 
 class ApproveBody(Body):
@@ -87,11 +96,11 @@ class PlanItem(View):
 
 
 class PlanStepView(View):
-    """One thing that happened to a plan."""
+    """One thing that happened to a plan; `by` null: it follows from the roster."""
 
     step: str
     at: datetime
-    by: str
+    by: str | None
     what: dict[str, Any]
 
 
@@ -108,6 +117,7 @@ class PlanView(PlanItem):
     """A version of a plan whole; `warnings` are said when it is published."""
 
     swot: list[SwotItem]
+    origin: dict[str, Any]
     created_by: str
     submitted_by: str | None
     approved_by: str | None
@@ -236,7 +246,7 @@ def plan_item(row: PlanRow, counts: Counts) -> PlanItem:
 
 
 def plan_view(row: PlanRow, counts: Counts, history: Sequence[PlanHistoryRow], doubts: Sequence[Finding] = ()) -> PlanView:
-    said = {name: getattr(row, name) for name in ("swot", "created_by", "submitted_by", "approved_by")}
+    said = {name: getattr(row, name) for name in ("swot", "origin", "created_by", "submitted_by", "approved_by")}
     return PlanView.model_validate({**_plan(row, counts), **said, "history": list(history), "warnings": list(doubts)})
 
 
@@ -256,7 +266,7 @@ def standing_view(goal: UUID, row: StandingRow | None, troubles: Troubles) -> St
 
 
 def _number(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
+    return None if text is None else rounded(Fraction(text))
 
 
 def goal_view(row: GoalRow, standings: Mapping[UUID, StandingRow], troubles: Troubles) -> GoalView:

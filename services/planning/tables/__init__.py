@@ -35,6 +35,7 @@ from services.planning.tables.plans import (
     PlanRow,
     StandingRow,
 )
+from services.planning.tables.spiral import CyclePlaceRow, CycleRow, ProposalPlaceRow, ProposalRow, RoundRow
 from services.planning.tables.tasks import (
     DutyRow,
     ProjectRow,
@@ -53,6 +54,8 @@ __all__ = [
     "BudgetRow",
     "CalendarRow",
     "CourseRow",
+    "CyclePlaceRow",
+    "CycleRow",
     "DeliveryRow",
     "DueItemRow",
     "DuePlaceRow",
@@ -84,9 +87,12 @@ __all__ = [
     "PlanRow",
     "PostRow",
     "ProjectRow",
+    "ProposalPlaceRow",
+    "ProposalRow",
     "ProtectionRow",
     "RecordRow",
     "ResolutionRow",
+    "RoundRow",
     "RoutinesRow",
     "RuleRow",
     "RunHistoryRow",

@@ -17,6 +17,7 @@ class SchoolRow(Table):
     code: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
     timezone: Mapped[str]
+    placed_on: Mapped[date | None]
     year_start: Mapped[str]
 
 
@@ -74,6 +75,7 @@ class StandardRow(Table):
     code: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
+    kind: Mapped[str | None]
     effective_from: Mapped[date]
     levels: Mapped[list[str]] = mapped_column(JSON)
     elements: Mapped[list[dict[str, Any]]] = mapped_column(JSON)

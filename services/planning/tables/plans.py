@@ -15,6 +15,7 @@ class PlanRow(Table):
     """A version of a plan. `live`: it is in force, or was until its period ended; `current`: the live version, else the newest.
 
     `subject` is whom or what a plan is about at its level: of a personal plan the teacher or student. `parent` is a plan's code.
+    `origin` says why there is this version (`libs/common/events/origin.py`).
     """
 
     __tablename__ = "plan"
@@ -41,6 +42,7 @@ class PlanRow(Table):
     status: Mapped[str]
     current: Mapped[bool]
     live: Mapped[bool]
+    origin: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     submitted_by: Mapped[str | None]
@@ -57,14 +59,14 @@ class PlanPlaceRow(Table):
 
 
 class PlanHistoryRow(Table):
-    """What happened to a version of a plan: submitted, commented, returned, approved, published, closed; by whom, with which words."""
+    """What happened to a version of a plan: submitted, commented, returned, approved, published, closed; by whom (None: it follows from the roster), with which words."""
 
     __tablename__ = "plan_history"
     position: Mapped[int] = mapped_column(RowId, Identity(), primary_key=True)
     plan: Mapped[UUID] = mapped_column(ForeignKey("plan.id"), index=True)
     step: Mapped[str]
     at: Mapped[datetime]
-    by: Mapped[str]
+    by: Mapped[str | None]
     what: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
@@ -79,7 +81,7 @@ class GoalRow(Table):
         Index(None, "plan"),
         Index(None, "school", "metric", "level", "window", "subject"),
         Index(None, "school", "indicator", "subject"),
-        Index(None, "school", "current"),
+        Index(None, "school", "current", "live", "plan", "system"),
     )
     goal: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)

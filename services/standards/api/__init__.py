@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.standards.api import attainment, families, handbooks, indicators, standards
+from services.standards.api import attainment, exceptions, families, handbooks, indicators, standards
 
 router = APIRouter()
-for part in (indicators, families, standards, attainment, handbooks):
+for part in (indicators, families, standards, attainment, handbooks, exceptions):
     router.include_router(part.router)

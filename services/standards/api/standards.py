@@ -54,7 +54,7 @@ async def _whole(session: AsyncSession, found: commands.Found, status: int = 200
 )
 async def write_standard(body: StandardIn, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
     """Write a standard's first or next version as a draft, or change the draft that is there. 409 while the newest is in review."""
-    row, standard, new = await commands.write_standard(tx, scope, caller.id, body.code, body.family, body.content())
+    row, standard, new = await commands.write_standard(tx, scope, caller.id, body.code, body.family, body.content(), body.origin)
     return await _whole(tx.session, (row, standard), 201 if new else 200)
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
 from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
+from libs.common.events.origin import Origin
 from libs.common.events.standards import MeasureWanted
+from services.standards.commands.origins import origin_of, second_person
 from services.standards.domain.indicators import Definition, faults_of
 from services.standards.queries.indicators import find_indicator, find_metric, get_indicator, get_version, list_metrics
 from services.standards.queries.standards import active_indicators, indicator_codes, list_in_force
-from services.standards.queries.subjects import today_in
+from services.standards.queries.subjects import levels_of, today_in
 from services.standards.tables import IndicatorRow, MetricRow, VersionRow
 from services.standards.templates import SUGGESTED
 
@@ -24,7 +27,7 @@ async def keep_metric(tx: Transaction, code: str, alias: str | None, direction: 
 
 
 async def define_indicator(
-    tx: Transaction, scope: Scope, by: str, code: str, definition: Definition
+    tx: Transaction, scope: Scope, by: str, code: str, definition: Definition, origin: Origin | None = None
 ) -> tuple[VersionRow, IndicatorRow, bool]:
     """Write the indicator's next version as a draft; the content of its newest version again gives that version.
 
@@ -50,11 +53,17 @@ async def define_indicator(
         if Definition.model_validate(newest.definition) == definition:
             return newest, indicator, False
         indicator.newest += 1
-    return write_version(tx, indicator, by, definition), indicator, True
+    came_of = await origin_of(tx, scope.school, indicator.newest, origin)
+    return write_version(tx, indicator, by, definition, came_of), indicator, True
 
 
 def write_version(
-    tx: Transaction, indicator: IndicatorRow, by: str, definition: Definition, reason: str | None = None
+    tx: Transaction,
+    indicator: IndicatorRow,
+    by: str,
+    definition: Definition,
+    origin: dict[str, Any],
+    reason: str | None = None,
 ) -> VersionRow:
     """Write what the newest version of an indicator says."""
     version = VersionRow(
@@ -62,6 +71,7 @@ def write_version(
         code=indicator.code,
         version=indicator.newest,
         definition=definition.model_dump(mode="json"),
+        origin=origin,
         created_at=tx.now,
         created_by=by,
         activated_at=None,
@@ -115,8 +125,8 @@ async def _first(tx: Transaction, scope: Scope, code: str) -> IndicatorRow:
 async def activate_version(tx: Transaction, scope: Scope, by: str, code: str, version: int) -> tuple[VersionRow, IndicatorRow]:
     """Put a version in force from its `effective_from`, or in trial where it says so; the active one again changes nothing.
 
-    Raises NotFound, Conflict where a newer version is active or in trial already, Forbidden as `define_indicator`, Invalid for a target
-    past a floor.
+    Raises NotFound, Conflict where a newer version is active or in trial already, Forbidden as `define_indicator`, for who claimed an
+    exception, and for a change of a line that judges the caller, Invalid for a target past a floor.
     """
     indicator = await get_indicator(tx.session, scope, code)
     row = await get_version(tx.session, scope, code, version)
@@ -128,6 +138,9 @@ async def activate_version(tx: Transaction, scope: Scope, by: str, code: str, ve
     if newer > version:
         state = "active" if newer == indicator.active else "in trial"
         raise Conflict(f"version {newer} is {state}: an older one cannot replace it; define it again as the next version")
+    second_person(row.origin, row.created_by, by)
+    if indicator.active is not None or indicator.trial is not None:
+        await not_judged(tx, scope, by, definition)
     row.activated_at, row.activated_by = tx.now, by
     await (put_in_trial if definition.trial else put_in_force)(tx, scope, indicator, version, definition)
     return row, indicator
@@ -170,6 +183,13 @@ async def _follow(tx: Transaction, scope: Scope, code: str) -> None:
     if any(element.met_by == "measured" and element.criterion is None for element in used):
         said = (await active_indicators(tx.session, scope.school))[code]
         tx.publish(MeasureWanted(metric=said.metric, level=said.level, window=said.window))
+
+
+async def not_judged(tx: Transaction, scope: Scope, by: str, definition: Definition) -> None:
+    """Raises Forbidden for whom a line judges (digest §1.5: nobody changes the line that judges themselves)."""
+    today = await today_in(tx.session, scope.school, tx.now)
+    if definition.level in await levels_of(tx.session, scope.school, by, today):
+        raise Forbidden("nobody changes lines by which they are judged, or what they answer for: somebody else does")
 
 
 def _check_level(scope: Scope, definition: Definition) -> None:

@@ -13,7 +13,7 @@ from services.standards.domain.attainment import wanted_of
 from services.standards.domain.states import State, Step, next_state
 from services.standards.queries import standards as queries
 from services.standards.queries.subjects import posts_of, today_in
-from services.standards.tables import StandardRow, StandardVersionRow
+from services.standards.tables import FamilyRow, StandardRow, StandardVersionRow
 
 
 async def approve(tx: Transaction, scope: Scope, by: str, code: str, version: int, text: str | None) -> Found:
@@ -94,7 +94,9 @@ async def activate(tx: Transaction, row: StandardVersionRow, standard: StandardR
     standard.active, row.activated_at = row.version, tx.now
     note(tx, row, "activated", None)
     content, cause = queries.read(row), f"activate:{row.school}:{row.code}:{row.version}"
-    tx.publish(content.activated(row.code, row.version, standard.family), cause=cause, school=row.school)
+    family = await tx.session.get(FamilyRow, (row.school, standard.family))
+    fact = content.activated(row.code, row.version, standard.family, family.kind if family else None)
+    tx.publish(fact, cause=cause, school=row.school)
     for metric, level, window in wanted_of(content, await queries.active_indicators(tx.session, row.school)):
         tx.publish(MeasureWanted(metric=metric, level=level, window=window), cause=cause, school=row.school)
 

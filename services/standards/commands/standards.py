@@ -10,6 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
+from libs.common.events.origin import Origin
+from services.standards.commands.origins import origin_of
 from services.standards.domain.content import Content
 from services.standards.domain.states import State, Step, next_state
 from services.standards.queries import standards as queries
@@ -49,7 +51,7 @@ async def put_family(tx: Transaction, scope: Scope, by: str, code: str, said: di
 
 
 async def write_standard(
-    tx: Transaction, scope: Scope, by: str, code: str, family: str, content: Content
+    tx: Transaction, scope: Scope, by: str, code: str, family: str, content: Content, origin: Origin | None = None
 ) -> tuple[StandardVersionRow, StandardRow, bool]:
     """Write the draft of a standard: its first version, its next, or the draft that is there.
 
@@ -69,23 +71,28 @@ async def write_standard(
         raise Invalid("the standard cannot stand like this", faults)
     if row is not None and standard is not None and version == row.version:
         _change(tx, scope, by, row, content)
+        if origin is not None:
+            row.origin = await origin_of(tx, scope.school, version, origin)
         return row, standard, False
     if standard is None:
         standard = StandardRow(school=scope.school, code=code, family=family, newest=1, active=None)
         tx.session.add(standard)
         await _flush(tx, f"the standard {code!r}")
     standard.newest = version
-    row = _new_version(tx, standard, by, version, content)
+    row = _new_version(tx, standard, by, version, content, await origin_of(tx, scope.school, version, origin))
     return row, standard, True
 
 
-def _new_version(tx: Transaction, standard: StandardRow, by: str, version: int, content: Content) -> StandardVersionRow:
+def _new_version(
+    tx: Transaction, standard: StandardRow, by: str, version: int, content: Content, origin: dict[str, Any]
+) -> StandardVersionRow:
     row = StandardVersionRow(
         school=standard.school,
         code=standard.code,
         version=version,
         state=State.DRAFT,
         content=content.model_dump(mode="json"),
+        origin=origin,
         effective_from=content.effective_from,
         effective_to=content.effective_to,
         authors=[by],

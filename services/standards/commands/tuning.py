@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
 from libs.common.auth import Scope
 from libs.common.database import Transaction
-from libs.common.errors import Conflict, Forbidden, Invalid
+from libs.common.errors import Conflict, Invalid
+from libs.common.events.origin import Origin
 from libs.common.events.standards import WarningLine
-from services.standards.commands.indicators import put_in_force, put_in_trial, write_version
+from services.standards.commands.indicators import not_judged, put_in_force, put_in_trial, write_version
 from services.standards.commands.standards import whole_school
 from services.standards.domain.indicators import Definition, faults_of
 from services.standards.queries.indicators import get_indicator, get_version
-from services.standards.queries.subjects import levels_of, today_in
+from services.standards.queries.subjects import today_in
 from services.standards.tables import IndicatorRow, VersionRow
 
+ORIGIN_MOST = 1000
 Found = tuple[VersionRow, IndicatorRow]
 
 
@@ -27,7 +28,7 @@ async def release(tx: Transaction, scope: Scope, by: str, code: str, version: in
     indicator = await get_indicator(tx.session, scope, code)
     row = await get_version(tx.session, scope, code, version)
     definition = Definition.model_validate(row.definition)
-    await _not_judged(tx, scope, by, definition, await today_in(tx.session, scope.school, tx.now))
+    await _not_judged(tx, scope, by, definition)
     if indicator.active == version:
         return row, indicator
     if indicator.trial != version:
@@ -50,7 +51,7 @@ async def tune(tx: Transaction, scope: Scope, by: str, code: str, lines: Sequenc
     row = await get_version(tx.session, scope, code, base)
     before = Definition.model_validate(row.definition)
     today = await today_in(tx.session, scope.school, tx.now)
-    await _not_judged(tx, scope, by, before, today)
+    await _not_judged(tx, scope, by, before)
     tuned = before.model_copy(update={"warning_lines": tuple(lines)})
     if faults := faults_of(tuned):
         raise Invalid("the lines cannot stand like this", faults)
@@ -62,13 +63,13 @@ async def tune(tx: Transaction, scope: Scope, by: str, code: str, lines: Sequenc
         update={"trial": not live, "effective_from": max(today, before.effective_from) if live else before.effective_from}
     )
     indicator.newest += 1
-    row = write_version(tx, indicator, by, tuned, reason)
+    origin = Origin(kind="exception", reason=reason[:ORIGIN_MOST]).document()
+    row = write_version(tx, indicator, by, tuned, origin, reason)
     row.activated_at, row.activated_by = tx.now, by
     await (put_in_force if live else put_in_trial)(tx, scope, indicator, row.version, tuned)
     return row, indicator
 
 
-async def _not_judged(tx: Transaction, scope: Scope, by: str, definition: Definition, today: date) -> None:
+async def _not_judged(tx: Transaction, scope: Scope, by: str, definition: Definition) -> None:
     whole_school(scope, "warning lines hold")
-    if definition.level in await levels_of(tx.session, scope.school, by, today):
-        raise Forbidden("nobody tunes lines by which they are judged, or what they answer for")
+    await not_judged(tx, scope, by, definition)

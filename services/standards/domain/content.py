@@ -224,7 +224,7 @@ class Content(Part):
         """The bottom lines that count, with their elements: none while the standard is tried out."""
         return [] if self.trial else [(each, each.floor) for each in self.elements if each.floor is not None]
 
-    def activated(self, code: str, version: int, family: str) -> events.StandardActivated:
+    def activated(self, code: str, version: int, family: str, kind: str | None) -> events.StandardActivated:
         """Return the fact that this is in force."""
         elements = [
             events.Element(
@@ -240,6 +240,7 @@ class Content(Part):
             code=code,
             version=version,
             family=family,
+            kind=kind,
             name=self.name,
             effective_from=self.effective_from,
             elements=elements,

@@ -64,6 +64,13 @@ def upgrade() -> None:
     sa.Column('org', sa.String(), nullable=True),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('course_pk'))
     )
+    op.create_table('cycle',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('level', sa.String(), nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('cycle_pk'))
+    )
     op.create_table('enrollment',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
@@ -207,6 +214,7 @@ def upgrade() -> None:
     sa.Column('code', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.Column('definition', sa.JSON(), nullable=False),
+    sa.Column('origin', sa.JSON(), nullable=False),
     sa.Column('created_at', database.UtcDateTime(timezone=True), nullable=False),
     sa.Column('created_by', sa.String(), nullable=False),
     sa.Column('activated_at', database.UtcDateTime(timezone=True), nullable=True),
@@ -223,6 +231,7 @@ def upgrade() -> None:
     sa.Column('version', sa.Integer(), nullable=False),
     sa.Column('state', sa.String(), nullable=False),
     sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('origin', sa.JSON(), nullable=False),
     sa.Column('effective_from', sa.Date(), nullable=False),
     sa.Column('effective_to', sa.Date(), nullable=True),
     sa.Column('authors', sa.JSON(), nullable=False),

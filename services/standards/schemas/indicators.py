@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from libs.common.events.origin import Origin
 from libs.common.events.standards import Override, WarningLine
 from libs.common.http import Body, View
 from libs.common.numbers import NUMBER_SCHEMA, exact_number
@@ -207,9 +208,13 @@ class IndicatorIn(Body):
         ),
     ] = False
 
+    origin: Annotated[
+        Origin | None, Field(description="Why there is a further version; without it that is an exception, and listed as such.")
+    ] = None
+
     def definition(self) -> Definition:
         """Return what it says as a value of the domain."""
-        said = self.model_dump(exclude={"code", "overrides"})
+        said = self.model_dump(exclude={"code", "overrides", "origin"})
         return Definition.model_validate({**said, "overrides": [each.override() for each in self.overrides]})
 
 
@@ -293,6 +298,7 @@ class IndicatorView(View):
     repetition: RepetitionView | None = None
     overrides: list[OverrideView] = []
     effect_windows: int | None = None
+    origin: dict[str, Any]
     created_at: datetime
     created_by: str
     activated_at: datetime | None
@@ -368,6 +374,7 @@ def view(row: VersionRow, indicator: IndicatorRow) -> IndicatorView:
         status=status_of(row.version, indicator.active, indicator.trial, begun=row.activated_at is not None),
         newest_version=indicator.newest,
         **{**row.definition, "overrides": overrides},
+        origin=row.origin,
         created_at=row.created_at,
         created_by=row.created_by,
         activated_at=row.activated_at,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import Field, WithJsonSchema
 
+from libs.common.events.origin import Origin
 from libs.common.http import Body, View
 from services.standards.domain.attainment import Ask, Finding, Known, LadderResult, RungResult, Sum, Verdict, Why
 from services.standards.domain.content import Content, Ladder
@@ -67,6 +68,9 @@ class StandardIn(Content):
 
     code: Annotated[Code, Field(examples=["HB-ST-TCH"])]
     family: Annotated[Code, Field(examples=["teacher"])]
+    origin: Annotated[
+        Origin | None, Field(description="Why there is a further version; without it that is an exception, and listed as such.")
+    ] = None
 
     def content(self) -> Content:
         """Return what it says, without code and family."""
@@ -115,8 +119,9 @@ class StandardItem(View):
 
 
 class StandardView(StandardItem):
-    """A version of a standard: what it says, and what happened to it."""
+    """A version of a standard: what it says, why there is it, and what happened to it."""
 
+    origin: dict[str, Any]
     content: Content
     steps: list[StepView]
 
@@ -128,7 +133,9 @@ def item(row: StandardVersionRow, standard: StandardRow) -> StandardItem:
 
 def whole(row: StandardVersionRow, standard: StandardRow, steps: Sequence[StepRow]) -> StandardView:
     """Show all of a version."""
-    return StandardView(**_said(row, standard), content=read(row), steps=[StepView.model_validate(each) for each in steps])
+    return StandardView(
+        **_said(row, standard), content=read(row), origin=row.origin, steps=[StepView.model_validate(each) for each in steps]
+    )
 
 
 def _said(row: StandardVersionRow, standard: StandardRow) -> dict[str, Any]:

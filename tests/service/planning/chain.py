@@ -24,6 +24,8 @@ STUDENT = principal(*WRITE, id="S1", over=["student:S1"])
 CLASS_TEACHER = principal(*WRITE, "plan.approve", id="H1", over=["class:CNC2301"])
 YEARS = {"period_from": "2026-01-01", "period_to": "2030-12-31"}
 TEACHERS = "双师型教师占比"
+ORDERED = {"origin": {"kind": "document", "number": "教发〔2026〕1号", "date": "2026-02-01"}}
+"""Why there is a next version of a plan: the authority wants it."""
 
 
 def metric(code: str, kind: str = "sum", **said: Any) -> MetricDefined:

@@ -10,16 +10,18 @@ import httpx
 import pytest
 from docx import Document
 from openpyxl import load_workbook
+from openpyxl.utils import get_column_letter
 
 from libs.common.events.gateway import Org, SetupChanged
 from libs.common.sheet import MEDIA_TYPE, write_sheet
 from services.cli.template.reading import find, read_template
 from services.planning.commands.sheets import TITLES
 from tests.service.harness import SCHOOL, ServiceUnderTest
-from tests.service.planning.chain import HEAD, OFFICE, STUDENT, drafted, goal, made, plan, published, seen, set_up
+from tests.service.planning.chain import HEAD, OFFICE, ORDERED, STUDENT, drafted, goal, made, plan, published, seen, set_up
 from tests.service.planning.school import ORGS, planning, roster, tell
 
 HEADERS = {"content-type": MEDIA_TYPE}
+PARENTS = get_column_letter(TITLES.index("上级目标") + 1)
 WHOLE = goal(
     "G1",
     owner_post=None,
@@ -123,7 +125,7 @@ async def test_links_may_turn_round_in_one_file(database_url: str, tmp_path: Pat
                 row[-1] = parent
             assert (await sent(client, write_sheet("目标", TITLES, file[1:]))).json()["changed"]
         circle = [[*row[:-1], parent] for row, parent in zip(file[1:], ("B", "A"), strict=True)]
-        assert (await sent(client, write_sheet("目标", TITLES, circle))).json()["errors"][0]["detail"].startswith("cell AD")
+        assert (await sent(client, write_sheet("目标", TITLES, circle))).json()["errors"][0]["detail"].startswith(f"cell {PARENTS}")
 
 
 async def test_every_fault_names_its_cell_and_nothing_is_taken(database_url: str, tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ async def test_every_fault_names_its_cell_and_nothing_is_taken(database_url: str
         measured = said(规划代码="master", 目标代码="X", 指标="none", 年度目标值="2026:1", 完成时间="2026")
         assert await faults(client, good, measured) == ["cell Y3: a date is written YYYY-MM-DD"]
         measured = said(规划代码="master", 目标代码="X", 指标="none", 年度目标值="2026:1", 上级目标="other/Y")
-        assert [each.partition(":")[0] for each in await faults(client, good, measured)] == ["cell D3", "cell AD3"]
+        assert [each.partition(":")[0] for each in await faults(client, good, measured)] == ["cell D3", f"cell {PARENTS}3"]
         floor = said(规划代码="master", 目标代码="X", 监测项="credits", 层面="学校", 统计周期="年", 年度目标值="2026:5")
         assert await faults(client, good, floor) == [
             "cell L3: 5 is below the floor 6 of student-standard/ST-2C: 第二课堂学分不少于 6 学分"
@@ -171,7 +173,7 @@ async def test_a_published_plan_takes_the_same_file_and_no_other_and_nobody_writ
             async with sut.as_(who) as other:
                 assert len(rows_of((await other.get("/goals/sheet")).content)) == 2, "what is published is for all to read"
                 assert (await sent(other, file)).json()["errors"][0]["detail"] == "cell A2: there is no such plan: master"
-        await made(client, "/plans/master/versions")
+        await made(client, "/plans/master/versions", ORDERED)
         assert (await sent(client, write_sheet("目标", TITLES, [changed]))).json()["changed"] == ["master/A"]
 
 

@@ -10,7 +10,20 @@ from typing import Any
 from libs.common.events.standards import Element, StandardActivated
 from services.planning.queries import goal_id
 from tests.service.harness import SCHOOL, ServiceUnderTest
-from tests.service.planning.chain import FLOOR, OFFICE, TEACHER, drafted, goal, made, measured, plan, published, seen, set_up
+from tests.service.planning.chain import (
+    FLOOR,
+    OFFICE,
+    ORDERED,
+    TEACHER,
+    drafted,
+    goal,
+    made,
+    measured,
+    plan,
+    published,
+    seen,
+    set_up,
+)
 from tests.service.planning.school import planning, tell
 
 
@@ -132,4 +145,4 @@ async def test_the_lint_says_of_anothers_personal_plan_nothing_and_counts_it_all
         assert found == {"counts": {}, "items": [], "more": False}
         assert (await seen(sut, "/lint"))["counts"]["goal-without-owner"] == 1
         async with sut.as_(OFFICE) as office:
-            await made(office, "/plans/M/versions")
+            await made(office, "/plans/M/versions", ORDERED)

@@ -16,6 +16,7 @@ from tests.service.planning.chain import (
     HEAD,
     LEADER,
     OFFICE,
+    ORDERED,
     STUDENT,
     TEACHER,
     drafted,
@@ -63,8 +64,8 @@ async def test_a_plan_goes_from_draft_through_review_into_force_and_is_edited_on
         changed = {"goal": goal("G1", statement="达到 85%"), "why": "省里提高了要求"}
         assert (await office.put(f"/goals/{id_}", json=changed)).status_code == 409
         assert (await office.put("/plans/M", json=_body("M"))).status_code == 409
-        assert (await made(office, "/plans/M/versions"))["version"] == 2
-        assert (await made(office, "/plans/M/versions", status=409))["status"] == 409
+        assert (await made(office, "/plans/M/versions", ORDERED))["version"] == 2
+        assert (await made(office, "/plans/M/versions", ORDERED, status=409))["status"] == 409
         assert (await office.put(f"/goals/{id_}", json=changed)).status_code == 200
         assert (await seen(sut, f"/goals/{id_}"))["goal"]["statement"] == goal("G1")["statement"]  # what is in force stands
         await published(sut, "M")
@@ -224,7 +225,7 @@ async def test_what_is_published_is_for_all_to_read_and_a_draft_for_who_has_to_d
         async with sut.as_(principal("plan.read", school="other")) as elsewhere:
             assert (await elsewhere.get(f"/goals/{id_}")).status_code == 404
         async with sut.as_(HEAD) as head:
-            await made(head, "/plans/U/versions")
+            await made(head, "/plans/U/versions", ORDERED)
             await head.put(f"/goals/{id_}", json={"goal": goal("G1", statement="草稿"), "why": "试"})
             assert [change["version"] for change in (await head.get(f"/goals/{id_}")).json()["history"]] == [1, 2]
         assert [change["version"] for change in (await seen(sut, f"/goals/{id_}", TEACHER))["history"]] == [1]
@@ -339,7 +340,7 @@ async def test_goals_of_several_plans_may_add_up_to_a_parent_and_never_to_more(d
         assert (await office.put(f"/goals/{ref('S2', 'G')}", json={"goal": changed, "why": "权重"})).status_code == 200
         await published(sut, "S2")
         assert await _below(sut) == ["S1", "S2"]
-        await made(office, "/plans/S1/versions")
+        await made(office, "/plans/S1/versions", ORDERED)
         await office.delete(f"/goals/{ref('S1', 'G')}?why=合并")
         await published(sut, "S1")
         assert await _below(sut) == ["S2"]
@@ -351,7 +352,7 @@ async def test_of_two_who_make_the_next_version_at_once_one_is_told_that_there_i
         await drafted(sut, plan("M"), goal("G"))
         await published(sut, "M")
 
-        answers = await asyncio.gather(*(office.post("/plans/M/versions") for _ in range(4)))
+        answers = await asyncio.gather(*(office.post("/plans/M/versions", json=ORDERED) for _ in range(4)))
 
         assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
 
@@ -361,7 +362,7 @@ async def test_a_new_version_does_not_serve_a_goal_that_it_no_longer_has(databas
         await set_up(sut)
         await drafted(sut, plan("M"), goal("TOP", measure=None, roll_up="minimum"), goal("G", parents=[{"goal": ref("M", "TOP")}]))
         await published(sut, "M")
-        await made(office, "/plans/M/versions")
+        await made(office, "/plans/M/versions", ORDERED)
         await office.delete(f"/goals/{ref('M', 'TOP')}")
         await made(office, "/plans/M/submit")
         await made(leader, "/plans/M/approve")

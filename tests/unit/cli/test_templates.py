@@ -13,6 +13,7 @@ from services.cli import Failure
 from services.cli.catalogue import INDICATORS, METRICS
 from services.cli.template import loading
 from services.cli.template.model import Template
+from services.cli.template.plans import PLANS
 from services.cli.template.reading import find, label, moved, names, period_of, read_template, returned, written
 from tests.unit.cli.conftest import Answer, Installation, Request, Zhengai
 
@@ -210,7 +211,7 @@ class Kept:
     def __init__(self, there: Installation, template: Template) -> None:
         self.versions = False  # whether the same may come again, as another version
         self.setup: Any = None
-        self.parts: dict[str, dict[str, Any]] = {path: {} for path in (loading.FAMILIES, loading.STANDARDS, loading.PLANS)}
+        self.parts: dict[str, dict[str, Any]] = {path: {} for path in (loading.FAMILIES, loading.STANDARDS, PLANS)}
         school = {"code": "demo", "name": template.name, "added_at": "2026-03-02T00:00:00Z"}
         there.on("POST", "/api/v1/schools", Answer(201, school))
         there.on("GET", "/api/v1/schools", Answer(200, {"items": [school], "next": None}))
@@ -235,7 +236,7 @@ class Kept:
         return Answer(200, {})
 
     def listed(self, request: Request) -> Answer:
-        items = [each for _, each in sorted(self.parts[request.path].items())]
+        items = [{"goals": 0, **each} for _, each in sorted(self.parts[request.path].items())]
         return Answer(200, {"items": items, "next": None})
 
     def keep(self, path: str, code: str, request: Request) -> Answer:
@@ -286,7 +287,7 @@ def test_loading_twice_changes_nothing_and_what_is_exported_loads_equal(
     loaded, twice = json.loads(first.out), json.loads(again.out)
     assert (twice["added"], twice["there"]) == ([], len(loaded["added"]))
     once = [plan.code for plan in template.setup.plan_kinds if plan.per is None]
-    assert set(there.parts[loading.PLANS]) == set(once)
+    assert set(there.parts[PLANS]) == set(once)
 
     file = tmp_path / "exported.json"
     assert zhengai("school", "export", "demo", "--output", file).status == 0
@@ -327,6 +328,46 @@ def test_plans_come_after_those_above_them_and_lie_inside_the_period() -> None:
             assert "2026-01-01" <= body["period_from"] < body["period_to"] <= "2030-12-31"
             seen.add(plan.code)
         assert seen == set(once)
+
+
+PLAN = {"code": "p", "name": "规划", "kind": "unit", "level": "school", "period_from": "2026-01-01", "period_to": "2026-12-31"}
+GOAL = {"code": "g", "statement": "目标", "deadline": "2026-02-28"}
+
+
+@pytest.mark.parametrize(
+    ("plans", "reason"),
+    [
+        ([PLAN, PLAN], "stands twice"),
+        ([{**PLAN, "parent": "none"}], "no plan 'none' is there"),
+        ([{**PLAN, "kind": "personal", "level": "teacher", "subject": "T1"}], "a plan of a person"),
+        ([{**PLAN, "owner": "T1"}], "plans/0/owner"),
+        ([{**PLAN, "goals": [GOAL, GOAL]}], "stands twice"),
+        ([{**PLAN, "goals": [{**GOAL, "owner": "T1"}]}], "goals/0/owner"),
+        ([{**PLAN, "goals": [{**GOAL, "colour": "red"}]}], "goals/0/colour"),
+        ([{**PLAN, "goals": [{**GOAL, "weight": "schwer"}]}], "a number is needed"),
+        ([{**PLAN, "goals": [{**GOAL, "parents": [{"goal": "p/none"}]}]}], "no goal 'p/none' is there"),
+        ([{**PLAN, "goals": [{**GOAL, "parents": [{"goal": "p/g"}]}]}], "form no circle"),
+    ],
+)
+def test_plans_of_a_template_that_cannot_be_loaded_are_refused(plans: list[Any], reason: str, tmp_path: Path) -> None:
+    file = tmp_path / "own.json"
+    whole = {"format": 1, "code": "own", "name": "自己", "period": {"first": 2026, "last": 2026}, "setup": {}, "plans": plans}
+    file.write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")
+    with pytest.raises(Failure, match=reason):
+        read_template(file)
+
+
+def test_plans_of_a_template_move_with_its_period(tmp_path: Path) -> None:
+    file = tmp_path / "own.json"
+    measure = {"metric": "m", "level": "school", "window": "year", "values": [{"year": 2026, "target": "0.6"}]}
+    plan = {**PLAN, "goals": [{**GOAL, "measure": measure}]}
+    whole = {"format": 1, "code": "own", "name": "自己", "period": {"first": 2026, "last": 2026}, "setup": {}, "plans": [plan]}
+    file.write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")
+    (found,) = moved(read_template(file), period_of("2028-2028")).plans
+    (goal,) = found.goals
+    assert (str(found.period_from), str(goal.deadline)) == ("2028-01-01", "2028-02-28")
+    assert goal.measure is not None
+    assert [(each.year, str(each.target)) for each in goal.measure.values] == [(2028, "0.6")]
 
 
 def test_yanbus_whole_roll_out_schedule_is_loaded_with_its_months(shared: Path) -> None:

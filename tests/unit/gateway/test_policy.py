@@ -68,8 +68,8 @@ def test_a_parent_covers_each_bound_child_and_nobody_without_one() -> None:
 @pytest.mark.parametrize(
     ("name", "writes"),
     [
-        ("student", {"plan.write", "file.write", "due.work", "judgement.write"}),
-        ("staff", {"plan.write", "task.work", "file.write", "process.work", "due.work"}),
+        ("student", {"plan.write", "file.write", "due.work", "diagnosis.write", "judgement.write"}),
+        ("staff", {"plan.write", "task.work", "file.write", "process.work", "due.work", "diagnosis.write"}),
         ("parent", set()),
         ("outside_expert", set()),
     ],

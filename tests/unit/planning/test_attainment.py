@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from libs.common.numbers import exact_number
-from services.planning.domain.attainment import Child, Standing, counts_for, delivered, measured, rolled_up, share
+from services.planning.domain.attainment import Child, Standing, counts_for, delivered, measured, rolled_up, settled, share
 from services.planning.domain.goals import Goal, Measure, Operator, document_of, kept
 from services.planning.domain.numbers import rounded
 from services.planning.domain.plans import weight_fault
@@ -102,9 +102,37 @@ def test_weights_that_miss_one_by_a_millionth_are_said_to() -> None:
     )
 
 
-@pytest.mark.parametrize(("start", "counts"), [(date(2025, 1, 1), True), (date(2024, 12, 31), False), (date(2025, 9, 1), True)])
+@pytest.mark.parametrize(("start", "counts"), [(date(2025, 1, 1), False), (date(2025, 1, 2), True), (date(2025, 9, 1), True)])
 def test_a_year_counts_where_it_may_still_reach_into_the_period(start: date, counts: bool) -> None:
-    assert counts_for(start, "year", date(2026, 1, 1)) is counts
+    assert counts_for(start, "year", (date(2026, 1, 1), date(2026, 12, 31)), {}) is counts
+
+
+@pytest.mark.parametrize(
+    ("start", "window", "counts"),
+    [
+        (date(2026, 2, 1), "month", False),
+        (date(2026, 3, 1), "month", True),
+        (date(2025, 3, 1), "year", False),
+        (date(2025, 9, 1), "year", True),
+        (date(2026, 2, 22), "week", False),
+        (date(2026, 2, 23), "week", True),
+        (date(2025, 9, 1), "term", False),
+        (date(2026, 2, 16), "term", True),
+        (date(2025, 8, 25), "term", False),
+        (date(2026, 12, 31), "day", True),
+        (date(2027, 1, 1), "year", False),
+    ],
+)
+def test_a_window_counts_where_it_reaches_into_the_plans_period_and_no_other(start: date, window: str, counts: bool) -> None:
+    terms = {date(2025, 9, 1): date(2026, 1, 20), date(2026, 2, 16): date(2026, 7, 10)}
+    assert counts_for(start, window, (date(2026, 3, 1), date(2026, 12, 31)), terms) is counts
+
+
+def test_what_a_goal_comes_to_is_the_same_whichever_goal_below_it_is_read_anew() -> None:
+    thirds = [settled(Standing("on_track", Fraction(1, 3), attainment=Fraction(1, 3), covered=Fraction(1))) for _ in range(3)]
+    assert rolled_up("sum", None, [Child(None, each) for each in thirds], 2026).value == 1
+    long = settled(Standing("on_track", Fraction(1, 3**40), covered=Fraction(1)))
+    assert long.value == 0
 
 
 def test_a_goal_is_kept_exactly_as_it_was_written() -> None:

@@ -1,0 +1,66 @@
+"""Where a new version of a plan, a standard or an indicator comes from: what planning and standards both ask for."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _day(value: object) -> object:
+    if value is None or type(value) is date:
+        return value
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("a date is written YYYY-MM-DD")
+    return date.fromisoformat(value)
+
+
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
+OF: dict[str, frozenset[str]] = {
+    "first": frozenset(),
+    "cycle": frozenset({"cycle"}),
+    "period": frozenset(),
+    "document": frozenset({"number", "date"}),
+    "exception": frozenset({"reason"}),
+}
+"""What each kind of origin names."""
+
+
+class Origin(BaseModel):
+    """A goal or standard changes at the end of a `cycle` (closed with its diagnosis), with the `first` set-up, for a new plan `period`,
+    or by a superior `document` (`number`, `date`); anything else is an `exception`, with its `reason`.
+
+    Source: digest §1.5 "who changes what" and §13 row 38; research §10.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    kind: Literal["first", "cycle", "period", "document", "exception"]
+    cycle: Annotated[UUID | None, Field(strict=False)] = None
+    number: Words | None = None
+    date: Day | None = None
+    reason: Words | None = None
+
+    @model_validator(mode="after")
+    def _says_what_it_must(self) -> Self:
+        said = {name for name in ("cycle", "number", "date", "reason") if getattr(self, name) is not None}
+        if lacking := sorted(OF[self.kind] - said):
+            raise ValueError(f"the origin {self.kind!r} names {' and '.join(lacking)}")
+        if more := sorted(said - OF[self.kind] - {"reason"}):
+            raise ValueError(f"the origin {self.kind!r} has no {' and '.join(more)}")
+        return self
+
+    def document(self) -> dict[str, Any]:
+        """The origin as it is kept."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+FIRST = Origin(kind="first").document()
+UNSTATED = Origin(kind="exception", reason="unstated").document()
+"""What a new version has whose writer said nothing: it is found among the exceptions."""
