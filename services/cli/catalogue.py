@@ -10,7 +10,7 @@ import typer
 
 from services.cli import Failure
 from services.cli.client import Client, of
-from services.cli.shell import Installation, School, content_of, many
+from services.cli.shell import Installation, School, content_of, given, many
 
 METRICS = "/api/v1/monitoring/metrics"
 INDICATORS = "/api/v1/standards/indicators"
@@ -48,12 +48,15 @@ def apply_template(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="From when the drafts are meant to be in force; default: today.", metavar="DATE"),
     ] = None,
+    trial: Annotated[
+        bool, typer.Option("--trial", help="Activated, the lines are on trial first: they count, and warn nobody.")
+    ] = False,
 ) -> None:
     """Add the metrics of the schools' documents, and their suggested warning lines as drafts. What is there stays as it is."""
     here: Installation = context.obj
     client = here.client()
     metrics = client.change("POST", f"{METRICS}/template", school, school)
-    body = {} if effective_from is None else {"effective_from": f"{effective_from:%Y-%m-%d}"}
+    body = given(effective_from=effective_from and f"{effective_from:%Y-%m-%d}", trial=trial or None)
     drafts = client.change("POST", f"{INDICATORS}/template", school, school, json=body)
     added, drafted = len(metrics["added"]), len(drafts["added"])
     here.say(

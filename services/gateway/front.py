@@ -27,6 +27,7 @@ from libs.common.http import POSITION, straight
 from libs.common.settings import Settings
 from libs.common.telemetry import HTTP_SECONDS
 from services.gateway.api.events import post_events
+from services.gateway.asking import Services
 from services.gateway.domain.credentials import bearer
 from services.gateway.queries.accounts import principal_of
 from services.gateway.queries.progress import Progress, new_position
@@ -63,8 +64,8 @@ class Front:
         self.secret: bytes = gateway.state.secret
         self.database.settings = settings
         self.recheck_s = RECHECK_S
-        services: Mapping[str, ASGIApp] = {"gateway": gateway, **upstreams}
-        gateway.state.progress = Progress(services, topology, gateway.state.bus, self.secret, self.database.clock.seconds)
+        gateway.state.services = Services({"gateway": gateway, **upstreams}, self.secret, self.database.clock.seconds)
+        gateway.state.progress = Progress(gateway.state.services, topology, gateway.state.bus)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -100,26 +100,29 @@ _GOVERN = _LEAD | {
     "deadletter.replay",
 }
 _TUNE = frozenset({"indicator.tune"})
+_DESKS = frozenset({"desk.department", "desk.course", "desk.class", "desk.student"})
 _INSTALL = frozenset({"school.write", "source.write", "user.write", "roster.write", "rebuild"})
 
-EVERYTHING = _GOVERN | _TUNE | _INSTALL
+EVERYTHING = _GOVERN | _TUNE | _DESKS | _INSTALL
 """Every permission there is: the operator's."""
 
 POSTS: Mapping[str, Rule] = {
-    "school_leader": Rule(Over.SCHOOL, _GOVERN),
-    "quality_office": Rule(Over.SCHOOL, _GOVERN | _TUNE),
+    "school_leader": Rule(Over.SCHOOL, _GOVERN | _DESKS),
+    "quality_office": Rule(Over.SCHOOL, _GOVERN | _TUNE | _DESKS),
     "level_group": Rule(
         Over.LEVEL, _KNOW | {"warning.handle", "file.write", "improvement.open", "post.delegate", "judgement.write"}
     ),
-    "department_head": Rule(Over.UNIT, _LEAD),
+    "department_head": Rule(Over.UNIT, _LEAD | {"desk.department"}),
     "department_quality_officer": Rule(Over.UNIT, _FILL_IN | {"post.delegate", "process.write", "guarantee.write"}),
-    "office_head": Rule(Over.UNIT, _LEAD),
-    "programme_leader": Rule(Over.UNIT, _LEAD),
-    "course_leader": Rule(Over.COURSE, _LEAD),
-    "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "diagnosis.approve", "post.delegate"}),
+    "office_head": Rule(Over.UNIT, _LEAD | {"desk.department"}),
+    "programme_leader": Rule(Over.UNIT, _LEAD | {"desk.department"}),
+    "course_leader": Rule(Over.COURSE, _LEAD | {"desk.course"}),
+    "class_teacher": Rule(Over.HOMEROOM, _FILL_IN | {"plan.approve", "diagnosis.approve", "post.delegate", "desk.class"}),
     "teacher": Rule(Over.TAUGHT, _FILL_IN),
     "staff": Rule(Over.SELF_TEACHER, _LOOK | _TAKE_PART | {"plan.write", "task.work", "file.write", "diagnosis.write"}),
-    "student": Rule(Over.SELF_STUDENT, _LOOK | {"plan.write", "file.write", "due.work", "diagnosis.write", "judgement.write"}),
+    "student": Rule(
+        Over.SELF_STUDENT, _LOOK | {"plan.write", "file.write", "due.work", "diagnosis.write", "judgement.write", "desk.student"}
+    ),
     "parent": Rule(Over.CHILDREN, _LOOK),
     "outside_expert": Rule(Over.NAMED, _LOOK),
 }

@@ -9,20 +9,18 @@ rounds are enough; they end earlier when nothing at all is under way.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
-from starlette.types import ASGIApp
 
-from libs.common import auth
 from libs.common.auth import Principal
 from libs.common.bus import Bus
 from libs.common.database import Clock
+from libs.common.errors import Unavailable
+from services.gateway.asking import Services, body_of
 
 POSITION = re.compile(r"[0-9]{1,15}-[0-9a-f]{8}")
 ROUNDS = 5
@@ -52,22 +50,11 @@ class _Waiting:
 
 
 class Progress:
-    """Follows positions through the services (`name → app`) and the groups of the topology (`group, topic`)."""
+    """Follows positions through the services and the groups of the topology (`group, topic`)."""
 
-    def __init__(
-        self,
-        services: Mapping[str, ASGIApp],
-        topology: Sequence[tuple[str, str]],
-        bus: Bus,
-        secret: bytes,
-        seconds: Callable[[], float],
-    ) -> None:
-        self._topology, self._bus, self._secret, self._seconds = topology, bus, secret, seconds
+    def __init__(self, services: Services, topology: Sequence[tuple[str, str]], bus: Bus) -> None:
+        self._services, self._topology, self._bus = services, topology, bus
         self._topics = sorted({topic for _, topic in topology})
-        self._clients = {
-            name: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service", timeout=10)
-            for name, app in services.items()
-        }
         self._states: dict[tuple[str, str], _Waiting] = {}
 
     async def reached(self, school: str, position: str) -> bool:
@@ -120,17 +107,17 @@ class Progress:
 
     async def _outboxes(self, school: str) -> dict[str, _Outbox] | None:
         """What each service has yet to publish; None where one does not answer."""
-        found = await asyncio.gather(*(self._outbox(name, school) for name in self._clients))
-        boxes = {name: box for name, box in zip(self._clients, found, strict=True) if box is not None}
+        names = self._services.names
+        found = await asyncio.gather(*(self._outbox(name, school) for name in names))
+        boxes = {name: box for name, box in zip(names, found, strict=True) if box is not None}
         return boxes if len(boxes) == len(found) else None
 
     async def _outbox(self, name: str, school: str) -> _Outbox | None:
-        token = auth.sign(Principal("operator", "progress", school), name, self._secret, self._seconds())
         try:
-            answer = await self._clients[name].get("/internal/outbox", headers={auth.HEADER: token})
-        except httpx.TransportError:
+            answer = await self._services.get(name, "/internal/outbox", Principal("operator", "progress", school))
+        except Unavailable:
             return None
         if answer.status_code != httpx.codes.OK:
             return None
-        body: dict[str, Any] = json.loads(answer.content)
+        body = body_of(answer)
         return _Outbox(body["oldest"], body["newest"])

@@ -1,4 +1,4 @@
-"""Planning's endpoints: the chains of goals, implementation and guarantee, the spiral, improvements, what is due, workflows, files, the inbox."""
+"""Planning's endpoints: the chains of goals, implementation and guarantee, the spiral, improvements, what is due, workflows, files, the inbox, desks."""
 
 from fastapi import APIRouter
 
@@ -7,6 +7,7 @@ from services.planning.api import (
     budgets,
     calendar,
     cycles,
+    desks,
     due,
     effects,
     entries,
@@ -51,5 +52,6 @@ for each in (
     matrix,
     agreements,
     files,
+    desks,
 ):
     router.include_router(each.router)

@@ -14,7 +14,9 @@ from libs.common.events.planning import AgreementSigned
 from libs.common.events.setup import AgreementKind
 from services.planning import queries
 from services.planning.commands.inbox import Notice, tell
+from services.planning.commands.spiral import note_facts
 from services.planning.domain.agreements import AgreementStatus, hash_of, line_of
+from services.planning.domain.objects import unit_places
 from services.planning.domain.tasks import kept_task
 from services.planning.queries import agreements as find
 from services.planning.queries import projects as find_units
@@ -179,6 +181,7 @@ async def sign_agreements(
         row.status, row.signed_by, row.signed_at = AgreementStatus.SIGNED, by, tx.now
         said = {name: getattr(row, name) for name in ("kind", "year", "unit", "holder", "version", "hash")}
         tx.publish(AgreementSigned(agreement=row.id, by=by, **said))
+        await note_facts(tx, unit_places(row.school, row.unit, row.holder), "tasks_signed", day=today)
     return rows
 
 

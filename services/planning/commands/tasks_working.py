@@ -12,7 +12,9 @@ from libs.common.errors import Conflict, Fault, Forbidden, Invalid
 from libs.common.events.planning import TaskOverdue, TaskVerified
 from services.planning import queries
 from services.planning.commands.inbox import Notice, tell
+from services.planning.commands.spiral import note_facts
 from services.planning.commands.tasks import after_step, link_of, note_task
+from services.planning.domain.objects import unit_places
 from services.planning.domain.tasks import DONE, TaskStatus, TaskStep, kept_task
 from services.planning.queries import projects as find
 from services.planning.queries import tasks as find_tasks
@@ -28,6 +30,7 @@ async def accept_tasks(tx: Transaction, scope: Scope, by: str, ids: Sequence[UUI
         row.status = after_step(row, rows, TaskStep.ACCEPT)
         row.owner = row.owner or by
         note_task(tx, row.id, "accepted", by)
+        await note_facts(tx, unit_places(row.school, row.unit, row.owner), "work_started")
     return rows
 
 

@@ -58,3 +58,8 @@ def plan_places(level: str, subject: str | None, unit: str | None, school: str) 
     if unit is not None and level in {"school", "department", "programme"}:
         found.append(f"unit:{unit}")
     return found
+
+
+def unit_places(school: str, unit: str | None, person: str | None) -> list[str]:
+    """Return the places of the objects that have what a unit or a person takes on: these, and the school."""
+    return [f"school:{school}", *([f"unit:{unit}"] if unit else []), *([f"teacher:{person}"] if person else [])]

@@ -22,6 +22,7 @@ from libs.common.http import service_app
 from libs.common.runtime import Consumer, Lease, relay_once
 from libs.common.service import Service
 from libs.common.settings import Settings
+from services.gateway.asking import Services
 from services.gateway.front import Front
 from services.gateway.queries.progress import Progress
 from tests.conftest import SettableClock
@@ -53,7 +54,7 @@ class Chain:
         self.databases = {name: Database(f"sqlite+aiosqlite:///{folder}/{name}.db", clock) for name in SERVICES}
         self.apps = {name: service_app(SERVICES[name], self.databases[name], self.bus, SECRET) for name in SERVICES}
         answers, seconds = {name: self._answer(name) for name in SERVICES}, self.databases["gateway"].clock.seconds
-        self.progress = Progress(answers, TOPOLOGY, self.bus, SECRET, seconds)
+        self.progress = Progress(Services(answers, SECRET, seconds), TOPOLOGY, self.bus)
         self.settings = Settings(home=folder)
         self.subscriptions: dict[str, Subscription] = {}
         self.down: set[str] = set()

@@ -7,15 +7,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from libs.common.events.gateway import SetupChanged
 from libs.common.events.planning import CycleClosed
 from libs.common.events.standards import StandardActivated
 from services.cli.template.reading import find, read_template
 from services.planning.service import service
+from services.planning.tables import CycleRow
 from tests.conftest import SettableClock
 from tests.service.harness import SCHOOL, ServiceUnderTest, principal
 from tests.service.planning.chain import drafted, goal, made, measured, plan, published, set_up
 from tests.service.planning.school import NOON, planning, tell, warning
+from tests.service.planning.tasks import HEAD
+from tests.service.planning.test_agreements import GOVERNOR, LETTER, assigned
 
 ALL = ("cycle.read", "improvement.read", "improvement.work", "improvement.verify", "diagnosis.write", "diagnosis.approve")
 OFFICE = principal(*ALL, id="Q1")
@@ -217,3 +222,25 @@ async def test_nobody_approves_the_diagnosis_of_their_own_person(database_url: s
         async with sut.as_(OFFICE) as office, sut.as_(LEADER) as leader:
             await made(leader, f"/cycles/{ended['id']}/diagnosis", {"findings": "良好"})
             await made(office, f"/cycles/{ended['id']}/diagnosis/approve", status=403)
+
+
+async def test_a_task_that_is_taken_up_and_a_letter_that_is_signed_move_the_units_cycle(database_url: str, tmp_path: Path) -> None:
+    async with planning(database_url, tmp_path) as sut:
+        await set_up_as(sut)
+        async with sut.as_(GOVERNOR) as office, sut.as_(HEAD) as head:
+            (row,) = await assigned(office, 1)
+            (letter,) = (await made(office, "/agreements", LETTER))["items"]
+            before = await facts(sut, "unit:mech")
+            await made(head, f"/agreements/{letter['id']}/sign")
+            signed = await facts(sut, "unit:mech")
+            await made(head, f"/tasks/{row['id']}/accept")
+        assert [before, signed, await facts(sut, "unit:mech")] == [[], ["tasks_signed"], ["tasks_signed", "work_started"]]
+        assert (await facts(sut, "school:demo"), await facts(sut, "unit:cnc")) == (["tasks_signed", "work_started"], [])
+
+
+async def facts(sut: ServiceUnderTest, place: str) -> list[str]:
+    """What has happened in the yearly cycle of a place, in order."""
+    async with sut.database.reading() as session:
+        row = await session.scalar(select(CycleRow).where(CycleRow.place == place, CycleRow.length == "1 year"))
+    assert row is not None
+    return [fact for fact, _ in row.facts]

@@ -50,6 +50,13 @@ async def test_suggested_lines_become_drafts_for_the_metrics_that_are_there_and_
     assert told == []
 
 
+async def test_suggested_lines_may_come_to_be_tried_out_first(database_url: str, tmp_path: Path) -> None:
+    async with standards(database_url, tmp_path) as (_, client):
+        await client.post("/indicators/template", json={"trial": True})
+        active = await client.post(f"/indicators/{CODE}/versions/1/activate")
+    assert (active.json()["trial"], active.json()["status"]) == (True, "trial")
+
+
 async def test_drafts_without_a_date_are_meant_from_today_in_the_schools_zone(database_url: str, tmp_path: Path) -> None:
     clock = SettableClock()
     clock.now = datetime(2026, 3, 1, 16, 0, tzinfo=UTC)  # the first minute of the second of March in Shanghai

@@ -160,13 +160,13 @@ def test_metric_template_adds_metrics_then_drafts_each_when_the_one_before_has_t
     installation.on("POST", "/api/v1/monitoring/metrics/template", applied)
     installation.on("POST", "/api/v1/standards/indicators/template", drafted)
 
-    ending = zhengai("metric", "template", *SCHOOL, "--effective-from", "2026-09-01")
+    ending = zhengai("metric", "template", *SCHOOL, "--effective-from", "2026-09-01", "--trial")
 
     said = "2 metrics are new at demo, 1 were there; 1 draft is new: activate what holds.\n"
     assert (ending.status, ending.out, ending.err) == (0, said, "")
     paths = [request.path.removeprefix("/api/v1/") for request in installation.requests]
     assert paths == ["monitoring/metrics/template", "progress", "standards/indicators/template", "progress"]
-    assert installation.requests[2].json == {"effective_from": "2026-09-01"}
+    assert installation.requests[2].json == {"effective_from": "2026-09-01", "trial": True}
 
 
 def test_metric_list_names_both_codes(zhengai: Zhengai, installation: Installation) -> None:
