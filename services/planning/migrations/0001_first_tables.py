@@ -653,6 +653,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('task', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('task_parent_ix'), ['parent'], unique=False)
+        batch_op.create_index(batch_op.f('task_school_due_id_ix'), ['school', 'due', 'id'], unique=False)
         batch_op.create_index(batch_op.f('task_school_goal_year_ix'), ['school', 'goal', 'year'], unique=False)
         batch_op.create_index(batch_op.f('task_school_owner_status_ix'), ['school', 'owner', 'status'], unique=False)
         batch_op.create_index(batch_op.f('task_school_unit_year_ix'), ['school', 'unit', 'year'], unique=False)
