@@ -537,6 +537,7 @@ def upgrade() -> None:
     sa.Column('why', sa.Text(), nullable=False),
     sa.Column('place', sa.String(), nullable=False),
     sa.Column('improvement', sa.Uuid(), nullable=True),
+    sa.Column('task', sa.Uuid(), nullable=True),
     sa.Column('cycle', sa.Uuid(), nullable=True),
     sa.Column('by', sa.String(), nullable=False),
     sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
