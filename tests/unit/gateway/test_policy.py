@@ -69,7 +69,7 @@ def test_a_parent_covers_each_bound_child_and_nobody_without_one() -> None:
     ("name", "writes"),
     [
         ("student", {"plan.write", "file.write", "due.work", "diagnosis.write", "judgement.write", "desk.student"}),
-        ("staff", {"plan.write", "task.work", "file.write", "process.work", "due.work", "diagnosis.write"}),
+        ("staff", {"plan.write", "improvement.work", "task.work", "file.write", "process.work", "due.work", "diagnosis.write"}),
         ("parent", set()),
         ("outside_expert", set()),
     ],
