@@ -31,7 +31,8 @@ async def propose(tx: Transaction, scope: Scope, by: str, improvement: UUID, cha
     open_ = await cycles.open_at(tx.session, scope.school, places)
     near = min(open_, key=lambda each: NEAREST.index(each.level), default=None)
     place = near.place if near is not None else f"school:{scope.school}"
-    return await _keep(tx, scope.school, by, change, place, places, improvement=improvement)
+    decided = [] if near is None else await proposed.cycle_places(tx.session, near.id)  # who diagnoses there has to see it
+    return await _keep(tx, scope.school, by, change, place, {*places, *decided}, improvement=improvement)
 
 
 async def propose_in_diagnosis(tx: Transaction, scope: Scope, by: str, cycle: CycleRow, changes: Iterable[Change]) -> None:
