@@ -17,6 +17,7 @@ from services.planning.commands import proposals as commands
 from services.planning.domain.proposals import Change, Kind, ProposalStatus
 from services.planning.queries import proposals as proposed
 from services.planning.schemas.spiral import ExceptionView, ProposalView, exception_view, proposal_view
+from services.planning.tables import ProposalRow
 
 router = APIRouter(tags=["spiral"])
 Word = Annotated[str | None, Query(min_length=1, max_length=200)]
@@ -30,10 +31,19 @@ async def ask_for_change(
 
     Nothing of that changes; what was asked for is kept as a proposal (named by `Location`) for the next diagnosis, which decides it.
     """
-    row = await commands.propose(tx, scope, caller.id, improvement, body)
-    detail = (
-        f"an improvement changes no {row.kind}: the change is proposal {row.id} for the next diagnosis, and nothing has changed"
-    )
+    return _proposed("improvement", await commands.propose(tx, scope, caller.id, improvement, body))
+
+
+@router.post("/tasks/{task}/changes", status_code=403, response_class=Response)
+async def ask_for_change_of_task(
+    task: UUID, body: Change, tx: Tx, caller: Caller, scope: Annotated[Scope, needs("task.work")]
+) -> Response:
+    """As for an improvement, out of an annual task that one has: always 403 `change-proposed`."""
+    return _proposed("task", await commands.propose_of_task(tx, scope, caller.id, task, body))
+
+
+def _proposed(what: str, row: ProposalRow) -> Response:
+    detail = f"no {what} changes a {row.kind}: the change is proposal {row.id} for the next diagnosis, and nothing has changed"
     return problem(BecameProposal(detail, headers={"Location": f"/api/v1/planning/proposals/{row.id}"}))
 
 

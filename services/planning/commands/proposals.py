@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid5
 
 from libs.common.auth import Scope
@@ -12,8 +12,10 @@ from libs.common.event import NAMESPACE
 from services.planning import queries
 from services.planning.domain.objects import NEAREST
 from services.planning.domain.proposals import OF_GOALS, OF_INDICATORS, Change, Decision, ProposalStatus, said
+from services.planning.domain.tasks import DONE
 from services.planning.queries import cycles
 from services.planning.queries import proposals as proposed
+from services.planning.queries import tasks as find_tasks
 from services.planning.tables import CycleRow, ProposalPlaceRow, ProposalRow
 
 
@@ -28,11 +30,31 @@ async def propose(tx: Transaction, scope: Scope, by: str, improvement: UUID, cha
         raise Conflict("the improvement is closed: what is to change now is a matter of the diagnosis")
     await _check(tx, scope, change)
     places = (await queries.places_of(tx.session, [improvement]))[improvement]
-    open_ = await cycles.open_at(tx.session, scope.school, places)
+    place, around = await _nearest(tx, scope.school, places)
+    return await _keep(tx, scope.school, by, change, place, {*places, *around}, improvement=improvement)
+
+
+async def propose_of_task(tx: Transaction, scope: Scope, by: str, task: UUID, change: Change) -> ProposalRow:
+    """As `propose`, for an annual task: whoever has it does not move what it is measured by. Raises Conflict once it is over."""
+    row = await find_tasks.get_task(tx.session, scope, task)
+    if row.status in DONE:
+        raise Conflict("the task is over: what is to change now is a matter of the diagnosis")
+    await _check(tx, scope, change)
+    places = await find_tasks.places_of_task(tx.session, scope.school, row.unit, [row.owner] if row.owner else [])
+    near = {each for each in places if row.unit is None or each.partition(":")[0] in {"unit", "school"}}
+    place, around = await _nearest(tx, scope.school, near)
+    return await _keep(tx, scope.school, by, change, place, {*places, *around}, task=task)
+
+
+async def _nearest(tx: Transaction, school: str, places: Iterable[str]) -> tuple[str, Sequence[str]]:
+    """The own place of the nearest object with an open cycle among these places, the school where there is none; and where that object
+    lies, for who diagnoses it has to see what waits there.
+    """
+    open_ = await cycles.open_at(tx.session, school, list(places))
     near = min(open_, key=lambda each: NEAREST.index(each.level), default=None)
-    place = near.place if near is not None else f"school:{scope.school}"
-    decided = [] if near is None else await proposed.cycle_places(tx.session, near.id)  # who diagnoses there has to see it
-    return await _keep(tx, scope.school, by, change, place, {*places, *decided}, improvement=improvement)
+    if near is None:
+        return f"school:{school}", []
+    return near.place, await proposed.cycle_places(tx.session, near.id)
 
 
 async def propose_in_diagnosis(tx: Transaction, scope: Scope, by: str, cycle: CycleRow, changes: Iterable[Change]) -> None:
@@ -52,10 +74,11 @@ async def _keep(
     places: Iterable[str],
     *,
     improvement: UUID | None = None,
+    task: UUID | None = None,
     cycle: UUID | None = None,
 ) -> ProposalRow:
     new = said(change.new)
-    id_ = uuid5(NAMESPACE, f"{school}|proposal|{improvement or cycle}|{change.kind}|{change.of}|{new}")
+    id_ = uuid5(NAMESPACE, f"{school}|proposal|{improvement or task or cycle}|{change.kind}|{change.of}|{new}")
     if (there := await tx.session.get(ProposalRow, id_)) is not None:
         return there
     row = ProposalRow(
@@ -68,6 +91,7 @@ async def _keep(
         why=change.why,
         place=place,
         improvement=improvement,
+        task=task,
         cycle=cycle,
         by=by,
         at=tx.now,

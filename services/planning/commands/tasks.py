@@ -203,6 +203,7 @@ async def withdraw_task(tx: Transaction, scope: Scope, by: str, id_: UUID, reaso
         key = f"task-withdrawn:{each.id}:{tx.now.isoformat()}"
         await tell(tx, [Notice(person, key, "task_withdrawn", words, link_of(each.id)) for person in _whose(each) if person != by])
         each.status, each.owner, each.helpers, each.given_by, each.overdue_at = after, None, [], None, None
+        each.percent, each.done, each.value, each.submitted_by = 0, None, None, None
         await place_task(tx, each)
     await outdate_agreements(tx, [row.id, *(each.id for each in below)])
     return row

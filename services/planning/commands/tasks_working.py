@@ -119,18 +119,21 @@ async def call_overdue_tasks(tx: Transaction) -> None:
     """Say once of each task whose due date has passed in the school's zone, and which is still its owner's turn, that it is overdue."""
     for school in await queries.list_schools(tx.session):
         today = await queries.today_in(tx.session, school, tx.now)
-        for row in await find_tasks.list_late_tasks(tx.session, school, today, AT_ONCE):
+        late = await find_tasks.list_late_tasks(tx.session, school, today, AT_ONCE)
+        for row in late:
             row.overdue_at = tx.now
             note_task(tx, row.id, "overdue", None, due_on=row.due.isoformat())
-            title = row.content["title"]
             said = {name: getattr(row, name) for name in ("task_class", "year", "unit", "owner")}
-            fact = TaskOverdue(task=row.id, title=title, due_on=row.due, **said)
+            fact = TaskOverdue(task=row.id, title=row.content["title"], due_on=row.due, **said)
             tx.publish(fact, cause=f"overdue:{row.id}:{row.due}", school=school)
-            words = f"任务「{title}」已逾期，应于 {row.due} 前完成"
-            whose = [row.owner] if row.owner else []
-            key = f"task-overdue:{row.id}:{row.due}"
-            people = dict.fromkeys([*whose, *([row.given_by] if row.given_by else [])])
-            await tell(tx, [Notice(person, key, "task_overdue", words, link_of(row.id)) for person in people], school=school)
+        await tell(tx, [notice for row in late for notice in _overdue(row)], school=school)
+
+
+def _overdue(row: TaskRow) -> list[Notice]:
+    """What is told to who has an overdue task, and to who gave it."""
+    words = f"任务「{row.content['title']}」已逾期，应于 {row.due} 前完成"
+    people = dict.fromkeys(person for person in (row.owner, row.given_by) if person is not None)
+    return [Notice(person, f"task-overdue:{row.id}:{row.due}", "task_overdue", words, link_of(row.id)) for person in people]
 
 
 def _not_ones_own(row: TaskRow, by: str) -> None:

@@ -537,6 +537,7 @@ def upgrade() -> None:
     sa.Column('why', sa.Text(), nullable=False),
     sa.Column('place', sa.String(), nullable=False),
     sa.Column('improvement', sa.Uuid(), nullable=True),
+    sa.Column('task', sa.Uuid(), nullable=True),
     sa.Column('cycle', sa.Uuid(), nullable=True),
     sa.Column('by', sa.String(), nullable=False),
     sa.Column('at', database.UtcDateTime(timezone=True), nullable=False),
@@ -653,6 +654,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('task', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('task_parent_ix'), ['parent'], unique=False)
+        batch_op.create_index(batch_op.f('task_school_due_id_ix'), ['school', 'due', 'id'], unique=False)
         batch_op.create_index(batch_op.f('task_school_goal_year_ix'), ['school', 'goal', 'year'], unique=False)
         batch_op.create_index(batch_op.f('task_school_owner_status_ix'), ['school', 'owner', 'status'], unique=False)
         batch_op.create_index(batch_op.f('task_school_unit_year_ix'), ['school', 'unit', 'year'], unique=False)

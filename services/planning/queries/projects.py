@@ -52,7 +52,7 @@ async def list_duties(
 
 
 async def find_project(session: AsyncSession, school: str, code: str) -> ProjectRow | None:
-    return await session.get(ProjectRow, (school, code), with_for_update=True)
+    return await session.get(ProjectRow, (school, code))
 
 
 async def list_projects(

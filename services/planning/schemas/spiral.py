@@ -117,6 +117,7 @@ class ProposalView(View):
     why: str
     place: str
     improvement: UUID | None
+    task: UUID | None
     cycle: UUID | None
     by: str
     at: datetime

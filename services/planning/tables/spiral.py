@@ -91,6 +91,7 @@ class ProposalRow(Table):
     why: Mapped[str] = mapped_column(Text)
     place: Mapped[str]
     improvement: Mapped[UUID | None]
+    task: Mapped[UUID | None]
     cycle: Mapped[UUID | None]
     by: Mapped[str]
     at: Mapped[datetime]

@@ -55,6 +55,7 @@ class TaskRow(Table):
     __tablename__ = "task"
     __table_args__ = (
         Index(None, "school", "year", "due", "id"),
+        Index(None, "school", "due", "id"),
         Index(None, "school", "unit", "year"),
         Index(None, "school", "owner", "status"),
         Index(None, "status", "due"),

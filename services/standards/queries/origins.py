@@ -45,5 +45,6 @@ async def list_exceptions(session: AsyncSession, scope: Scope, *, after: Key | N
     order = (found.c.at, found.c.kind, found.c.code, found.c.version)
     sql = select(found).order_by(*(column.desc() for column in order)).limit(limit + 1)
     if after is not None:
-        sql = sql.where(tuple_(*order) < tuple_(*map(literal, after)))
+        there = (literal(value, column.type) for value, column in zip(after, order, strict=True))
+        sql = sql.where(tuple_(*order) < tuple_(*there))
     return (await session.execute(sql)).all()

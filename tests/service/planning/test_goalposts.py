@@ -22,12 +22,11 @@ from tests.service.planning.school import planning, student_warning, tell, warni
 from tests.service.planning.test_cycles import set_up_as
 from tests.service.planning.test_proposals import CHANGE, LINE
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "1")) * 8
+EXAMPLES = int(os.environ.get("EXAMPLES", "1")) * 25
 TEACHER = principal(*POSTS["teacher"].may, id="T3", over=["teacher:T3", "class:CNC101-A"])
 CLASS_TEACHER = principal(*POSTS["class_teacher"].may, id="H1", over=["class:CNC2301", "teacher:H1"])
-OTHER = principal(*POSTS["teacher"].may, id="T1", over=["teacher:T1"])
 LEADER = principal("plan.read", "plan.approve", "improvement.read", id="B1")
-ACTORS = (TEACHER, CLASS_TEACHER, OTHER)
+ACTORS = (TEACHER, CLASS_TEACHER)
 Call = tuple[Principal, str, str, Any]
 
 ORIGINS: list[Any] = [
@@ -41,13 +40,14 @@ ORIGINS: list[Any] = [
 LOWER = {"indicator": "dual-year", "baseline": 0.1, "values": [{"year": 2026, "target": 0.2}]}
 
 
-def calls(codes: Sequence[str], goals: Sequence[str], improvements: Sequence[str]) -> st.SearchStrategy[Call]:
-    """All that might move something, by any of the actors."""
-    who, code, of = st.sampled_from(ACTORS), st.sampled_from([*codes, "N"]), st.sampled_from(goals)
+def calls(who_: Principal, goals: Sequence[str], improvements: Sequence[str]) -> st.SearchStrategy[Call]:
+    """All that might move something, by one of the actors: mostly at what is their own."""
+    own_goal = goals[1 + ACTORS.index(who_)]
+    who, code, of = st.just(who_), st.sampled_from([who_.id, who_.id, "M", "N"]), st.sampled_from([own_goal, own_goal, *goals])
     at = st.sampled_from(improvements)
     changed = plan("M", name="改名", period_to="2029-12-31")
     body = {"goal": goal("A", measure=LOWER), "why": "过高"}
-    own = st.sampled_from([plan("N", kind="personal", level="teacher", subject=each) for each in ("T1", "T3", "H1")])
+    own = st.sampled_from([plan("N", kind="personal", level="teacher", subject=each) for each in (who_.id, "T1")])
     step = st.sampled_from(["submit", "approve", "publish", "close"])
     changes = st.sampled_from([CHANGE, {"kind": "goal", "of": goals[0], "to": "0.2", "why": "过高"}])
     return st.one_of(
@@ -115,8 +115,10 @@ def test_nobody_inside_the_dynamic_loop_moves_the_goalposts(database_url: str, t
                             assert answer.status_code in {403, 404, 409}
                     assert await posts(sut) == before, (who.id, method, path, body)
 
+            one_of_them = st.sampled_from(ACTORS).flatmap(lambda who: calls(who, goals, improvements))
+
             @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-            @given(st.lists(calls(["M", "T3", "H1"], goals, improvements), min_size=1, max_size=25))
+            @given(st.lists(one_of_them, min_size=1, max_size=25))
             def check(made_calls: Sequence[Call]) -> None:
                 runner.run(play(made_calls))
 

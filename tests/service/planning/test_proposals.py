@@ -15,6 +15,8 @@ from tests.conftest import SettableClock
 from tests.service.harness import ServiceUnderTest, principal
 from tests.service.planning.chain import drafted, goal, made, plan, published, seen, set_up
 from tests.service.planning.school import NOON, planning, tell, warning
+from tests.service.planning.tasks import HEAD
+from tests.service.planning.test_agreements import GOVERNOR, assigned
 from tests.service.planning.test_cycles import COURSE_LEADER, LEADER, OFFICE, TEACHER, cycle, set_up_as, tick
 
 LINE = IndicatorActivated(
@@ -168,3 +170,16 @@ async def test_goals_and_weights_are_named_by_their_id_and_without_cycles_the_sc
         (kept,) = (await seen(sut, "/proposals", LEADER))["items"]
         assert (kept["of"], kept["place"], kept["from"]) == (id_, "school:demo", None)
         assert (await seen(sut, f"/proposals/{kept['id']}", LEADER))["to"] == "达到 70%"
+
+
+async def test_a_task_moves_no_goal_either(database_url: str, tmp_path: Path) -> None:
+    async with planning(database_url, tmp_path) as sut:
+        await set_up_as(sut)
+        await sut.handle(LINE)
+        async with sut.as_(GOVERNOR) as office, sut.as_(HEAD) as head:
+            (row,) = await assigned(office, 1)
+            refused = await made(head, f"/tasks/{row['id']}/changes", CHANGE, 403)
+            assert refused["type"] == "urn:zhengai:problem:change-proposed"
+            await made(head, f"/tasks/{uuid4()}/changes", CHANGE, 404)
+        (kept,) = (await seen(sut, "/proposals", OFFICE))["items"]
+        assert (kept["task"], kept["improvement"], kept["place"], kept["by"]) == (row["id"], None, "unit:mech", "D1")

@@ -38,9 +38,14 @@ async def test_without_a_word_a_further_version_works_and_is_listed_as_unstated(
             assert (await at.ask(OFFICE, "POST", f"/indicators/{CODE}/versions/{shown['version']}/activate"))[0] == 200
         _, versions = await at.ask(OFFICE, "GET", f"/indicators/{CODE}/versions")
         assert [each["origin"]["kind"] for each in versions["items"]] == ["exception", "first"]
+        at.clock.advance(hours=1)
+        await at.ask(OFFICE, "POST", "/indicators", line(0.5))
         _, found = await at.ask(OFFICE, "GET", "/exceptions")
         said = [(each["kind"], each["code"], each["version"], each["reason"], each["by"]) for each in found["items"]]
-        assert said == [("indicator", CODE, 2, "unstated", "Q2")]
+        assert said == [("indicator", CODE, 3, "unstated", "Q2"), ("indicator", CODE, 2, "unstated", "Q2")]
+        _, first = await at.ask(OFFICE, "GET", "/exceptions", limit=1)
+        _, rest = await at.ask(OFFICE, "GET", "/exceptions", limit=1, cursor=first["next"])
+        assert ([*first["items"], *rest["items"]], rest["next"]) == (found["items"], None)
         assert (await at.ask(HEAD, "GET", "/exceptions"))[0] == 403
 
 

@@ -56,6 +56,24 @@ def test_a_template_names_what_the_documents_name(name: str, shared: Path) -> No
     assert [each.name for each in setup.entry_words.safety_categories] == [each["zh"] for each in said.get("safety_categories", [])]
 
 
+def test_classes_of_tasks_and_letters_are_those_of_the_documents(shared: Path) -> None:
+    links = {
+        "plan_goal": "goal",
+        "leadership_resolution": "resolution",
+        "department_duty": "duty",
+        "project": "project",
+        "programme_or_course_plan": "plan",
+        "finding": "finding",
+    }
+    for name, said in documents(shared).items():
+        setup = read_template(find(name)).setup
+        classes = [(each["code"].lower(), each["zh"], links[each["requires_link"]]) for each in said["task_classes"]]
+        assert [(each.code, each.name, each.link) for each in setup.task_classes] == classes
+        letters = [*([said["responsibility_letter"]] if "responsibility_letter" in said else [])]
+        letters += said.get("safety_responsibility_letters", [])
+        assert [each.name for each in setup.agreements] == [each["zh"] for each in letters]
+
+
 def test_workflows_rule_sets_and_the_table_of_goals_are_those_of_the_documents(shared: Path) -> None:
     said = documents(shared)
     setups = {name: read_template(find(name)).setup for name in names()}
