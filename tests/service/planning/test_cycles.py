@@ -242,7 +242,9 @@ async def test_nobody_approves_the_diagnosis_of_a_post_that_they_hold(database_u
             await made(office, f"/cycles/{ended['quality_office']}/diagnosis/approve", status=403)
 
 
-async def test_a_cycle_to_which_a_fact_has_come_is_neither_read_nor_held_when_it_comes_again(database_url: str, tmp_path: Path) -> None:
+async def test_a_cycle_to_which_a_fact_has_come_is_neither_read_nor_held_when_it_comes_again(
+    database_url: str, tmp_path: Path
+) -> None:
     async with planning(database_url, tmp_path) as sut:
         await set_up_as(sut)
         await tell(sut, warning())
