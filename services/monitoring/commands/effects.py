@@ -37,7 +37,7 @@ from services.monitoring.queries.telling import place_of
 from services.monitoring.queries.totals import list_series
 from services.monitoring.tables import EffectRow, LateRow, SchoolRow, WarningRow
 
-AT_ONCE = 5  # measured in one transaction: the school counts nothing meanwhile
+AT_ONCE = 5  # measured in one transaction, of all schools: they count nothing meanwhile
 LOOKED_AT = 500
 
 
@@ -111,13 +111,22 @@ def _version(school: School, code: str, version: int) -> Indicator:
 
 
 async def measure_all(tx: Transaction) -> None:
-    """Measure in every school what is due, a part of it at a time."""
-    for code in await list_measuring(tx.session):
+    """Measure what is due, school by school, until that is enough for one transaction; the next begins where this one ended.
+
+    A school is held only where there is something to do: all that a transaction holds count nothing until it ends.
+    """
+    waiting = sorted(await list_measuring(tx.session, tx.now))
+    last: str = tx.database.memory.pop("measured_last", "")
+    left = AT_ONCE
+    for code in [code for code in waiting if code > last] or waiting:
         if (found := await find_school_locked(tx, code)) is not None:
             tx.school, tx.traceparent = code, None
             await _take_late(tx, found[1].id)
             await _look(tx, *found)
-            await _measure(tx, found[1])
+            left -= max(1, await _measure(tx, found[1], left))
+        if left <= 0:
+            tx.database.memory["measured_last"] = code
+            break
 
 
 async def _take_late(tx: Transaction, school_id: int) -> None:
@@ -158,15 +167,18 @@ async def _span_after(tx: Transaction, school: School, row: EffectRow, today: in
     return span_after(windows, days, version.min_denominator, version.effect_windows or WINDOWS_AFTER[version.window])
 
 
-async def _measure(tx: Transaction, school: School) -> None:
+async def _measure(tx: Transaction, school: School, most: int) -> int:
+    """Measure what is due, at most so many; return how many there were."""
     measuring = _Measuring(tx, school)
-    for row in await list_due(tx.session, school.id, AT_ONCE):
+    rows = await list_due(tx.session, school.id, most)
+    for row in rows:
         row.due = False
         fact = await measuring.measure(row)
         said = fact.model_dump(mode="json", exclude={"revision", "measured_at"})
         if said != row.found:
             row.found, row.revision = said, fact.revision
             tx.publish(fact, cause=f"effect|{row.improvement}|{row.revision}")
+    return len(rows)
 
 
 def _series(row: EffectRow) -> int:
