@@ -15,7 +15,7 @@ import pytest
 
 from libs.common.events.monitoring import EffectMeasured
 from libs.common.events.planning import ImprovementClosed, ImprovementReopened, ImprovementStarted, ImprovementVerified
-from services.monitoring.commands.effects import measure_all
+from services.monitoring.commands.effects import MOST_READ, measure_all
 from services.monitoring.domain.effect import EFFECT, NONE, TOO_FEW, WORSE
 from services.monitoring.queries.effects import list_measuring
 from tests.conftest import SettableClock
@@ -75,10 +75,10 @@ async def improved(sut: ServiceUnderTest) -> UUID:
     return improvement
 
 
-async def run(sut: ServiceUnderTest) -> list[EffectMeasured]:
+async def run(sut: ServiceUnderTest, most_read: int = MOST_READ) -> list[EffectMeasured]:
     """What one run of the job tells."""
     async with sut.database.transaction() as tx:
-        await measure_all(tx)
+        await measure_all(tx, most_read)
     return [message.event for message in await sut.published() if isinstance(message.event, EffectMeasured)]
 
 
@@ -146,6 +146,19 @@ async def test_a_school_is_held_once_a_day_while_windows_are_waited_for_and_else
 async def waiting(sut: ServiceUnderTest) -> list[str]:
     async with sut.database.reading() as session:
         return await list_measuring(session, sut.database.now())
+
+
+async def test_where_many_subjects_are_read_a_run_measures_only_what_compares_the_same_days(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with school(sqlite_url, tmp_path) as (sut, clock):
+        began = [("C1", "2026-03-04"), ("P00", "2026-03-06"), ("P01", "2026-03-06")]
+        for subject, day in began:
+            await verify(sut, await start(sut, subject, day))
+        await afterwards(sut, clock, own=95)
+        clock.now = noon("2026-03-30")
+        told = [sorted(each.subject for each in await run(sut, most_read=1)) for _ in range(3)]
+        assert told == [["C1"], ["P00", "P01"], []]
 
 
 async def test_what_everybody_gained_is_no_effect_and_what_fell_beside_them_is_worse(database_url: str, tmp_path: Path) -> None:
