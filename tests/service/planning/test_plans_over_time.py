@@ -19,6 +19,7 @@ from tests.service.planning.chain import (
     INDICATOR,
     LEADER,
     OFFICE,
+    ORDERED,
     STUDENT,
     WRITE,
     drafted,
@@ -100,7 +101,7 @@ async def test_what_other_plans_lack_does_not_keep_a_plan_from_its_next_version(
         top = {"goal": str(goal_id(SCHOOL, "M", "TOP"))}
         await drafted(sut, plan("M"), goal("TOP", measure=None, roll_up="weighted"), goal("OWN", parents=[{**top, "weight": 1}]))
         await published(sut, "M")
-        await made(office, "/plans/M/versions")
+        await made(office, "/plans/M/versions", ORDERED)
         own = str(goal_id(SCHOOL, "M", "OWN"))
         less = {"goal": goal("OWN", parents=[{**top, "weight": 0.4}]), "why": "分权"}
         assert (await office.put(f"/goals/{own}", json=less)).status_code == 200
@@ -114,7 +115,7 @@ async def test_what_other_plans_lack_does_not_keep_a_plan_from_its_next_version(
         ).status_code == 200
         await published(sut, "M")
 
-        await made(office, "/plans/M/versions")
+        await made(office, "/plans/M/versions", ORDERED)
         assert (await office.put(f"/goals/{own}", json=less)).status_code == 200
         await drafted(sut, plan("S", parent="M"), goal("G", parents=[]))
         await made(office, "/plans/M/submit")
@@ -126,7 +127,7 @@ async def test_what_other_plans_lack_does_not_keep_a_plan_from_its_next_version(
         changed = {"goal": goal("G", parents=[{**top, "weight": 0.3}]), "why": "挂接"}
         assert (await office.put(f"/goals/{below}", json=changed)).status_code == 200
         await published(sut, "S")
-        await made(office, "/plans/M/versions")
+        await made(office, "/plans/M/versions", ORDERED)
         await made(office, "/plans/M/goals", {"goal": goal("OWN2", parents=[{**top, "weight": 0.4}])})
         await published(sut, "M")
 
