@@ -37,8 +37,9 @@ from services.monitoring.queries.telling import place_of
 from services.monitoring.queries.totals import list_series
 from services.monitoring.tables import EffectRow, LateRow, SchoolRow, WarningRow
 
-AT_ONCE = 5  # measured in one transaction: the school counts nothing meanwhile
+AT_ONCE = 5  # measured in one transaction, of all schools: they count nothing meanwhile
 LOOKED_AT = 500
+MOST_READ = 10_000  # subjects read in one transaction, but for what one effect takes: 20,000 take seconds
 
 
 # --- what planning says ---------------------------------------------------------------------------------------------------
@@ -110,14 +111,23 @@ def _version(school: School, code: str, version: int) -> Indicator:
 # --- by the clock ---------------------------------------------------------------------------------------------------------
 
 
-async def measure_all(tx: Transaction) -> None:
-    """Measure in every school what is due, a part of it at a time."""
-    for code in await list_measuring(tx.session):
+async def measure_all(tx: Transaction, most_read: int = MOST_READ) -> None:
+    """Measure what is due, school by school, until that is enough for one transaction; the next begins where this one ended.
+
+    A school is held only where there is something to do: all that a transaction holds count nothing until it ends.
+    """
+    waiting = sorted(await list_measuring(tx.session, tx.now))
+    last: str = tx.database.memory.pop("measured_last", "")
+    left = AT_ONCE
+    for code in [code for code in waiting if code > last] or waiting:
         if (found := await find_school_locked(tx, code)) is not None:
             tx.school, tx.traceparent = code, None
             await _take_late(tx, found[1].id)
             await _look(tx, *found)
-            await _measure(tx, found[1])
+            left -= max(1, await _measure(tx, found[1], left, most_read))
+        if left <= 0:
+            tx.database.memory["measured_last"] = code
+            break
 
 
 async def _take_late(tx: Transaction, school_id: int) -> None:
@@ -158,29 +168,44 @@ async def _span_after(tx: Transaction, school: School, row: EffectRow, today: in
     return span_after(windows, days, version.min_denominator, version.effect_windows or WINDOWS_AFTER[version.window])
 
 
-async def _measure(tx: Transaction, school: School) -> None:
+async def _measure(tx: Transaction, school: School, most: int, most_read: int) -> int:
+    """Measure what is due, at most so many, and no more once so many subjects were read; return how much of `most` that has used up."""
     measuring = _Measuring(tx, school)
-    for row in await list_due(tx.session, school.id, AT_ONCE):
+    rows = await list_due(tx.session, school.id, most)
+    for row in rows:
+        if measuring.read >= most_read and not measuring.has_read(row):
+            return most
         row.due = False
         fact = await measuring.measure(row)
         said = fact.model_dump(mode="json", exclude={"revision", "measured_at"})
         if said != row.found:
             row.found, row.revision = said, fact.revision
             tx.publish(fact, cause=f"effect|{row.improvement}|{row.revision}")
+    return most if measuring.read >= most_read else len(rows)
 
 
 def _series(row: EffectRow) -> int:
     return row.place << WORD_BITS | row.subject_word
 
 
+def _before(row: EffectRow) -> Span:
+    return Span(row.before_from, row.before_to, row.before_windows)
+
+
 @dataclass
 class _Measuring:
-    """What several effects of a school are measured by: everybody's values, read once for the same days."""
+    """What several effects of a school are measured by: everybody's values, read once for the same days. `read`: how many so far."""
 
     tx: Transaction
     school: School
+    read: int = 0
     _everybody: dict[int, Sequence[int]] = field(default_factory=dict)
     _before: dict[tuple[int, int, Span], Mapping[int, Decimal]] = field(default_factory=dict)
+
+    def has_read(self, row: EffectRow) -> bool:
+        """Whether everybody's values of the days before are there already."""
+        version = _version(self.school, row.indicator, row.version)
+        return (row.place, version.min_denominator, _before(row)) in self._before
 
     async def measure(self, row: EffectRow) -> EffectMeasured:
         """Compare a subject with its peers; told as the next revision."""
@@ -188,7 +213,7 @@ class _Measuring:
         assert row.after_to is not None
         assert row.after_windows is not None
         version = _version(self.school, row.indicator, row.version)
-        spans = Span(row.before_from, row.before_to, row.before_windows), Span(row.after_from, row.after_to, row.after_windows)
+        spans = _before(row), Span(row.after_from, row.after_to, row.after_windows)
         own = _series(row)
         before, after = [(await self._values([own], span, version, least=1)).get(own) for span in spans]
         peers = [] if before is None else await self._peers(row, version, before, *spans)
@@ -209,6 +234,7 @@ class _Measuring:
             if row.place not in self._everybody:
                 found = await list_series(self.tx.session, *divmod(row.place, len(LEVELS)))
                 self._everybody[row.place] = [series for series, _, _ in found]
+            self.read += len(self._everybody[row.place])
             self._before[key] = await self._values(self._everybody[row.place], span, version, least=version.min_denominator)
         return self._before[key]
 

@@ -137,8 +137,10 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('improvement', name=op.f('effect_pk'))
     )
     with op.batch_alter_table('effect', schema=None) as batch_op:
+        batch_op.create_index('effect_due_ix', ['school_id', 'due'], unique=False)
         batch_op.create_index('effect_indicator_ix', ['school_id', 'indicator'], unique=False)
         batch_op.create_index('effect_level_ix', ['school_id', 'level', 'started_on'], unique=False)
+        batch_op.create_index('effect_pending_ix', ['school_id', 'after_to', 'verified_on'], unique=False)
         batch_op.create_index('effect_place_ix', ['school_id', 'place'], unique=False)
 
     op.create_table('enrollment',

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Scope
+from services.monitoring.domain.windows import to_day
 from services.monitoring.tables import EffectRow, IndicatorRow, LateRow, SchoolRow, WarningPlaceRow
 
+NEVER = -1  # a day before any on which something was looked at
 LONGEST = 800  # days after which it is no more looked whether enough was measured: a window of the longest kind has come and gone
 
 
@@ -20,11 +24,18 @@ async def compared_places(session: AsyncSession, school_id: int) -> dict[int, in
     return {place: day for place, day in await session.execute(sql) if day is not None}
 
 
-async def list_measuring(session: AsyncSession) -> Sequence[str]:
-    """Schools in which an effect may have to be measured, for the first time or again."""
+async def list_measuring(session: AsyncSession, now: datetime) -> list[str]:
+    """Schools in which something is to be measured, for the first time or again, or is to be looked at on the day that it is there."""
     mine = EffectRow.school_id == SchoolRow.id
-    waits = or_(exists().where(mine, or_(EffectRow.due, _pending())), exists().where(LateRow.school_id == SchoolRow.id))
-    return (await session.scalars(select(SchoolRow.code).where(waits).order_by(SchoolRow.code))).all()
+    due = or_(exists().where(mine, EffectRow.due), exists().where(LateRow.school_id == SchoolRow.id))
+    looked = func.min(func.coalesce(EffectRow.looked_on, NEVER))
+    pending = (mine, _pending(), EffectRow.verified_on > to_day(now.date()) - LONGEST)
+    sql = select(SchoolRow.code, SchoolRow.timezone, due, select(looked).where(*pending).scalar_subquery())
+    return [
+        code
+        for code, zone, is_due, looked_on in await session.execute(sql)
+        if is_due or (looked_on is not None and looked_on < to_day(now.astimezone(ZoneInfo(zone)).date()))
+    ]
 
 
 async def list_pending(session: AsyncSession, school_id: int, today: int, limit: int) -> Sequence[EffectRow]:

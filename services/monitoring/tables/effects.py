@@ -25,6 +25,8 @@ class EffectRow(Table):
         Index("effect_place_ix", "school_id", "place"),
         Index("effect_indicator_ix", "school_id", "indicator"),
         Index("effect_level_ix", "school_id", "level", "started_on"),
+        Index("effect_due_ix", "school_id", "due"),
+        Index("effect_pending_ix", "school_id", "after_to", "verified_on"),
     )
     improvement: Mapped[UUID] = mapped_column(primary_key=True)
     school_id: Mapped[int]

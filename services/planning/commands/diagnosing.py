@@ -15,6 +15,7 @@ from services.planning.commands.spiral import move
 from services.planning.domain.proposals import Change
 from services.planning.queries import cycles
 from services.planning.queries import proposals as proposed
+from services.planning.queries.projects import posted
 from services.planning.tables import CycleRow
 
 PERSONS = frozenset({"teacher", "student"})
@@ -42,7 +43,7 @@ async def approve_diagnosis(tx: Transaction, scope: Scope, by: str, cycle: UUID)
     row = await _ended(tx, scope, cycle)
     if row.diagnosed_by is None:
         raise Conflict("there is no diagnosis to approve yet")
-    if by == row.diagnosed_by or (row.level in PERSONS and by == row.subject):
+    if by == row.diagnosed_by or await _is_about(tx, row, by):
         raise Forbidden("nobody approves their own diagnosis: it takes a second person")
     if waiting := await proposed.count_queued(tx.session, row.school, row.place):
         raise Conflict(f"{waiting} proposals wait for a decision in this diagnosis")
@@ -66,6 +67,15 @@ async def store_lesson(tx: Transaction, scope: Scope, by: str, cycle: UUID, less
     row.lesson, row.lesson_reason, row.lesson_by = lesson, reason, by
     await _note(tx, row, "lesson_stored")
     return row
+
+
+async def _is_about(tx: Transaction, row: CycleRow, person: str) -> bool:
+    """Whether a cycle is this person's own, or that of a post that they hold today."""
+    if row.level == "post":
+        post, _, over = row.subject.partition("@")
+        today = await queries.today_in(tx.session, row.school, tx.now)
+        return person in await posted(tx.session, row.school, post, today, over or None)
+    return row.level in PERSONS and person == row.subject
 
 
 async def _ended(tx: Transaction, scope: Scope, cycle: UUID) -> CycleRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid5
 
 from libs.common.auth import Scope
@@ -30,7 +30,8 @@ async def propose(tx: Transaction, scope: Scope, by: str, improvement: UUID, cha
         raise Conflict("the improvement is closed: what is to change now is a matter of the diagnosis")
     await _check(tx, scope, change)
     places = (await queries.places_of(tx.session, [improvement]))[improvement]
-    return await _keep(tx, scope.school, by, change, await _nearest(tx, scope.school, places), places, improvement=improvement)
+    place, around = await _nearest(tx, scope.school, places)
+    return await _keep(tx, scope.school, by, change, place, {*places, *around}, improvement=improvement)
 
 
 async def propose_of_task(tx: Transaction, scope: Scope, by: str, task: UUID, change: Change) -> ProposalRow:
@@ -41,14 +42,19 @@ async def propose_of_task(tx: Transaction, scope: Scope, by: str, task: UUID, ch
     await _check(tx, scope, change)
     places = await find_tasks.places_of_task(tx.session, scope.school, row.unit, [row.owner] if row.owner else [])
     near = {each for each in places if row.unit is None or each.partition(":")[0] in {"unit", "school"}}
-    return await _keep(tx, scope.school, by, change, await _nearest(tx, scope.school, near), places, task=task)
+    place, around = await _nearest(tx, scope.school, near)
+    return await _keep(tx, scope.school, by, change, place, {*places, *around}, task=task)
 
 
-async def _nearest(tx: Transaction, school: str, places: Iterable[str]) -> str:
-    """The own place of the nearest object with an open cycle among these places; the school where there is none."""
+async def _nearest(tx: Transaction, school: str, places: Iterable[str]) -> tuple[str, Sequence[str]]:
+    """The own place of the nearest object with an open cycle among these places, the school where there is none; and where that object
+    lies, for who diagnoses it has to see what waits there.
+    """
     open_ = await cycles.open_at(tx.session, school, list(places))
     near = min(open_, key=lambda each: NEAREST.index(each.level), default=None)
-    return near.place if near is not None else f"school:{school}"
+    if near is None:
+        return f"school:{school}", []
+    return near.place, await proposed.cycle_places(tx.session, near.id)
 
 
 async def propose_in_diagnosis(tx: Transaction, scope: Scope, by: str, cycle: CycleRow, changes: Iterable[Change]) -> None:

@@ -36,7 +36,7 @@ async def note_facts(tx: Transaction, places: Collection[str], fact: Fact, *, da
     if not places or not await cycles.going_of(tx.session, tx.school):
         return
     day = day or await queries.today_in(tx.session, tx.school, tx.now)
-    for row in await cycles.cycles_at(tx.session, tx.school, places, day):
+    for row in await cycles.cycles_at(tx.session, tx.school, places, fact, day):
         await move(tx, row, fact, day)
 
 

@@ -831,6 +831,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('improvement_history', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('improvement_history_improvement_ix'), ['improvement'], unique=False)
+        batch_op.create_index(batch_op.f('improvement_history_step_at_ix'), ['step', 'at'], unique=False)
 
     op.create_table('improvement_place',
     sa.Column('improvement', sa.Uuid(), nullable=False),

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, case, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -15,7 +15,7 @@ from libs.common.auth import Scope
 from libs.common.database import in_batches
 from libs.common.errors import NotFound
 from libs.common.event import NAMESPACE
-from libs.common.events.setup import Cycle, Spiral
+from libs.common.events.setup import Cycle, Fact, Spiral
 from services.planning.domain.objects import Going, levels_of, plan_places
 from services.planning.domain.states import Status
 from services.planning.queries.improvements import covered as improvement_covered
@@ -159,12 +159,16 @@ async def results_before(session: AsyncSession, school: str, level: str, length:
     return dict((await session.execute(sql)).all())
 
 
-async def cycles_at(session: AsyncSession, school: str, places: Collection[str], day: date) -> Sequence[CycleRow]:
-    """Return the cycles at these places whose period lasts on a day, locked."""
+async def cycles_at(session: AsyncSession, school: str, places: Collection[str], fact: Fact, day: date) -> Sequence[CycleRow]:
+    """Return the cycles at these places whose period lasts on a day and which a fact has not come to yet, locked.
+
+    Most facts come to most cycles many times over, from everybody at work in the school: nobody waits for, or reads, what stays.
+    """
     found: list[CycleRow] = []
     for some in in_batches(sorted(places), IN_AT_ONCE):
         lasting = (CycleRow.status == "open", CycleRow.starts_on <= day, CycleRow.ends_on >= day)
         sql = select(CycleRow).where(CycleRow.school == school, CycleRow.place.in_(some), *lasting)
+        sql = sql.where(~cast(CycleRow.facts, Text).contains(f'["{fact}"', autoescape=True))
         found += await session.scalars(sql.order_by(CycleRow.id).with_for_update())
     return found
 

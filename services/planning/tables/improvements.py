@@ -92,6 +92,7 @@ class HistoryRow(Table):
     """What happened to an improvement, in order: who (None: the system), when, what."""
 
     __tablename__ = "improvement_history"
+    __table_args__ = (Index(None, "step", "at"),)
     position: Mapped[int] = mapped_column(RowId, Identity(), primary_key=True)
     improvement: Mapped[UUID] = mapped_column(ForeignKey("improvement.id"), index=True)
     step: Mapped[str]

@@ -141,6 +141,7 @@ async def activate_version(tx: Transaction, scope: Scope, by: str, code: str, ve
     second_person(row.origin, row.created_by, by)
     if indicator.active is not None or indicator.trial is not None:
         await not_judged(tx, scope, by, definition)
+        await not_judged_before(tx, scope, by, indicator)
     row.activated_at, row.activated_by = tx.now, by
     await (put_in_trial if definition.trial else put_in_force)(tx, scope, indicator, version, definition)
     return row, indicator
@@ -190,6 +191,14 @@ async def not_judged(tx: Transaction, scope: Scope, by: str, definition: Definit
     today = await today_in(tx.session, scope.school, tx.now)
     if definition.level in await levels_of(tx.session, scope.school, by, today):
         raise Forbidden("nobody changes lines by which they are judged, or what they answer for: somebody else does")
+
+
+async def not_judged_before(tx: Transaction, scope: Scope, by: str, indicator: IndicatorRow) -> None:
+    """As `not_judged`, for what a version replaces: it may judge at another level."""
+    for version in (indicator.active, indicator.trial):
+        if version is not None:
+            row = await get_version(tx.session, scope, indicator.code, version)
+            await not_judged(tx, scope, by, Definition.model_validate(row.definition))
 
 
 def _check_level(scope: Scope, definition: Definition) -> None:

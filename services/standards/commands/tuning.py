@@ -9,7 +9,7 @@ from libs.common.database import Transaction
 from libs.common.errors import Conflict, Invalid
 from libs.common.events.origin import Origin
 from libs.common.events.standards import WarningLine
-from services.standards.commands.indicators import not_judged, put_in_force, put_in_trial, write_version
+from services.standards.commands.indicators import not_judged, not_judged_before, put_in_force, put_in_trial, write_version
 from services.standards.commands.standards import whole_school
 from services.standards.domain.indicators import Definition, faults_of
 from services.standards.queries.indicators import get_indicator, get_version
@@ -33,6 +33,7 @@ async def release(tx: Transaction, scope: Scope, by: str, code: str, version: in
         return row, indicator
     if indicator.trial != version:
         raise Conflict(f"version {version} is not in trial")
+    await not_judged_before(tx, scope, by, indicator)
     row.released_at, row.released_by = tx.now, by
     await put_in_force(tx, scope, indicator, version, definition)
     return row, indicator

@@ -15,10 +15,11 @@ import pytest
 
 from libs.common.events.monitoring import EffectMeasured
 from libs.common.events.planning import ImprovementClosed, ImprovementReopened, ImprovementStarted, ImprovementVerified
-from services.monitoring.commands.effects import measure_all
+from services.monitoring.commands.effects import MOST_READ, measure_all
 from services.monitoring.domain.effect import EFFECT, NONE, TOO_FEW, WORSE
+from services.monitoring.queries.effects import list_measuring
 from tests.conftest import SettableClock
-from tests.service.harness import ServiceUnderTest, principal
+from tests.service.harness import SCHOOL, ServiceUnderTest, principal
 from tests.service.monitoring.world import correction, indicator, monitoring, retraction, roster, sent, take, warned
 
 READER = principal("warning.read")
@@ -74,10 +75,10 @@ async def improved(sut: ServiceUnderTest) -> UUID:
     return improvement
 
 
-async def run(sut: ServiceUnderTest) -> list[EffectMeasured]:
+async def run(sut: ServiceUnderTest, most_read: int = MOST_READ) -> list[EffectMeasured]:
     """What one run of the job tells."""
     async with sut.database.transaction() as tx:
-        await measure_all(tx)
+        await measure_all(tx, most_read)
     return [message.event for message in await sut.published() if isinstance(message.event, EffectMeasured)]
 
 
@@ -117,6 +118,47 @@ async def test_an_effect_is_measured_once_as_many_windows_as_the_indicator_asks_
         for later in ("2026-03-30", "2026-04-01"):
             clock.now = noon(later)
             assert await run(sut) == []
+
+
+async def test_a_school_is_held_once_a_day_while_windows_are_waited_for_and_else_only_for_what_is_due(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with school(database_url, tmp_path) as (sut, clock):
+        assert await waiting(sut) == []
+        await improved(sut)
+        for instant in (noon("2026-03-14"), datetime(2026, 3, 14, 16, 0, tzinfo=UTC)):  # the second is midnight in Shanghai
+            clock.now = instant
+            assert await waiting(sut) == [SCHOOL]
+            await run(sut)
+            assert await waiting(sut) == []
+        await afterwards(sut, clock, own=95)
+        clock.now = noon("2026-03-30")
+        await run(sut)
+        clock.now = noon("2026-03-31")
+        assert await waiting(sut) == [], "it is measured"
+        await take(sut, reading("late", "P00", 99, THEN))
+        assert await waiting(sut) == [SCHOOL]
+        clock.now = noon("2029-01-01")
+        await run(sut)
+        assert await waiting(sut) == []
+
+
+async def waiting(sut: ServiceUnderTest) -> list[str]:
+    async with sut.database.reading() as session:
+        return await list_measuring(session, sut.database.now())
+
+
+async def test_where_many_subjects_are_read_a_run_measures_only_what_compares_the_same_days(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with school(sqlite_url, tmp_path) as (sut, clock):
+        began = [("C1", "2026-03-04"), ("P00", "2026-03-06"), ("P01", "2026-03-06")]
+        for subject, day in began:
+            await verify(sut, await start(sut, subject, day))
+        await afterwards(sut, clock, own=95)
+        clock.now = noon("2026-03-30")
+        told = [sorted(each.subject for each in await run(sut, most_read=1)) for _ in range(3)]
+        assert told == [["C1"], ["P00", "P01"], []]
 
 
 async def test_what_everybody_gained_is_no_effect_and_what_fell_beside_them_is_worse(database_url: str, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from libs.common.events.gateway import SetupChanged
 from libs.common.events.planning import CycleClosed
 from libs.common.events.standards import StandardActivated
 from services.cli.template.reading import find, read_template
+from services.planning.queries.cycles import cycles_at
 from services.planning.service import service
 from services.planning.tables import CycleRow
 from tests.conftest import SettableClock
@@ -222,6 +223,36 @@ async def test_nobody_approves_the_diagnosis_of_their_own_person(database_url: s
         async with sut.as_(OFFICE) as office, sut.as_(LEADER) as leader:
             await made(leader, f"/cycles/{ended['id']}/diagnosis", {"findings": "良好"})
             await made(office, f"/cycles/{ended['id']}/diagnosis/approve", status=403)
+
+
+async def test_nobody_approves_the_diagnosis_of_a_post_that_they_hold(database_url: str, tmp_path: Path) -> None:
+    clock = SettableClock(NOON)
+    hunan = read_template(find("hunan-county-vocational")).setup.model_dump(mode="json", exclude_defaults=True)
+    async with planning(database_url, tmp_path, clock=clock) as sut:
+        await set_up_as(sut, hunan)
+        clock.now = datetime.fromisoformat("2027-12-02T04:00:00+00:00")
+        await tick(sut)
+        ended = {each["subject"]: each["id"] for each in await listed(sut, level="post", status="ended")}
+        head = principal(*ALL, id="D1", over=["unit:mech"])
+        async with sut.as_(OFFICE) as office, sut.as_(LEADER) as leader, sut.as_(head) as holder:
+            for post in ("department_head@mech", "quality_office"):
+                await made(leader, f"/cycles/{ended[post]}/diagnosis", {"findings": "履职良好"})
+            await made(holder, f"/cycles/{ended['department_head@mech']}/diagnosis/approve", status=403)
+            await made(office, f"/cycles/{ended['department_head@mech']}/diagnosis/approve")
+            await made(office, f"/cycles/{ended['quality_office']}/diagnosis/approve", status=403)
+
+
+async def test_a_cycle_to_which_a_fact_has_come_is_neither_read_nor_held_when_it_comes_again(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with planning(database_url, tmp_path) as sut:
+        await set_up_as(sut)
+        await tell(sut, warning())
+        async with sut.database.transaction() as tx:
+            places = ["course:CNC101", "unit:mech", "teacher:T1"]
+            came = await cycles_at(tx.session, SCHOOL, places, "warning_raised", NOON.date())
+            comes = await cycles_at(tx.session, SCHOOL, places, "measured", NOON.date())
+        assert ({each.level for each in came}, {each.level for each in comes}) == ({"teacher"}, {"course", "department", "teacher"})
 
 
 async def test_a_task_that_is_taken_up_and_a_letter_that_is_signed_move_the_units_cycle(database_url: str, tmp_path: Path) -> None:

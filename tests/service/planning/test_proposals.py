@@ -107,6 +107,27 @@ async def test_a_proposal_is_decided_by_a_second_person_in_the_diagnosis_that_it
             assert (await made(office, f"/cycles/{month['id']}/diagnosis/approve"))["status"] == "closed"
 
 
+async def test_whoever_approves_the_diagnosis_may_see_and_decide_what_waits_for_it(database_url: str, tmp_path: Path) -> None:
+    clock = SettableClock(NOON)
+    async with planning(database_url, tmp_path, clock=clock) as sut:
+        await set_up_as(sut)
+        await sut.handle(LINE)
+        elsewhere = ["class:CNC101-A", "course:CNC101", "unit:art"]  # a class of another unit than the course's
+        await tell(sut, warning(indicator="c-obj", severity="yellow", places=elsewhere))
+        (found,) = (await seen(sut, "/improvements", TEACHER))["items"]
+        month = (await cycle(sut, "course", "1 month"))["id"]
+        head = principal("cycle.read", "diagnosis.approve", id="D1", over=["unit:mech"])
+        clock.now = datetime.fromisoformat("2026-04-01T04:00:00+00:00")
+        await tick(sut)
+        async with sut.as_(TEACHER) as teacher, sut.as_(COURSE_LEADER) as leader, sut.as_(head) as approver:
+            await made(teacher, f"/improvements/{found['id']}/changes", CHANGE, 403)
+            await made(leader, f"/cycles/{month}/diagnosis", {"findings": "目标达成率偏低"})
+            await made(approver, f"/cycles/{month}/diagnosis/approve", status=409)
+            (kept,) = (await approver.get("/proposals")).json()["items"]
+            await made(approver, f"/cycles/{month}/proposals/{kept['id']}/decide", {"decision": "reject", "reason": "先改进教学"})
+            await made(approver, f"/cycles/{month}/diagnosis/approve")
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"of": "nothing"}, "/of"),
     ({"kind": "goal"}, "/of"),

@@ -125,6 +125,22 @@ async def test_nobody_tunes_or_releases_lines_that_judge_what_they_answer_for(
         assert bool(await at.sut.published()) is (status == 200)
 
 
+async def test_nobody_replaces_a_line_that_judges_them_by_one_of_another_level(database_url: str, tmp_path: Path) -> None:
+    async with school(database_url, tmp_path) as at, at.sut.as_(OFFICE) as client, at.sut.as_(principal(*MAY, id="Q2")) as other:
+        head = Post(person="Q1", post="department_head", object="mech")
+        await at.sut.handle(PostsImported(part="p/2", posts=[*POSTS.posts, head]))
+        for each in (trial(level="department"), trial(level="class"), with_(metric="workload", level="class")):
+            await client.post("/indicators", json=each)
+        path = f"/indicators/{CODE}/versions"
+        assert (await client.post(f"{path}/1/activate")).status_code == 200, "a first version judges nobody yet"
+        for version in (2, 3):
+            assert (await client.post(f"{path}/{version}/activate")).status_code == 403
+        assert (await other.post(f"{path}/1/release")).status_code == 200
+        assert (await other.post(f"{path}/2/activate")).status_code == 200
+        assert (await client.post(f"{path}/2/release")).status_code == 403
+        assert (await other.post(f"{path}/2/release")).status_code == 200
+
+
 async def test_lines_are_tuned_with_a_reason_by_who_may_for_the_whole_school(database_url: str, tmp_path: Path) -> None:
     async with school(database_url, tmp_path) as at:
         async with at.sut.as_(OFFICE) as client:
