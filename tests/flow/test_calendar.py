@@ -54,6 +54,7 @@ def test_scenario_16_who_is_new_is_appraised_and_the_others_only_by_their_academ
     assert {each["routine"] for each in due(chain)} == {"yb-teacher-new", "yb-teacher-term", "yb-teacher-others"}
 
 
+@pytest.mark.servers  # waits for the clock, up to a minute: with the longer tests
 def test_nothing_falls_due_in_a_vacation_and_a_killed_school_makes_nothing_twice(stack: Stack) -> None:
     chain = Chain(stack, "vacation")
     chain.school.change("PUT", "setup", json={"routines": [routine("yb-department-month"), routine("yb-committee")]})

@@ -74,6 +74,7 @@ def test_scenario_13_a_mid_term_finding_needs_a_plan_with_measures_goal_and_dead
     assert (overview["open"], overview["by_status"]["closed"]) == (0, 1)
 
 
+@pytest.mark.servers  # waits for the clock, up to a minute: with the longer tests
 def test_scenario_14_an_overdue_rectification_is_told_to_the_responsible_body_and_the_tracking_group(findings: Findings) -> None:
     yesterday = today() - timedelta(days=1)
     item = findings.record(findings.office, due_on=str(yesterday))

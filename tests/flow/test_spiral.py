@@ -23,6 +23,7 @@ def chain(standing: Stack, request: pytest.FixtureRequest) -> Chain:
     return Chain(standing, request.node.originalname.removeprefix("test_")[:40], ROSTER, POSTS + LEADER)
 
 
+@pytest.mark.servers  # waits for the clock, up to a minute: with the longer tests
 def test_scenario_8_an_improvement_does_not_lower_its_target(chain: Chain) -> None:
     setup = read_template(find("hubei-polytechnic")).setup.model_dump(mode="json", exclude_defaults=True)
     chain.school.change("PUT", "setup", json=setup)
