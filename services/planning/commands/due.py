@@ -33,15 +33,20 @@ LINK = "/api/v1/planning/due-items"
 
 
 async def bring_up_to_date(tx: Transaction) -> None:
-    """Do for each school what its day asks for, where that is not done yet or something has changed."""
+    """Do for each school what its day asks for, where that is not done yet or something has changed.
+
+    It ends with a school that has more to do than one transaction takes: nobody is held for the work of others.
+    """
     for each in await queries.list_clockworks(tx.session):
         today = tx.now.astimezone(ZoneInfo(each.timezone)).date()
         if each.stale or each.done_through != today:
             tx.school = each.school
-            await _school(tx, today)
+            if await _school(tx, today):
+                break
 
 
-async def _school(tx: Transaction, today: date) -> None:
+async def _school(tx: Transaction, today: date) -> bool:
+    """Do what a school's day asks for; whether more is left."""
     await queries.lock_school(tx.session, tx.school)
     row = await queries.load_routines(tx.session, tx.school)
     assert row is not None, "routines are replaced, never taken away"
@@ -52,6 +57,7 @@ async def _school(tx: Transaction, today: date) -> None:
     row.stale = any(left)
     if not row.stale:
         row.done_through = today
+    return row.stale
 
 
 @dataclass(frozen=True, slots=True)

@@ -839,6 +839,9 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['improvement'], ['improvement.id'], name=op.f('improvement_place_improvement_fk')),
     sa.PrimaryKeyConstraint('improvement', 'place', name=op.f('improvement_place_pk'))
     )
+    with op.batch_alter_table('improvement_place', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('improvement_place_place_ix'), ['place'], unique=False)
+
     op.create_table('plan_history',
     sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
     sa.Column('plan', sa.Uuid(), nullable=False),
@@ -870,6 +873,9 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['task'], ['task.id'], name=op.f('task_place_task_fk')),
     sa.PrimaryKeyConstraint('task', 'place', name=op.f('task_place_pk'))
     )
+    with op.batch_alter_table('task_place', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('task_place_place_ix'), ['place'], unique=False)
+
     op.create_table('task_step',
     sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(always=False), nullable=False),
     sa.Column('task', sa.Uuid(), nullable=False),

@@ -84,6 +84,7 @@ class PlaceRow(Table):
     """Where an improvement lies (`kind:id`): who may see it follows from these."""
 
     __tablename__ = "improvement_place"
+    __table_args__ = (Index(None, "place"),)
     improvement: Mapped[UUID] = mapped_column(ForeignKey("improvement.id"), primary_key=True)
     place: Mapped[str] = mapped_column(primary_key=True)
 

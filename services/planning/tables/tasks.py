@@ -92,6 +92,7 @@ class TaskPlaceRow(Table):
     """Where a task lies (`kind:id`): who may see it follows from these."""
 
     __tablename__ = "task_place"
+    __table_args__ = (Index(None, "place"),)
     task: Mapped[UUID] = mapped_column(ForeignKey("task.id"), primary_key=True)
     place: Mapped[str] = mapped_column(primary_key=True)
 
