@@ -41,6 +41,7 @@ def test_scenario_12_every_department_has_its_self_diagnosis_of_the_month_to_sub
     assert teacher.get("planning/due-items").json()["items"] == []
 
 
+@pytest.mark.servers  # waits for the clock: with the longer tests
 def test_scenario_16_who_is_new_is_appraised_and_the_others_only_by_their_academic_year(chain: Chain) -> None:
     wanted = {"opens": "start"}
     own = [routine(code, **wanted) for code in ("yb-teacher-term", "yb-teacher-new", "yb-teacher-others")]

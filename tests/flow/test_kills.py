@@ -79,6 +79,7 @@ def _killer(stack: Stack, name: str) -> Callable[[], None]:
 
 
 @pytest.mark.shared
+@pytest.mark.servers  # takes half a minute: with the longer tests
 def test_three_kills_in_a_replay_lose_and_double_nothing(shared: Path, tmp_path: Path) -> None:
     with embedded(tmp_path) as stack:
         _replay_under_kills(stack, Oulad(shared, tmp_path, every=10), [_killer(stack, "all")] * 3, 100)

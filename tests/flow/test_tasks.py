@@ -110,22 +110,16 @@ def test_scenario_1_the_tasks_of_2019_hold_the_goals_value_of_2019_once(year: Ye
 
 
 def test_scenario_2_an_orphan_is_refused_until_its_class_has_what_it_links_to(year: Year) -> None:
-    path = f"planning/tasks/{year.post(year.office, 'planning/tasks', {'task': year.task('a'), 'unit': 'JW'})['id']}"
+    def refused(task_class: str, link: str) -> None:
+        answer = year.office.post("planning/tasks", json={"task": year.task(task_class), "unit": "JW"})
+        assert (answer.status_code, [each["pointer"] for each in answer.json()["errors"]]) == (422, [f"/task/{link}"])
+        assert year.tasks() == []
 
-    def refused(pointer: str) -> None:
-        answer = year.office.post(f"{path}/assign")
-        assert answer.status_code == 422
-        assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
-        assert year.office.get(path).json()["status"] == "draft"
-
-    refused("/goal")
-    assert year.office.put(path, json={"task": year.task("b")}).status_code == 200
-    refused("/resolution")
-    assert year.office.put(path, json={"task": year.task("c")}).status_code == 200
-    refused("/duty")
+    for task_class, link in (("a", "goal"), ("b", "resolution"), ("c", "duty")):
+        refused(task_class, link)
     duty = year.post(year.office, "planning/duties", {"unit": "JW", "text": "教学运行管理"})["id"]
-    assert year.office.put(path, json={"task": year.task("c", duty=duty)}).status_code == 200
-    assert year.post(year.office, f"{path}/assign")["owner"] == "H2"
+    row = year.post(year.office, "planning/tasks", {"task": year.task("c", duty=duty), "unit": "JW"})
+    assert year.post(year.office, f"planning/tasks/{row['id']}/assign")["owner"] == "H2"
 
 
 def test_scenario_3_the_letter_freezes_35_versions_and_a_changed_target_needs_a_new_one(year: Year) -> None:

@@ -46,7 +46,8 @@ def link_of(task: UUID) -> str:
 async def define_task(tx: Transaction, scope: Scope, by: str, task: Task, people: People, parent: UUID | None) -> TaskRow:
     """Write a task as a draft. Below a `parent` it serves the same goal, resolution, duty or project where it names none.
 
-    Raises Invalid for what it names and is not there, Forbidden where the caller's posts do not reach whom it is for.
+    Raises Invalid for what it names and is not there, and where it lacks the link that its class asks for (digest §12, scenario 2),
+    Forbidden where the caller's posts do not reach whom it is for.
     """
     await queries.lock_school(tx.session, scope.school)
     above = None if parent is None else await _parent(tx, scope, parent)
@@ -116,8 +117,6 @@ async def change_task(tx: Transaction, scope: Scope, by: str, id_: UUID, task: T
         raise Conflict(f"the task is {row.status}: what it says is judged by now")
     above = None if row.parent is None else await _parent(tx, Scope(scope.school, None), row.parent)
     await _check(tx, scope, task, People(row.unit), above)
-    if row.status != TaskStatus.DRAFT:
-        await must_be_linked(tx, scope.school, task)
     _say(row, task)
     row.version += 1
     if row.due >= await queries.today_in(tx.session, scope.school, tx.now):
@@ -291,8 +290,9 @@ async def _class(tx: Transaction, school: str, task: Task) -> TaskClass:
 
 
 async def _check(tx: Transaction, scope: Scope, task: Task, people: People, above: TaskRow | None) -> None:
-    await _class(tx, scope.school, task)
-    faults = await _unknown_links(tx, scope, task)
+    each = await _class(tx, scope.school, task)
+    faults = [Fault(pointer=f"/task{fault['pointer']}", detail=fault["detail"]) for fault in missing_link(each.link, task)]
+    faults += await _unknown_links(tx, scope, task)
     if above is not None and task.due > above.due:
         faults.append(Fault(pointer="/task/due", detail=f"the task above it is due on {above.due}"))
     if faults:
