@@ -55,7 +55,7 @@ async def hand_in(
     return FileView(path=find.path_of(row.sha256), sha256=row.sha256, name=row.name, media=file.media, size=file.size, at=row.at)
 
 
-@router.get("/{sha256}", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
+@router.get("/{sha256}", response_class=Response, responses={200: {"content": {media: {} for media in ENDINGS}}})
 async def read_file(sha256: str, session: Read, scope: MayRead, caller: Caller) -> Response:
     """Read a file, to be saved, never shown or run (`nosniff` comes with every answer of the gateway).
 

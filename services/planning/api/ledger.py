@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from libs.common import sheet, word
 from libs.common.auth import Scope
 from libs.common.errors import Invalid
-from libs.common.http import Caller, Cursor, Limit, Now, Page, Read, Tx, from_cursor, needs, page
+from libs.common.http import Caller, Cursor, Day, Limit, Now, Page, Read, Tx, from_cursor, needs, page
 from libs.common.uploads import described, read_upload
 from services.planning import queries
 from services.planning.api.sheets import SHEET_MOST, answer
@@ -43,8 +43,8 @@ def _wanted(
     indicator: Word = None,
     overdue: bool | None = None,
     plan_overdue: bool | None = None,
-    since: Annotated[date | None, Query(alias="from", description="Opened on this day or later.")] = None,
-    until: Annotated[date | None, Query(alias="to", description="Opened before this day.")] = None,
+    since: Annotated[Day, Query(alias="from", description="Opened on this day or later.")] = None,
+    until: Annotated[Day, Query(alias="to", description="Opened before this day.")] = None,
 ) -> Wanted:
     return Wanted(source, unit, owner, status, indicator, overdue, plan_overdue, since, until)
 

@@ -36,11 +36,13 @@ PROGRESS = {
 
 
 def same_problem(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """What two rows share that are one problem: indicator and subject, or without an indicator source, unit and subject."""
+    """What two rows share that are one problem: indicator and subject, or without an indicator the same words about
+    the same subject of the same unit, found in the same way.
+    """
     about = (row["level"], row["subject"])
     if row["indicator"] is not None:
         return ("indicator", row["indicator"], *about)
-    return ("source", row["source"], row["unit"] or "", *about)
+    return ("source", row["source"], row["unit"] or "", row["title"], *about)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class ProposalStatus(StrEnum):
 
 
 class Change(Part):
-    """A change of a target, goal, standard, weight or warning line: `of` its code or id, `from` what it says, `to` what it should say."""
+    """A change of a target, goal, standard, weight or warning line: `of` a goal's id or an indicator's or standard's code, `from` what it says, `to` what it should say."""
 
     kind: Kind
     of: Line

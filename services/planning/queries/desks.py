@@ -15,7 +15,7 @@ from services.planning.domain.desks import MOST, Found, Item
 from services.planning.domain.due import DueStatus
 from services.planning.domain.plans import PlanStatus
 from services.planning.domain.settings import SEVERITIES
-from services.planning.domain.states import OWNERS_TURN, Status
+from services.planning.domain.states import DONE, OWNERS_TURN, Status
 from services.planning.domain.tasks import OWNERS_TURN as TASK_OWNERS_TURN
 from services.planning.domain.tasks import TaskStatus
 from services.planning.queries.improvements import covered
@@ -35,7 +35,11 @@ from services.planning.tables import (
 )
 
 API = "/api/v1/planning"
-STANDING = (ImprovementRow.warned, ImprovementRow.status != Status.CLOSED)
+STANDING = (
+    or_(ImprovementRow.warned, ImprovementRow.warning.is_(None) & ImprovementRow.status.not_in(DONE)),
+    ImprovementRow.status != Status.CLOSED,
+)
+"""Improvements whose warning stands, and what people found and is not verified."""
 _TOTAL = func.count().over()
 _RANK = case({severity: n for n, severity in enumerate(SEVERITIES)}, value=ImprovementRow.severity, else_=-1)
 

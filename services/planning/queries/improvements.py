@@ -50,7 +50,7 @@ async def same_before(
     if not rows:
         return {}
     since = min(row["opened_on"] for row in rows) - timedelta(days=days)
-    names = ("indicator", "source", "unit", "level", "subject")
+    names = ("indicator", "source", "unit", "title", "level", "subject")
     columns = [getattr(ImprovementRow, name) for name in names]
     found: dict[tuple[str, ...], list[tuple[date, int, UUID]]] = {}
     for some in in_batches(sorted({row["subject"] for row in rows}), IN_AT_ONCE):

@@ -76,7 +76,9 @@ class ProgressBody(Body):
     """How far it is; evidence as text or links."""
 
     text: Words
-    evidence: Annotated[list[Line], Field(max_length=50)] = []
+    evidence: Annotated[
+        list[Line], Field(max_length=50, description="Text, links, or of a file the `path` that `POST /files` answered.")
+    ] = []
 
 
 class StartBody(Body):
@@ -91,7 +93,9 @@ class SubmitBody(Body):
     """What was done; evidence as text or links. The indicator's curve is attached by the system."""
 
     done: Words
-    evidence: Annotated[list[Line], Field(max_length=50)] = []
+    evidence: Annotated[
+        list[Line], Field(max_length=50, description="Text, links, or of a file the `path` that `POST /files` answered.")
+    ] = []
 
 
 class VerifyBody(Body):

@@ -153,3 +153,12 @@ async def _verified(sut: ServiceUnderTest, office: httpx.AsyncClient, id_: str) 
         await made(owner, f"/tasks/{id_}/accept")
         await made(owner, f"/tasks/{id_}/submit", {"done": "已完成"})
     await made(office, f"/tasks/{id_}/verify")
+
+
+async def test_what_people_found_lies_on_the_desk_until_it_is_verified(database_url: str, tmp_path: Path) -> None:
+    finder = principal("improvement.open", "improvement.read", id="Q1")
+    async with planning(database_url, tmp_path) as sut, sut.as_(finder) as office:
+        found = {"problem": "教案缺失", "level": "department", "subject": "mech"}
+        await made(office, "/improvements", {"source": "patrol", "problems": [found]})
+        shown = await desk(sut, HEAD, "department-head")
+    assert titles(shown["below_line"]) == ["教案缺失"]

@@ -60,7 +60,7 @@ async def test_findings_of_a_mid_term_check_open_one_improvement_each_for_the_un
         first, second = [m.event for m in await sut.published() if isinstance(m.event, ImprovementOpened)]
         assert (first.title, first.source, first.warning) == (FINDING["problem"], "mid_term_check", None)
         assert first.places == ["level:department", "school:demo", "unit:demo", "unit:mech"]
-        assert second.recurs == first.improvement  # the same source, unit and subject again
+        assert second.recurs is None  # another problem of the same unit
         async with sut.as_(principal("inbox.read", id="D1")) as head:
             notices = (await head.get("/inbox")).json()["items"]
             assert [each["kind"] for each in notices] == ["improvement_opened"] * 2

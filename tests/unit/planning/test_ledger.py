@@ -48,11 +48,12 @@ def test_nothing_to_count_has_no_rate() -> None:
     assert Tally(0, 0, 0, 0, 0, 0, 0).completion_rate is None
 
 
-def test_a_problem_is_the_same_by_indicator_and_subject_and_without_one_by_source_and_unit() -> None:
-    row = {"indicator": "attendance", "source": "warning", "unit": "cnc", "level": "class", "subject": "K1"}
-    assert same_problem(row) == same_problem({**row, "source": "patrol", "unit": None})
+def test_a_problem_is_the_same_by_indicator_and_subject_and_without_one_by_words_source_and_unit() -> None:
+    row = {"indicator": "attendance", "source": "warning", "unit": "cnc", "level": "class", "subject": "K1", "title": "缺勤"}
+    assert same_problem(row) == same_problem({**row, "title": "x", "source": "patrol", "unit": None})
     assert same_problem(row) != same_problem({**row, "subject": "K2"})
     found = {**row, "indicator": None}
     assert same_problem(found) == same_problem({**found})
     assert same_problem(found) != same_problem({**found, "source": "patrol"})
     assert same_problem(found) != same_problem({**found, "unit": "mech"})
+    assert same_problem(found) != same_problem({**found, "title": "教案缺失"})
