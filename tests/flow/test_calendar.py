@@ -12,6 +12,8 @@ from services.cli.template.reading import find, read_template
 from tests.flow.stack import Stack, until
 from tests.flow.test_chains import Chain
 
+pytestmark = pytest.mark.servers  # long: the same scenarios run as service tests in the short suite
+
 
 def routine(code: str, **changes: Any) -> dict[str, Any]:
     """A routine of Yanbu's documents, changed."""
@@ -41,7 +43,6 @@ def test_scenario_12_every_department_has_its_self_diagnosis_of_the_month_to_sub
     assert teacher.get("planning/due-items").json()["items"] == []
 
 
-@pytest.mark.servers  # waits for the clock: with the longer tests
 def test_scenario_16_who_is_new_is_appraised_and_the_others_only_by_their_academic_year(chain: Chain) -> None:
     wanted = {"opens": "start"}
     own = [routine(code, **wanted) for code in ("yb-teacher-term", "yb-teacher-new", "yb-teacher-others")]
@@ -55,7 +56,6 @@ def test_scenario_16_who_is_new_is_appraised_and_the_others_only_by_their_academ
     assert {each["routine"] for each in due(chain)} == {"yb-teacher-new", "yb-teacher-term", "yb-teacher-others"}
 
 
-@pytest.mark.servers  # waits for the clock, up to a minute: with the longer tests
 def test_nothing_falls_due_in_a_vacation_and_a_killed_school_makes_nothing_twice(stack: Stack) -> None:
     chain = Chain(stack, "vacation")
     chain.school.change("PUT", "setup", json={"routines": [routine("yb-department-month"), routine("yb-committee")]})

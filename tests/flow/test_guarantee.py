@@ -10,6 +10,8 @@ import pytest
 from tests.flow.stack import Stack, zhengai
 from tests.flow.test_chains import Chain
 
+pytestmark = pytest.mark.servers  # long: the same scenarios run as service tests in the short suite
+
 YEAR = {"period_from": "2026-01-01", "period_to": "2026-12-31"}
 MEASURE = {"mechanism": "hb-g1", "name": "骨干教师培养", "unit": "D1", "level": "teacher", "system": "resource", **YEAR}
 LINE = {"name": "骨干教师培养经费", "year": 2026, "unit": "D1", "mechanism": "hb-g2", "approved": 100_000}

@@ -12,6 +12,8 @@ import pytest
 from tests.flow.stack import Stack, zhengai
 from tests.flow.test_scenarios import Scenario
 
+pytestmark = pytest.mark.servers  # long: the same scenarios run as service tests in the short suite
+
 FILES = {
     "orgs": [
         "sourcedId,name,type,parentSourcedId",

@@ -10,6 +10,8 @@ import pytest
 from tests.flow.stack import Stack, until, zhengai
 from tests.flow.test_chains import Chain
 
+pytestmark = pytest.mark.servers  # long: the same scenarios run as service tests in the short suite
+
 STEPS = ["programme_leader", "programme_leader", "programme_leader", "department_head", "programme_leader", "department_head", None]
 
 
