@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Annotated, Any, Generic, Self, TypeVar
@@ -18,7 +17,7 @@ import structlog
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, WithJsonSchema, model_validator
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
@@ -83,20 +82,6 @@ _exact = msgspec.json.Encoder(decimal_format="number")
 def exact(body: BaseModel, status: int = 200) -> Response:
     """Answer with decimals as JSON numbers, every digit as it is: the usual road would make them floats or strings."""
     return Response(_exact.encode(body.model_dump(mode="python")), status, media_type="application/json")
-
-
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-
-def _only_a_day(value: object) -> object:
-    """The framework would also take a number for a moment, and that for its day."""
-    if isinstance(value, str) and not _DAY.fullmatch(value):
-        raise ValueError("a date is written YYYY-MM-DD")
-    return value
-
-
-Day = Annotated[date | None, BeforeValidator(_only_a_day)]
-"""A day in a query."""
 
 
 # --- what endpoints ask for ------------------------------------------------------------------------------------------

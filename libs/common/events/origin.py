@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+from libs.common.days import Day
 
-
-def _day(value: object) -> object:
-    if value is None or type(value) is date:
-        return value
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError("a date is written YYYY-MM-DD")
-    return date.fromisoformat(value)
-
-
-Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
 OF: dict[str, frozenset[str]] = {
     "first": frozenset(),

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Scope
+from libs.common.days import MaybeDay
 from libs.common.errors import Fault, Invalid
-from libs.common.http import Caller, Cursor, Day, Limit, Page, Read, Tx, from_cursor, needs, page
+from libs.common.http import Caller, Cursor, Limit, Page, Read, Tx, from_cursor, needs, page
 from services.planning import queries
 from services.planning.commands import due as commands
 from services.planning.commands import routines as routine_commands
@@ -69,8 +70,8 @@ async def list_due_items(
     subject: Id = None,
     status: DueStatus | None = None,
     overdue: bool | None = None,
-    from_: Annotated[Day, Query(alias="from")] = None,
-    to: Day = None,
+    from_: Annotated[MaybeDay, Query(alias="from")] = None,
+    to: MaybeDay = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[DueItemView]:

@@ -13,8 +13,9 @@ from starlette.responses import Response
 
 from libs.common import sheet, word
 from libs.common.auth import Scope
+from libs.common.days import MaybeDay
 from libs.common.errors import Invalid
-from libs.common.http import Caller, Cursor, Day, Limit, Now, Page, Read, Tx, from_cursor, needs, page
+from libs.common.http import Caller, Cursor, Limit, Now, Page, Read, Tx, from_cursor, needs, page
 from libs.common.uploads import described, read_upload
 from services.planning import queries
 from services.planning.api.sheets import SHEET_MOST, answer
@@ -43,8 +44,8 @@ def _wanted(
     indicator: Word = None,
     overdue: bool | None = None,
     plan_overdue: bool | None = None,
-    since: Annotated[Day, Query(alias="from", description="Opened on this day or later.")] = None,
-    until: Annotated[Day, Query(alias="to", description="Opened before this day.")] = None,
+    since: Annotated[MaybeDay, Query(alias="from", description="Opened on this day or later.")] = None,
+    until: Annotated[MaybeDay, Query(alias="to", description="Opened before this day.")] = None,
 ) -> Wanted:
     return Wanted(source, unit, owner, status, indicator, overdue, plan_overdue, since, until)
 

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
-from services.planning.domain.goals import Code, Day, Id, Line, Number, Part, Words
+from libs.common.days import Day
+from services.planning.domain.goals import Code, Id, Line, Number, Part, Words
 from services.planning.domain.guarantees import Goals
 from services.planning.domain.settings import SEVERITIES, Severity
 

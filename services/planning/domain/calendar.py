@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from libs.common.days import read_day
 from libs.common.errors import Fault
 
 DAY = timedelta(days=1)
@@ -25,17 +26,7 @@ SPAN_DAYS_MOST = 400
 FIRST, LAST = date(2000, 1, 1), date(2200, 12, 31)
 
 
-def _a_date(given: object) -> object:
-    """JSON has no dates: a text `YYYY-MM-DD` is one here, and nothing else."""
-    if isinstance(given, str) and len(given) == 10:
-        try:
-            return date.fromisoformat(given)
-        except ValueError:
-            return given
-    return given
-
-
-Day = Annotated[date, BeforeValidator(_a_date), Field(ge=FIRST, le=LAST)]
+Day = Annotated[date, BeforeValidator(read_day), Field(ge=FIRST, le=LAST)]
 
 
 class Days(BaseModel):

@@ -10,9 +10,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from libs.common.days import Day
 from libs.common.errors import Conflict
 from services.planning.domain.budgets import Yuan
-from services.planning.domain.goals import Code, Day, Id, Line, Number, Part, Words
+from services.planning.domain.goals import Code, Id, Line, Number, Part, Words
 from services.planning.domain.settings import Severity
 
 Kind = Literal["training", "meeting", "hazard", "incident", "drill", "contingency", "control", "aid", "activity"]

@@ -38,7 +38,7 @@ def _office_fault(media: str, content: bytes) -> str | None:
     try:
         with ZipFile(BytesIO(content)) as archive:
             names = archive.namelist()
-    except (BadZipFile, NotImplementedError, ValueError, OSError):
+    except (BadZipFile, NotImplementedError, ValueError, OSError):  # the second: an archive of a version that nobody here reads
         return f"the content is no {media}"
     if len(names) > _MOST_PARTS or "[Content_Types].xml" not in names or _PARTS[media] not in names:
         return f"the content is no {media}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
@@ -21,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from libs.common.days import Day
 from libs.common.numbers import NUMBER_SCHEMA, exact_number
 from services.planning.domain.settings import Level
 
@@ -29,7 +28,6 @@ KEPT = {"kept": True}
 """The context in which a document of the database is read: its decimals are text."""
 _TEXT = r"^[^\x00]*$"
 _PRINTED = r"^[^\x00-\x1f\x7f]*$"
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _number(value: object, info: ValidationInfo) -> Decimal:
@@ -39,19 +37,10 @@ def _number(value: object, info: ValidationInfo) -> Decimal:
         raise ValueError("a number is needed") from error
 
 
-def _day(value: object) -> object:
-    if value is None or type(value) is date:
-        return value
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError("a date is written YYYY-MM-DD")
-    return date.fromisoformat(value)
-
-
 Code = Annotated[str, StringConstraints(pattern=CODE)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000, pattern=_TEXT)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=_PRINTED)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_PRINTED)]
-Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 Number = Annotated[
     Decimal,
     BeforeValidator(_number),

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from libs.common.days import Day
 from libs.common.errors import Fault
-from services.planning.domain.goals import Code, Day, Id, Line, Part, Words
+from services.planning.domain.goals import Code, Id, Line, Part, Words
 from services.planning.domain.settings import Level
 
 Status = Literal["planned", "running", "done", "dropped"]

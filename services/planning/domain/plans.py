@@ -10,8 +10,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from libs.common.days import Day
 from libs.common.errors import Conflict, Fault
-from services.planning.domain.goals import Code, Day, Id, Line, Part, Words
+from services.planning.domain.goals import Code, Id, Line, Part, Words
 from services.planning.domain.numbers import text_of
 from services.planning.domain.settings import Level
 

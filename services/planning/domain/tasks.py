@@ -10,8 +10,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from libs.common.days import Day
 from libs.common.errors import Conflict, Fault
-from services.planning.domain.goals import KEPT, Code, Day, Id, Line, Number, Operator, Part, Reference, Words
+from services.planning.domain.goals import KEPT, Code, Id, Line, Number, Operator, Part, Reference, Words
 
 LINKS = ("goal", "resolution", "duty", "project", "plan", "finding")
 """What a class of tasks may ask for, each the name of the field that says it."""

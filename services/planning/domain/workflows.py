@@ -11,9 +11,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from libs.common.days import Day
 from libs.common.errors import Conflict, Fault, Invalid
 from libs.common.events.setup import Tags, Workflow, WorkflowStep
-from services.planning.domain.goals import Code, Day, Id, Line, Part, Words
+from services.planning.domain.goals import Code, Id, Line, Part, Words
 from services.planning.domain.settings import Level
 
 AboutKind = Literal["school", "department", "programme", "course", "plan"]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints
 
+from libs.common.days import MaybeDay
 from libs.common.events.routines import Post
 from libs.common.events.setup import Code
 from libs.common.http import Body, View
@@ -20,23 +20,9 @@ from services.planning.schemas.effects import EffectBrief
 from services.planning.tables import HistoryRow, ImprovementRow
 
 MOST_AT_ONCE = 500
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NO_NUL = r"^[^\x00]*$"
 
 
-def _day(value: object) -> object:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError("a date is written YYYY-MM-DD")
-    return date.fromisoformat(value)
-
-
-Day = Annotated[
-    date | None,
-    BeforeValidator(_day),
-    WithJsonSchema({"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]}),
-]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000, pattern=_NO_NUL)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=_NO_NUL)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -58,11 +44,11 @@ class ProblemBody(Body):
     owner: Id | None = None
     verifier: Id | None = None
     tracking: Post | None = None
-    plan_due_on: Day = None
-    due_on: Day = None
+    plan_due_on: MaybeDay = None
+    due_on: MaybeDay = None
     measures: Annotated[list[Line] | None, Field(min_length=1, max_length=20)] = None
     goal: Line | None = None
-    deadline: Day = None
+    deadline: MaybeDay = None
 
 
 class OpenBody(Body):
@@ -86,7 +72,7 @@ class StartBody(Body):
 
     measures: Annotated[list[Line] | None, Field(min_length=1, max_length=20)] = None
     goal: Line | None = None
-    deadline: Day = None
+    deadline: MaybeDay = None
 
 
 class SubmitBody(Body):

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from pydantic import model_validator
 
+from libs.common.days import Day
 from libs.common.http import Body, View
-from services.planning.domain.goals import KEPT, Code, Day, Id, Line, Words
+from services.planning.domain.goals import KEPT, Code, Id, Line, Words
 from services.planning.domain.tasks import Project
 from services.planning.tables import ProjectRow
 

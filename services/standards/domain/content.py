@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from libs.common.days import Day
 from libs.common.errors import Fault
 from libs.common.events import standards as events
-from services.standards.domain.values import Code, Day, Id, Kept, Level, Line, Post, Prose, Window
+from services.standards.domain.values import Code, Id, Kept, Level, Line, Post, Prose, Window
 
 Issuer = Literal["national", "provincial", "municipal", "institutional"]
 Months = Annotated[int, Field(ge=1, le=1200)]

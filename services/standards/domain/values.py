@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from calendar import monthrange
 from datetime import date
 from decimal import Decimal
@@ -14,18 +13,11 @@ from libs.common.numbers import NUMBER_SCHEMA, exact_number, plain
 
 CODE = "^[a-z0-9][a-z0-9_-]{0,63}$"
 METRIC = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"  # its code or its alias
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _given_or_kept(value: object, info: ValidationInfo) -> Decimal:
     """A number of a request, or the text that a document keeps of one."""
     return Decimal(value) if info.mode == "json" and isinstance(value, str) else exact_number(value)
-
-
-def _day(value: object) -> date:
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError("a date is written YYYY-MM-DD")
-    return date.fromisoformat(value)
 
 
 def months_later(day: date, months: int) -> date:
@@ -40,7 +32,6 @@ Number = Annotated[Decimal, BeforeValidator(exact_number), WithJsonSchema(NUMBER
 Kept = Annotated[Decimal, BeforeValidator(_given_or_kept), WithJsonSchema(NUMBER_SCHEMA)]
 """A number of a document that is kept as JSON: given as a number, kept as text, read as the same decimal."""
 Shown = Annotated[Decimal, AfterValidator(plain), WithJsonSchema({"type": "number"})]
-Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 Level = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school"]
 Window = Literal["day", "week", "month", "term", "year"]
 Code = Annotated[str, Field(pattern=METRIC)]

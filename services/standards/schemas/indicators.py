@@ -10,13 +10,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from libs.common.days import Day
 from libs.common.events.origin import Origin
 from libs.common.events.standards import Override, WarningLine
 from libs.common.http import Body, View
 from libs.common.numbers import NUMBER_SCHEMA, exact_number
 from services.standards.domain.content import Criterion, Floor
 from services.standards.domain.indicators import Definition, Status, ends_of, status_of
-from services.standards.domain.values import CODE, METRIC, Day, Level, Number, Prose, Shown
+from services.standards.domain.values import CODE, METRIC, Level, Number, Prose, Shown
 from services.standards.queries.history import Asked
 from services.standards.queries.indicators import Found
 from services.standards.tables import IndicatorRow, VersionRow

@@ -9,13 +9,14 @@ from uuid import UUID
 
 from pydantic import Field, WithJsonSchema
 
+from libs.common.days import Day
 from libs.common.events.origin import Origin
 from libs.common.http import Body, View
 from services.standards.domain.attainment import Ask, Finding, Known, LadderResult, RungResult, Sum, Verdict, Why
 from services.standards.domain.content import Content, Ladder
 from services.standards.domain.difference import Differences, difference
 from services.standards.domain.states import State
-from services.standards.domain.values import Code, Day, Id, Level, Line, Post, Prose, Shown
+from services.standards.domain.values import Code, Id, Level, Line, Post, Prose, Shown
 from services.standards.queries.standards import InForce, read
 from services.standards.tables import FamilyRow, JudgementRow, StandardRow, StandardVersionRow, StepRow
 
