@@ -75,8 +75,15 @@ class IndicatorActivated(Event, type="standards.indicator_activated", about="cod
 class IndicatorTried(IndicatorActivated, type="standards.indicator_tried", about="code"):
     """A version of an indicator is in trial (试运行): what it would warn of is counted, and nobody is warned.
 
-    It ends with the next version in trial, or when this version or a later one is activated.
+    It ends with the next version in trial, when this version or a later one is activated, or when it is abandoned.
     """
+
+
+class TrialAbandoned(Event, type="standards.trial_abandoned", about="code"):
+    """The trial of a version (试运行) is over and came to nothing: its lines never warn."""
+
+    code: str
+    version: int
 
 
 class Floor(BaseModel):

@@ -229,6 +229,12 @@ class TuneIn(Body):
         return [WarningLine.model_validate(line.model_dump()) for line in self.warning_lines]
 
 
+class AbandonIn(Body):
+    """Why the lines shall never warn."""
+
+    reason: Annotated[Prose, Field(examples=["试运行两个月，预警过多且无人需要处理"])]
+
+
 class TemplateIn(Body):
     """From when the drafts are meant to be in force; left out: from today. `trial`: activated, they are in trial first."""
 
@@ -274,7 +280,8 @@ class RepetitionView(View):
 class IndicatorView(View):
     """One version of an indicator; `newest_version` is the last one written, draft or not.
 
-    `trial`: it is, or was, in trial; since `released_at` it warns. `reason` says why its lines were tuned.
+    `trial`: it is, or was, in trial; since `released_at` it warns, and `abandoned_because` says why it never will. `reason` says why
+    its lines were tuned.
     """
 
     code: str
@@ -308,6 +315,9 @@ class IndicatorView(View):
     reason: str | None = None
     released_at: datetime | None = None
     released_by: str | None = None
+    abandoned_at: datetime | None = None
+    abandoned_by: str | None = None
+    abandoned_because: str | None = None
 
 
 class HistoryItem(IndicatorView):
@@ -372,7 +382,13 @@ def view(row: VersionRow, indicator: IndicatorRow) -> IndicatorView:
     return IndicatorView(
         code=row.code,
         version=row.version,
-        status=status_of(row.version, indicator.active, indicator.trial, begun=row.activated_at is not None),
+        status=status_of(
+            row.version,
+            indicator.active,
+            indicator.trial,
+            begun=row.activated_at is not None,
+            abandoned=row.abandoned_at is not None,
+        ),
         newest_version=indicator.newest,
         **{**row.definition, "overrides": overrides},
         origin=row.origin,
@@ -383,4 +399,7 @@ def view(row: VersionRow, indicator: IndicatorRow) -> IndicatorView:
         reason=row.reason,
         released_at=row.released_at,
         released_by=row.released_by,
+        abandoned_at=row.abandoned_at,
+        abandoned_by=row.abandoned_by,
+        abandoned_because=row.abandoned_because,
     )
