@@ -8,6 +8,10 @@ from pydantic import BaseModel
 from libs.common.event import Event
 
 
+UNSTATED = "unstated"
+"""How an element is met that does not say it: nobody can be found to meet it or not, it stays undetermined (未定)."""
+
+
 class WarningLine(BaseModel):
     """Where a warning of one severity begins and where it ends; exact decimals in the metric's unit.
 
@@ -99,7 +103,7 @@ class Floor(BaseModel):
 
 
 class Element(BaseModel):
-    """An element of a standard: how it is met is `measured` (by `indicators`), `judged` or a `document`."""
+    """An element of a standard: how it is met is `measured` (by `indicators`), `judged`, a `document`, or `unstated`: nobody can say."""
 
     code: str
     name: str

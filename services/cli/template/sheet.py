@@ -31,7 +31,8 @@ COLUMNS = {
     "指标": "indicators",
 }
 """What stands in the first row, and what we call it. Other fields of a standard are no columns: they stay as they are."""
-MET_BY = {"监测": "measured", "评判": "judged", "文件": "document"}
+MET_BY = {"监测": "measured", "评判": "judged", "文件": "document", "未定": None}
+"""How an element is met; `未定`, or an empty cell: nothing says it."""
 SHOWN = 10
 _LETTERS = dict(zip(COLUMNS.values(), "ABCDEFGHIJ", strict=True))
 
@@ -76,7 +77,7 @@ def _rows(standard: Standard) -> Iterator[tuple[str | None, ...]]:
         if not group.elements:
             yield (*first, group.code, group.name, *[None] * 4)
         for element in group.elements:
-            how = words[element.met_by] if element.met_by else None
+            how = words[element.met_by]
             yield (*first, group.code, group.name, element.code, element.name, how, "、".join(element.indicators) or None)
 
 
