@@ -7,7 +7,6 @@ from pydantic import BaseModel
 
 from libs.common.event import Event
 
-
 UNSTATED = "unstated"
 """How an element is met that does not say it: nobody can be found to meet it or not, it stays undetermined (未定)."""
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from libs.common import sheet
 from libs.common.errors import Invalid
+from libs.common.reasons import reason_of, where_of
 from services.cli import Failure
 from services.cli.shell import content_of
 from services.cli.template.lines import path_of
@@ -96,7 +97,7 @@ def read_sheet(file: Path, known: Sequence[Standard], families: Collection[str],
             standard = Standard.model_validate(_over(before.get(code, {}), said))
         except ValidationError as error:
             for fault in error.errors(include_url=False, include_input=False):
-                read.fault(code, tuple(fault["loc"]), str(fault["msg"]))
+                read.fault(code, where_of(fault), reason_of(fault))
             continue
         found.append(standard)
         for refused in standard_faults("", standard):

@@ -15,6 +15,7 @@ from libs.common.events.origin import Origin
 from libs.common.events.standards import Override, WarningLine
 from libs.common.http import Body, View
 from libs.common.numbers import NUMBER_SCHEMA, exact_number
+from libs.common.reasons import at
 from services.standards.domain.content import Criterion, Floor
 from services.standards.domain.indicators import Definition, Status, ends_of, status_of
 from services.standards.domain.values import CODE, METRIC, Level, Number, Prose, Shown
@@ -137,9 +138,9 @@ class OverrideBody(Body):
         if len(self._units()) != 1:
             raise ValueError("exactly one of class, course, programme and department")
         if (self.warning_lines is None) != self.off:
-            raise ValueError("either warning_lines or off: true")
+            raise at("warning_lines", "either warning_lines or off: true")
         if self.off and self.min_denominator is not None:
-            raise ValueError("what is off has no min_denominator")
+            raise at("min_denominator", "what is off has no min_denominator")
         return self
 
     def _units(self) -> list[tuple[str, str]]:
