@@ -230,12 +230,6 @@ class TuneIn(Body):
         return [WarningLine.model_validate(line.model_dump()) for line in self.warning_lines]
 
 
-class AbandonIn(Body):
-    """Why the lines shall never warn."""
-
-    reason: Annotated[Prose, Field(examples=["试运行两个月，预警过多且无人需要处理"])]
-
-
 class TemplateIn(Body):
     """From when the drafts are meant to be in force; left out: from today. `trial`: activated, they are in trial first."""
 
