@@ -157,8 +157,8 @@ class Ladder(Part):
         return list(dict.fromkeys(asked))
 
 
-class Content(Part):
-    """What one version of a standard says. In force from midnight of `effective_from` until midnight of `effective_to`."""
+class Said(Part):
+    """What a standard says, whenever it is in force."""
 
     name: Annotated[Line, Field(examples=["师资队伍建设标准"])]
     name_en: Line | None = None
@@ -167,21 +167,26 @@ class Content(Part):
     source_document: Line | None = None
     owner: Line | None = None
     level: Annotated[Level | None, Field(description="Whom its elements are about, beside the subjects of its ladders.")] = None
-    effective_from: Day
-    effective_to: Annotated[Day | None, Field(description="The first day on which it is no longer in force.")] = None
     position: Annotated[Position | None, Field(description="It describes a post: its form fields are filled in.")] = None
     trial: Annotated[bool, Field(description="Tried out (试运行): in force, and nobody is refused by its floors.")] = False
     groups: Annotated[list[Group], Field(max_length=200)] = []
     ladders: Annotated[list[Ladder], Field(max_length=50)] = []
 
+    @property
+    def elements(self) -> list[Element]:
+        return [element for group in self.groups for element in group.elements]
+
+
+class Content(Said):
+    """What one version of a standard says. In force from midnight of `effective_from` until midnight of `effective_to`."""
+
+    effective_from: Day
+    effective_to: Annotated[Day | None, Field(description="The first day on which it is no longer in force.")] = None
+
     @classmethod
     def kept(cls, document: Mapping[str, Any]) -> Self:
         """Read what `model_dump(mode="json")` wrote."""
         return cls.model_validate_json(json.dumps(document))
-
-    @property
-    def elements(self) -> list[Element]:
-        return [element for group in self.groups for element in group.elements]
 
     def element(self, code: str) -> Element | None:
         return next((each for each in self.elements if each.code == code), None)
