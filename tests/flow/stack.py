@@ -200,7 +200,7 @@ Start = Callable[[str, Path, dict[str, str]], Process]
 
 
 @contextmanager
-def embedded(folder: Path, process: Start = Process, **settings: str) -> Iterator[Stack]:
+def embedded(folder: Path, process: Start = Process, /, **settings: str) -> Iterator[Stack]:
     """Everything in one process on SQLite files."""
     stack = Stack([process("all", folder / "home", {"ZHENGAI_DEMO": "0", **settings})])
     try:
@@ -211,7 +211,7 @@ def embedded(folder: Path, process: Start = Process, **settings: str) -> Iterato
 
 
 @contextmanager
-def distributed(folder: Path, kafka: str, postgres: str, process: Start = Process, **settings: str) -> Iterator[Stack]:
+def distributed(folder: Path, kafka: str, postgres: str, process: Start = Process, /, **settings: str) -> Iterator[Stack]:
     """Five processes on Kafka and PostgreSQL, with topics and schemas of their own."""
     name = f"f{uuid4().hex[:12]}"
     secret = folder / "secret"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -275,6 +276,12 @@ def months_after(data: Oulad, improved: dict[str, Any]) -> set[str]:
     return {each["time"][:7] for each in events if each["data"]["metric"] == "assignment_completion"} - {"2013-10", "2013-11"}
 
 
+def two_cycles(year: Year, course: str) -> list[dict[str, Any]]:
+    """The cycles of a course by the year, the newest first, once there are two."""
+    found = list(year.school.items("planning/cycles", level="course", subject=course, length="1 academic_year"))
+    return found if len(found) == 2 else []
+
+
 def end_the_year(year: Year, goals: dict[str, str]) -> dict[str, float]:
     """Close the academic year's cycles of two courses: its diagnosis by the leader, confirmed by the head, and what was learnt.
 
@@ -283,9 +290,7 @@ def end_the_year(year: Year, goals: dict[str, str]) -> dict[str, float]:
     verified = {}
     for course in ("DDD", "AAA"):
         leader, head = f"CL-{course}", f"HD-{COURSES[course]}"
-        mine = {"level": "course", "subject": course, "length": "1 academic_year"}
-        until(lambda mine=mine: len(list(year.school.items("planning/cycles", **mine))) == 2, "the next year's cycle to be opened")
-        following, over = year.school.items("planning/cycles", **mine)
+        following, over = until(partial(two_cycles, year, course), "the next year's cycle to be opened")
         assert (over["starts_on"], over["status"], over["loops"] > 0) == ("2013-09-01", "ended", True)
         path = f"planning/cycles/{over['id']}"
         year.do(leader, f"{path}/diagnosis", {"findings": "期末作业完成率明显下降"})
