@@ -1,4 +1,4 @@
-"""Work that planning does by the clock."""
+"""Work that planning does by the clock, school by school."""
 
 from libs.common.database import Transaction
 from services.planning.commands import attaining, clock, due, entries, leads, rules, spiral, tasks_working, workflows

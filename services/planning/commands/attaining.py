@@ -70,11 +70,9 @@ def _key(told: Measured, subject: str) -> Key:
 
 async def renew(tx: Transaction) -> None:
     """By the clock: a new year has another target, and what lacks after its deadline is behind."""
-    for school in await queries.list_schools(tx.session):
-        tx.school = school
-        due = await queries.list_due_standings(tx.session, school, await queries.today_in(tx.session, school, tx.now), AT_ONCE)
-        if due:
-            await reassess(tx, due)
+    due = await queries.list_due_standings(tx.session, tx.school, await queries.today_in(tx.session, tx.school, tx.now), AT_ONCE)
+    if due:
+        await reassess(tx, due)
 
 
 async def report_delivery(tx: Transaction, goal: GoalRow, by: str, number: int, evidence: Sequence[str]) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
 
@@ -33,21 +32,9 @@ LINK = "/api/v1/planning/due-items"
 
 
 async def bring_up_to_date(tx: Transaction) -> None:
-    """Do for each school what its day asks for, where that is not done yet or something has changed.
-
-    It ends with a school that has more to do than one transaction takes: nobody is held for the work of others.
-    """
-    for each in await queries.list_clockworks(tx.session):
-        today = tx.now.astimezone(ZoneInfo(each.timezone)).date()
-        if each.stale or each.done_through != today:
-            tx.school = each.school
-            if await _school(tx, today):
-                break
-
-
-async def _school(tx: Transaction, today: date) -> bool:
-    """Do what a school's day asks for; whether more is left."""
+    """Do what a school's day asks for; what is more than one transaction takes waits for the next."""
     await queries.lock_school(tx.session, tx.school)
+    today = await queries.today_in(tx.session, tx.school, tx.now)
     row = await queries.load_routines(tx.session, tx.school)
     assert row is not None, "routines are replaced, never taken away"
     row.since = {code: min(day, today.isoformat()) for code, day in row.since.items()}  # after a clock that had run ahead
@@ -57,7 +44,6 @@ async def _school(tx: Transaction, today: date) -> bool:
     row.stale = any(left)
     if not row.stale:
         row.done_through = today
-    return row.stale
 
 
 @dataclass(frozen=True, slots=True)

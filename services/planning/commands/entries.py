@@ -103,13 +103,13 @@ def _pay(row: EntryRow, said: Payment) -> Any:
 
 async def call_late(tx: Transaction) -> None:
     """Tell once of each hazard, incident and grant whose day has passed in the school's zone, whoever answers for it."""
-    for school in await queries.list_schools(tx.session):
-        today = await queries.today_in(tx.session, school, tx.now)
-        rows = await queries.list_late_entries(tx.session, school, today, AT_ONCE)
-        for row in rows:
-            row.overdue_at = tx.now
-        told = [notice(row, row.owner or row.created_by, "late", LATE[row.kind]) for row in rows]
-        await tell(tx, told, school=school)
+    school = tx.school
+    today = await queries.today_in(tx.session, school, tx.now)
+    rows = await queries.list_late_entries(tx.session, school, today, AT_ONCE)
+    for row in rows:
+        row.overdue_at = tx.now
+    told = [notice(row, row.owner or row.created_by, "late", LATE[row.kind]) for row in rows]
+    await tell(tx, told, school=school)
 
 
 def notice(row: EntryRow, person: str, key: str, text: str) -> Notice:

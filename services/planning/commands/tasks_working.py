@@ -117,16 +117,16 @@ async def close_tasks(tx: Transaction, scope: Scope, by: str, ids: Sequence[UUID
 
 async def call_overdue_tasks(tx: Transaction) -> None:
     """Say once of each task whose due date has passed in the school's zone, and which is still its owner's turn, that it is overdue."""
-    for school in await queries.list_schools(tx.session):
-        today = await queries.today_in(tx.session, school, tx.now)
-        late = await find_tasks.list_late_tasks(tx.session, school, today, AT_ONCE)
-        for row in late:
-            row.overdue_at = tx.now
-            note_task(tx, row.id, "overdue", None, due_on=row.due.isoformat())
-            said = {name: getattr(row, name) for name in ("task_class", "year", "unit", "owner")}
-            fact = TaskOverdue(task=row.id, title=row.content["title"], due_on=row.due, **said)
-            tx.publish(fact, cause=f"overdue:{row.id}:{row.due}", school=school)
-        await tell(tx, [notice for row in late for notice in _overdue(row)], school=school)
+    school = tx.school
+    today = await queries.today_in(tx.session, school, tx.now)
+    late = await find_tasks.list_late_tasks(tx.session, school, today, AT_ONCE)
+    for row in late:
+        row.overdue_at = tx.now
+        note_task(tx, row.id, "overdue", None, due_on=row.due.isoformat())
+        said = {name: getattr(row, name) for name in ("task_class", "year", "unit", "owner")}
+        fact = TaskOverdue(task=row.id, title=row.content["title"], due_on=row.due, **said)
+        tx.publish(fact, cause=f"overdue:{row.id}:{row.due}", school=school)
+    await tell(tx, [notice for row in late for notice in _overdue(row)], school=school)
 
 
 def _overdue(row: TaskRow) -> list[Notice]:

@@ -46,10 +46,16 @@ def forget(session: AsyncSession) -> None:
     session.info.pop("planning", None)
 
 
-async def list_schools(session: AsyncSession) -> Sequence[str]:
+async def list_schools(session: AsyncSession, _: datetime) -> Sequence[str]:
     """Return the schools that have improvements or are known: the clock looks at each."""
     known = set(await session.scalars(select(SchoolRow.code)))
     return sorted(known | set(await session.scalars(select(ImprovementRow.school).distinct())))
+
+
+async def list_unplaced(session: AsyncSession, now: datetime) -> Sequence[str]:
+    """Return the schools in which a new day has begun since their plans were placed."""
+    rows = await session.scalars(select(SchoolRow).order_by(SchoolRow.code))
+    return [row.code for row in rows if row.placed_on != now.astimezone(ZoneInfo(row.timezone)).date()]
 
 
 async def find_school(session: AsyncSession, school: str) -> SchoolRow | None:

@@ -6,7 +6,6 @@ from datetime import date
 from pathlib import Path
 
 from libs.common.events.planning import ImprovementOpened, ImprovementOverdue
-from services.planning.service import service
 from tests.conftest import SettableClock
 from tests.service.harness import ServiceUnderTest, principal
 from tests.service.planning.school import NOON, one, planning, tell, warning
@@ -16,9 +15,7 @@ ALL = principal("improvement.read", "improvement.work", "settings.write", id="Q1
 
 async def tick(sut: ServiceUnderTest) -> list[ImprovementOverdue]:
     """Run the job once and return what is newly overdue."""
-    job = next(job for job in service.jobs if job.name == "overdue")
-    async with sut.database.transaction() as tx:
-        await job.run(tx)
+    await sut.run("overdue")
     return [m.event for m in await sut.published() if isinstance(m.event, ImprovementOverdue)]
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -16,16 +17,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
-from libs.common.database import Database
+from libs.common.database import Database, Transaction
 from libs.common.events.gateway import SchoolAdded, Session, SetupChanged
 from libs.common.events.routines import Routine
+from libs.common.runtime import run_once
 from services.planning import queries
 from services.planning.domain.calendar import CalendarDocument
 from services.planning.domain.routines import rounds_of
 from services.planning.service import service
 from services.planning.tables import CalendarRow, DueItemRow, RoutinesRow
 from tests.conftest import SettableClock
-from tests.service.harness import ServiceUnderTest
+from tests.service.harness import ServiceUnderTest, nobody_else
 from tests.service.planning.school import planning, roster, tell, without
 
 START = date(2026, 3, 2)
@@ -89,11 +91,12 @@ class Runs:
         databases = {"here": [self.sut.database], "other": [self.other], "both": [self.sut.database, self.other]}
         job = next(job for job in service.jobs if job.name == "due_items")
 
+        async def stops(tx: Transaction) -> None:
+            await job.run(tx)
+            raise InterruptedError
+
         async def one(database: Database) -> None:
-            async with database.transaction() as tx:
-                await job.run(tx)
-                if where == "crash":
-                    raise InterruptedError
+            await run_once(replace(job, run=stops) if where == "crash" else job, database, nobody_else)
 
         if where == "crash":
             with pytest.raises(InterruptedError):

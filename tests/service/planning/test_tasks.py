@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 
-from services.planning.jobs import call_overdue
 from tests.conftest import SettableClock
 from tests.service.harness import ServiceUnderTest
 from tests.service.planning.chain import INDICATOR, METRICS, drafted, goal, made, plan, published
@@ -211,8 +210,7 @@ async def test_a_task_is_overdue_the_morning_after_its_due_date_in_the_schools_z
         await sut.published()
 
         async def run() -> list[str]:
-            async with sut.database.transaction() as tx:
-                await call_overdue(tx)
+            await sut.run("overdue")
             return [type(message.event).__name__ for message in await sut.published()]
 
         clock.now = datetime(2026, 3, 2, 15, 59, tzinfo=UTC)
