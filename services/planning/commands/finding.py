@@ -15,7 +15,7 @@ from services.planning import queries
 from services.planning.commands import entering
 from services.planning.commands.people import answering, people_for, unfilled
 from services.planning.domain import wording
-from services.planning.domain.owners import Chosen, Directory, Subject, upwards
+from services.planning.domain.owners import VERIFY, Chosen, Directory, Subject, upwards
 from services.planning.domain.settings import FoundBy, SchoolSettings
 from services.planning.queries import Known
 from services.planning.tables import ImprovementRow
@@ -70,6 +70,9 @@ async def open_found(tx: Transaction, scope: Scope, by: str, found: Sequence[Fou
     _check_reach(scope, found, own, known)
     abouts = {each.id: _about(scope.school, each, places[each.id], today, known) for each in found}
     directory = await queries.directory_of(tx.session, scope.school, list(abouts.values()))
+    no_verifier = "no post of theirs lets them verify such a problem"
+    may = [_may_verify(each, places[each.id], today, directory) for each in found]
+    _refuse([at(n, "verifier", no_verifier) for n, named in enumerate(may) if not named])
     rows = [_row(tx, by, each, abouts[each.id], directory, known, settings) for each in found]
     await entering.number(tx, rows, settings.recurs_days)
     for row in rows:
@@ -135,6 +138,14 @@ def _check_reach(scope: Scope, found: Sequence[Found], own: Mapping[UUID, set[st
 def _about(school: str, each: Found, places: set[str], day: date, known: Known) -> Subject:
     about = Subject(each.level, each.subject or school, tuple(sorted(places)), day)
     return answering(about, each.unit, known.parents)
+
+
+def _may_verify(each: Found, places: set[str], day: date, directory: Directory) -> bool:
+    """Whether who was named to verify holds a post that lets them, over something in which the problem lies; nobody named: whom the posts say."""
+    if each.verifier is None:
+        return True
+    about = Subject(each.level, each.subject or "", tuple(sorted(places)), day)
+    return any(holder.person == each.verifier for held in directory.holders(about, VERIFY).values() for holder in held)
 
 
 def _people(each: Found, about: Subject, directory: Directory, settings: SchoolSettings) -> tuple[Chosen, Chosen]:

@@ -8,15 +8,15 @@ from uuid import UUID
 
 from libs.common.auth import Scope
 from libs.common.database import Transaction
-from libs.common.errors import Conflict, Fault, Forbidden, Invalid
+from libs.common.errors import Conflict, Fault, Invalid
 from libs.common.events.planning import TaskOverdue, TaskVerified
 from services.planning import queries
 from services.planning.commands.inbox import Notice, tell
+from services.planning.commands.judges import judges_of, must_judge
 from services.planning.commands.spiral import note_facts
 from services.planning.commands.tasks import after_step, link_of, note_task
 from services.planning.domain.objects import unit_places
 from services.planning.domain.tasks import DONE, TaskStatus, TaskStep, kept_task
-from services.planning.queries import projects as find
 from services.planning.queries import tasks as find_tasks
 from services.planning.tables import TaskRow
 
@@ -65,7 +65,7 @@ async def submit_task(
     note_task(tx, row.id, "submitted", by, done=done, value=row.value, evidence=list(evidence))
     key = f"task-submitted:{row.id}:{tx.now.isoformat()}"
     words = f"任务「{task.title}」已提交，请核验"
-    judges = await _judges(tx, row)
+    judges = await judges_of(tx, row)
     await tell(tx, [Notice(person, key, "task_submitted", words, link_of(row.id)) for person in judges])
     return row
 
@@ -75,12 +75,12 @@ async def verify_tasks(
 ) -> Sequence[TaskRow]:
     """Confirm what was submitted. `met` None: by the number submitted, against the aim; without an aim it is met.
 
-    Raises Forbidden for who submitted the task or has it.
+    Raises Forbidden as `must_judge`.
     """
     rows = await find_tasks.lock_tasks(tx.session, scope, ids)
+    await must_judge(tx, scope, by, rows)
     for row in rows:
         row.status = after_step(row, rows, TaskStep.VERIFY)
-        _not_ones_own(row, by)
         aim = kept_task(row.content).aim
         reached = aim is None or (row.value is not None and aim.met(Decimal(row.value)))
         row.met, row.verified_by = reached if met is None else met, by
@@ -92,11 +92,11 @@ async def verify_tasks(
 
 
 async def return_tasks(tx: Transaction, scope: Scope, by: str, ids: Sequence[UUID], *, reason: str) -> Sequence[TaskRow]:
-    """Send back what was submitted, with a reason. Raises Forbidden as `verify_tasks`."""
+    """Send back what was submitted, with a reason. Raises Forbidden as `must_judge`."""
     rows = await find_tasks.lock_tasks(tx.session, scope, ids)
+    await must_judge(tx, scope, by, rows)
     for row in rows:
         row.status = after_step(row, rows, TaskStep.RETURN)
-        _not_ones_own(row, by)
         note_task(tx, row.id, "returned", by, reason=reason)
         key = f"task-returned:{row.id}:{tx.now.isoformat()}"
         words = f"任务「{row.content['title']}」被退回：{reason}"
@@ -106,11 +106,11 @@ async def return_tasks(tx: Transaction, scope: Scope, by: str, ids: Sequence[UUI
 
 
 async def close_tasks(tx: Transaction, scope: Scope, by: str, ids: Sequence[UUID]) -> Sequence[TaskRow]:
-    """End what is verified: nothing of it changes any more."""
+    """End what is verified: nothing of it changes any more. Raises Forbidden as `must_judge`."""
     rows = await find_tasks.lock_tasks(tx.session, scope, ids)
+    await must_judge(tx, scope, by, rows)
     for row in rows:
         row.status = after_step(row, rows, TaskStep.CLOSE)
-        _not_ones_own(row, by)
         note_task(tx, row.id, "closed", by)
     return rows
 
@@ -134,21 +134,3 @@ def _overdue(row: TaskRow) -> list[Notice]:
     words = f"任务「{row.content['title']}」已逾期，应于 {row.due} 前完成"
     people = dict.fromkeys(person for person in (row.owner, row.given_by) if person is not None)
     return [Notice(person, f"task-overdue:{row.id}:{row.due}", "task_overdue", words, link_of(row.id)) for person in people]
-
-
-def _not_ones_own(row: TaskRow, by: str) -> None:
-    if by in {row.submitted_by, row.owner, *row.helpers}:
-        raise Forbidden("who has a task or submitted it cannot judge it")
-
-
-async def _judges(tx: Transaction, row: TaskRow) -> list[str]:
-    """Who is told that a task waits: who gave it, else who leads its unit, else the quality office; never who has it."""
-    never = {row.owner, row.submitted_by, *row.helpers}
-    today = await queries.today_in(tx.session, row.school, tx.now)
-    given = [row.given_by] if row.given_by and await find.find_person(tx.session, row.school, row.given_by) else []
-    heads = (await find.heads_of(tx.session, row.school, [row.unit], today)).get(row.unit, []) if row.unit else []
-    office = await find.posted(tx.session, row.school, "quality_office", today)
-    for people in (given, heads, office):
-        if free := [person for person in people if person not in never]:
-            return free
-    return []

@@ -105,6 +105,14 @@ async def tasks_below(session: AsyncSession, tasks: Collection[UUID]) -> Sequenc
     return found
 
 
+async def units_above(session: AsyncSession, tasks: Collection[UUID]) -> dict[UUID, str | None]:
+    """Return whose these tasks are, by unit."""
+    found: dict[UUID, str | None] = {}
+    for some in in_batches(list(tasks), IN_AT_ONCE):
+        found.update((await session.execute(select(TaskRow.id, TaskRow.unit).where(TaskRow.id.in_(some)))).all())
+    return found
+
+
 async def children_of_task(session: AsyncSession, scope: Scope, task: UUID) -> Sequence[TaskRow]:
     """Return the tasks right below one that the caller may see, by due date."""
     sql = select(TaskRow).where(covered(scope), TaskRow.parent == task)

@@ -132,6 +132,8 @@ async def test_a_plan_may_not_end_after_the_due_date_unless_that_has_passed(data
             ["/problems/0/owner", "/problems/0/unit", "/problems/0/verifier"],
         ),
         ({"owner": "T1", "verifier": "T1"}, ["/problems/0/verifier"]),
+        ({"verifier": "T2"}, ["/problems/0/verifier"]),
+        ({"verifier": "L1"}, ["/problems/0/verifier"]),
         ({"level": "teacher", "subject": "nobody"}, ["/problems/0/subject"]),
         ({"level": "course", "subject": "nothing"}, ["/problems/0/subject"]),
         ({"level": "class", "subject": "CNC101-A"}, ["/problems/0/unit"]),
@@ -175,12 +177,12 @@ async def test_what_is_wrong_in_the_whole_school_is_answered_by_the_unit_named(d
             office,
             whole,
             {**whole, "unit": "mech"},
-            {**whole, "owner": "T1", "verifier": "T2", "unit": "mech"},
+            {**whole, "owner": "T1", "verifier": "B1", "unit": "mech"},
             source="collection",
         )
         assert (nobody["subject"], nobody["unit"], nobody["owner"]) == ("demo", None, "Q1")
         assert (unit["owner"], unit["verifier"]) == ("D1", "Q1")
-        assert (named["owner"], named["verifier"]) == ("T1", "T2")
+        assert (named["owner"], named["verifier"]) == ("T1", "B1")
 
 
 async def test_who_was_named_works_on_it_whatever_posts_they_hold(database_url: str, tmp_path: Path) -> None:

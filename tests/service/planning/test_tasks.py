@@ -142,6 +142,21 @@ async def test_who_has_a_task_or_submitted_it_never_judges_it(database_url: str,
             assert (await made(other, f"/tasks/{row['id']}/verify"))["verified_by"] == "Q2"
 
 
+async def test_a_head_judges_what_the_unit_gave_and_not_what_others_gave_it(database_url: str, tmp_path: Path) -> None:
+    async with school(database_url, tmp_path) as sut, sut.as_(OFFICE) as office, sut.as_(HEAD) as head, sut.as_(OFFICER) as officer:
+        paths = {}
+        for client, unit in ((office, "mech"), (head, "mech"), (office, "cnc")):
+            row = await given(client, unit=unit, owner="T2")
+            path = paths[row["given_by"], unit] = f"/tasks/{row['id']}"
+            await made(officer, f"{path}/accept")
+            await made(officer, f"{path}/submit", {"done": "完成"})
+        await made(head, f"{paths['Q1', 'mech']}/return", {"reason": "x"}, 403)
+        await made(head, f"{paths['Q1', 'mech']}/verify", {}, 403)
+        assert (await made(head, f"{paths['D1', 'mech']}/verify"))["verified_by"] == "D1"
+        assert (await made(head, f"{paths['Q1', 'cnc']}/verify"))["verified_by"] == "D1", "the table: a programme's by the department"
+        assert (await made(office, f"{paths['Q1', 'mech']}/verify"))["verified_by"] == "Q1"
+
+
 async def test_a_number_to_reach_is_reported_and_judged_on_the_line(database_url: str, tmp_path: Path) -> None:
     aim = {"target": 0.75, "operator": "at_least", "unit": "%"}
     async with school(database_url, tmp_path) as sut, sut.as_(OFFICE) as office, sut.as_(HEAD) as head:
