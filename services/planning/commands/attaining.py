@@ -15,6 +15,7 @@ from libs.common.database import Transaction, in_batches
 from libs.common.events.monitoring import Measured
 from libs.common.events.planning import MeasureWanted
 from services.planning import queries
+from services.planning.commands.evidence import keep_evidence, listed
 from services.planning.commands.spiral import note_facts
 from services.planning.domain.attainment import Child, Standing, State, counts_for, delivered, measured, rolled_up, settled
 from services.planning.domain.goals import Goal, kept
@@ -79,6 +80,7 @@ async def renew(tx: Transaction) -> None:
 
 async def report_delivery(tx: Transaction, goal: GoalRow, by: str, number: int, evidence: Sequence[str]) -> None:
     """Say how many of a goal's deliverables there are by now."""
+    await keep_evidence(tx, "goal", [goal.goal], by, listed(evidence))
     tx.session.add(DeliveryRow(goal=goal.goal, number=number, evidence=list(evidence), at=tx.now, by=by))
     await tx.session.flush()
     await reassess(tx, [goal.goal])

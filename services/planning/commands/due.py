@@ -21,6 +21,7 @@ from libs.common.errors import Conflict, Forbidden, Invalid
 from libs.common.events.planning import DueItemOverdue
 from libs.common.events.routines import Routine
 from services.planning import queries
+from services.planning.commands.evidence import keep_evidence, listed
 from services.planning.commands.inbox import Notice, tell
 from services.planning.domain.calendar import Period, SchoolCalendar
 from services.planning.domain.due import About, DueStatus, Routines, concerns, handed_in_faults
@@ -244,6 +245,7 @@ async def end_item(
         raise Conflict("it is done already")
     if faults := handed_in_faults(row.needs, minutes, evidence):
         raise Invalid(f"it is done with {row.needs}", faults)
+    await keep_evidence(tx, "due_item", [row.id], by, listed(evidence))
     row.status, row.done_at, row.done_by = DueStatus.DONE, tx.now, by
     row.note, row.minutes, row.evidence = note, minutes, list(evidence)
     return row

@@ -11,6 +11,7 @@ from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Invalid
 from libs.common.events.planning import TaskOverdue, TaskVerified
 from services.planning import queries
+from services.planning.commands.evidence import keep_evidence, listed
 from services.planning.commands.inbox import Notice, tell
 from services.planning.commands.judges import judges_of, must_judge
 from services.planning.commands.spiral import note_facts
@@ -42,6 +43,7 @@ async def report_progress(
     after = after_step(row, [row], TaskStep.PROGRESS)
     row.status = TaskStatus.RETURNED if row.status == TaskStatus.RETURNED else after
     row.percent = percent
+    await keep_evidence(tx, "task", [row.id], by, listed(evidence))
     note_task(tx, row.id, "progressed", by, text=text, percent=percent, evidence=list(evidence))
     return row
 
@@ -62,6 +64,7 @@ async def submit_task(
         raise Conflict(f"{len(left)} tasks below it are not verified, first {left[0].id}: {left[0].content['title']}")
     row.status, row.done, row.submitted_by, row.percent = after, done, by, 100
     row.value = None if value is None else f"{value:f}"
+    await keep_evidence(tx, "task", [row.id], by, listed(evidence))
     note_task(tx, row.id, "submitted", by, done=done, value=row.value, evidence=list(evidence))
     key = f"task-submitted:{row.id}:{tx.now.isoformat()}"
     words = f"任务「{task.title}」已提交，请核验"

@@ -11,6 +11,7 @@ from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from libs.common.events.setup import Register, Workflow
 from services.planning import queries
+from services.planning.commands.evidence import keep_evidence, listed
 from services.planning.commands.inbox import Notice, tell
 from services.planning.domain.workflows import UNITS, About, Filing, RunStatus, after, due, returned
 from services.planning.tables import FilingRow, PaperPlaceRow, RunHistoryRow, RunRow
@@ -90,6 +91,7 @@ async def do_step(
     step = workflow.steps[run.step - 1]
     if step.document is not None and document is None:
         raise Invalid("the step asks for a document", [Fault(pointer="/document", detail=f"say where {step.document} is")])
+    await keep_evidence(tx, "run", [run.id], by, listed(evidence) | ({} if document is None else {"/document": document}))
     said = {"document": document, "evidence": list(evidence), "text": text}
     note(tx, run, "filed" if step.kind == "file" else "done", by, **{name: value for name, value in said.items() if value})
     status, waits = after(workflow, run.step)

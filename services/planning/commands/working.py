@@ -18,6 +18,7 @@ from libs.common.events.planning import (
 )
 from libs.common.events.setup import Fact
 from services.planning import queries
+from services.planning.commands.evidence import keep_evidence, listed
 from services.planning.commands.inbox import Notice, tell
 from services.planning.commands.opening import close
 from services.planning.commands.people import note
@@ -71,6 +72,7 @@ async def submit_improvements(
         row.evidence = [*evidence, *([] if row.curve is None else [row.curve])]
         note(tx, row, "submitted", by, done=done, evidence=row.evidence)
         tx.publish(ImprovementSubmitted(improvement=row.id, warning=row.warning, by=by, done=done, evidence=row.evidence))
+    await keep_evidence(tx, "improvement", ids, by, listed(evidence))
     await _tell(tx, [notice(row.verifier, row.id, "submitted", wording.told_submitted(row.title), tx.cause) for row in rows])
     return rows
 
@@ -129,12 +131,13 @@ async def note_progress(
     (row,) = await queries.lock_improvements(tx.session, scope, [improvement])
     if row.status == Status.CLOSED:
         raise Conflict("the improvement is closed: its log is too")
-    log_progress(tx, row, by, text, evidence)
+    await log_progress(tx, row, by, text, evidence)
     return row
 
 
-def log_progress(tx: Transaction, row: ImprovementRow, by: str, text: str, evidence: Sequence[str]) -> None:
+async def log_progress(tx: Transaction, row: ImprovementRow, by: str, text: str, evidence: Sequence[str]) -> None:
     """Add an entry to the log of one that is not closed."""
+    await keep_evidence(tx, "improvement", [row.id], by, listed(evidence))
     note(tx, row, "progress", by, text=text, evidence=list(evidence))
     tx.publish(ImprovementProgressed(improvement=row.id, warning=row.warning, by=by, text=text, evidence=list(evidence)))
 

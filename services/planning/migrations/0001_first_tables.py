@@ -767,6 +767,15 @@ def upgrade() -> None:
     with op.batch_alter_table('due_place', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('due_place_place_ix'), ['place'], unique=False)
 
+    op.create_table('evidence',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('sha256', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('about', sa.Uuid(), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['school', 'sha256'], ['file.school', 'file.sha256'], name=op.f('evidence_school_sha256_fk')),
+    sa.PrimaryKeyConstraint('school', 'sha256', 'kind', 'about', 'by', name=op.f('evidence_pk'))
+    )
     op.create_table('file_upload',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('sha256', sa.String(), nullable=False),

@@ -21,7 +21,7 @@ from services.planning.tables.copies import (
 )
 from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
 from services.planning.tables.effects import EffectRow
-from services.planning.tables.files import FileRow, UploadRow
+from services.planning.tables.files import EvidenceRow, FileRow, UploadRow
 from services.planning.tables.guarantees import BudgetRow, EntryRow, GuaranteeRow, ProtectionRow, RecordRow, SpendingRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
@@ -63,6 +63,7 @@ __all__ = [
     "EffectRow",
     "EnrollmentRow",
     "EntryRow",
+    "EvidenceRow",
     "FileRow",
     "FilingRow",
     "FollowedRow",

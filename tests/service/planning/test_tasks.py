@@ -153,7 +153,9 @@ async def test_a_head_judges_what_the_unit_gave_and_not_what_others_gave_it(data
         await made(head, f"{paths['Q1', 'mech']}/return", {"reason": "x"}, 403)
         await made(head, f"{paths['Q1', 'mech']}/verify", {}, 403)
         assert (await made(head, f"{paths['D1', 'mech']}/verify"))["verified_by"] == "D1"
-        assert (await made(head, f"{paths['Q1', 'cnc']}/verify"))["verified_by"] == "D1", "the table: a programme's by the department"
+        assert (await made(head, f"{paths['Q1', 'cnc']}/verify"))["verified_by"] == "D1", (
+            "the table: a programme's by the department"
+        )
         assert (await made(office, f"{paths['Q1', 'mech']}/verify"))["verified_by"] == "Q1"
 
 
