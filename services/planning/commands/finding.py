@@ -96,8 +96,8 @@ def _faults(each: Found, known: Known, today: date | None) -> list[tuple[str, st
         wrong["subject"] = "say what it is about"
     elif each.level in {"department", "programme"} and each.subject not in known.units:
         wrong["subject"] = "there is no such unit"
-    elif each.level == "course" and each.subject not in known.courses:
-        wrong["subject"] = "there is no such course"
+    elif each.level in known.called and known.name(each.level, each.subject) is None:
+        wrong["subject"] = f"there is no such {each.level}"
     elif each.level == "teacher" and each.subject not in known.staff:
         wrong["subject"] = "there is nobody of that id among the staff"
     if each.unit is not None and each.unit not in known.units:
@@ -178,7 +178,7 @@ def _row(
         "comparison": measured and measured.comparison,
         "level": each.level,
         "subject": subject,
-        "subject_name": known.names.get(each.subject or ""),
+        "subject_name": known.name(each.level, each.subject),
         "title": each.problem,
         "goal_proposed": None,
         "curve": measured and wording.curve(metric=measured.metric, level=each.level, window=measured.window, subject=subject),

@@ -4,6 +4,7 @@ from services.planning.tables.agreements import AgreementPlaceRow, AgreementRow,
 from services.planning.tables.base import Table
 from services.planning.tables.calendar import CalendarRow
 from services.planning.tables.copies import (
+    ClassRow,
     CourseRow,
     EnrollmentRow,
     FollowedRow,
@@ -18,6 +19,7 @@ from services.planning.tables.copies import (
     SessionRow,
     SetupRow,
     StandardRow,
+    StudentRow,
 )
 from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
 from services.planning.tables.effects import EffectRow
@@ -53,6 +55,7 @@ __all__ = [
     "AgreementTaskRow",
     "BudgetRow",
     "CalendarRow",
+    "ClassRow",
     "CourseRow",
     "CyclePlaceRow",
     "CycleRow",
@@ -105,6 +108,7 @@ __all__ = [
     "SpendingRow",
     "StandardRow",
     "StandingRow",
+    "StudentRow",
     "Table",
     "TaskPlaceRow",
     "TaskRow",
