@@ -69,13 +69,11 @@ def _key(told: Measured, subject: str) -> Key:
     return told.metric, told.level, told.window, subject
 
 
-async def renew(tx: Transaction) -> None:
+async def renew(tx: Transaction, school: str) -> None:
     """By the clock: a new year has another target, and what lacks after its deadline is behind."""
-    for school in await queries.list_schools(tx.session):
-        tx.school = school
-        due = await queries.list_due_standings(tx.session, school, await queries.today_in(tx.session, school, tx.now), AT_ONCE)
-        if due:
-            await reassess(tx, due)
+    today = await queries.today_in(tx.session, school, tx.now)
+    if due := await queries.list_due_standings(tx.session, school, today, AT_ONCE):
+        await reassess(tx, due)
 
 
 async def report_delivery(tx: Transaction, goal: GoalRow, by: str, number: int, evidence: Sequence[str]) -> None:

@@ -15,12 +15,11 @@ from services.planning.domain import wording
 AT_ONCE = 1000
 
 
-async def call_overdue(tx: Transaction) -> None:
+async def call_overdue(tx: Transaction, school: str) -> None:
     """Say once of each improvement whose date has passed that it is overdue: to everybody, to its owner, and to who follows it."""
-    for school in await queries.list_schools(tx.session):
-        today = await queries.today_in(tx.session, school, tx.now)
-        await _call_plans(tx, school, today)
-        await _call_work(tx, school, today)
+    today = await queries.today_in(tx.session, school, tx.now)
+    await _call_plans(tx, school, today)
+    await _call_work(tx, school, today)
 
 
 async def _call_work(tx: Transaction, school: str, today: date) -> None:

@@ -33,23 +33,17 @@ AT_ONCE = 2000  # rows of a kind that one run of the clock writes; what is left 
 LINK = "/api/v1/planning/due-items"
 
 
-async def bring_up_to_date(tx: Transaction) -> None:
-    """Do for each school what its day asks for, where that is not done yet or something has changed.
-
-    It ends with a school that has more to do than one transaction takes: nobody is held for the work of others.
-    """
-    for each in await queries.list_clockworks(tx.session):
-        today = tx.now.astimezone(ZoneInfo(each.timezone)).date()
-        if each.stale or each.done_through != today:
-            tx.school = each.school
-            if await _school(tx, today):
-                break
+async def schools_to_bring(tx: Transaction) -> list[str]:
+    """The schools whose day is not done yet, or where something has changed."""
+    found = await queries.list_clockworks(tx.session)
+    return [each.school for each in found if each.stale or each.done_through != tx.now.astimezone(ZoneInfo(each.timezone)).date()]
 
 
-async def _school(tx: Transaction, today: date) -> bool:
+async def bring_up_to_date(tx: Transaction, school: str) -> bool:
     """Do what a school's day asks for; whether more is left."""
-    await queries.lock_school(tx.session, tx.school)
-    row = await queries.load_routines(tx.session, tx.school)
+    await queries.lock_school(tx.session, school)
+    today = await queries.today_in(tx.session, school, tx.now)
+    row = await queries.load_routines(tx.session, school)
     assert row is not None, "routines are replaced, never taken away"
     row.since = {code: min(day, today.isoformat()) for code, day in row.since.items()}  # after a clock that had run ahead
     run = await _run(tx, row, today)

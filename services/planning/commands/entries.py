@@ -101,15 +101,13 @@ def _pay(row: EntryRow, said: Payment) -> Any:
     return "paid" if row.paid == row.due else "due"
 
 
-async def call_late(tx: Transaction) -> None:
+async def call_late(tx: Transaction, school: str) -> None:
     """Tell once of each hazard, incident and grant whose day has passed in the school's zone, whoever answers for it."""
-    for school in await queries.list_schools(tx.session):
-        today = await queries.today_in(tx.session, school, tx.now)
-        rows = await queries.list_late_entries(tx.session, school, today, AT_ONCE)
-        for row in rows:
-            row.overdue_at = tx.now
-        told = [notice(row, row.owner or row.created_by, "late", LATE[row.kind]) for row in rows]
-        await tell(tx, told, school=school)
+    today = await queries.today_in(tx.session, school, tx.now)
+    rows = await queries.list_late_entries(tx.session, school, today, AT_ONCE)
+    for row in rows:
+        row.overdue_at = tx.now
+    await tell(tx, [notice(row, row.owner or row.created_by, "late", LATE[row.kind]) for row in rows], school=school)
 
 
 def notice(row: EntryRow, person: str, key: str, text: str) -> Notice:

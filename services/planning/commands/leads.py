@@ -49,13 +49,11 @@ async def give_to_leads(tx: Transaction) -> None:
         note_plan(tx, plan, "led", None, unit=plan.unit, owner_post=plan.owner_post)
 
 
-async def place_daily(tx: Transaction) -> None:
+async def place_daily(tx: Transaction, school: str) -> None:
     """By the clock, once a day: plans without a lead look for one, and a class that somebody joins has their plan from that day on."""
-    for school in await queries.list_schools(tx.session):
-        tx.school = school
-        today = await queries.today_in(tx.session, school, tx.now)
-        row = await queries.find_school(tx.session, school)
-        if row is not None and row.placed_on != today:
-            row.placed_on = today
-            await give_to_leads(tx)
-            await place_again(tx)
+    today = await queries.today_in(tx.session, school, tx.now)
+    row = await queries.find_school(tx.session, school)
+    if row is not None and row.placed_on != today:
+        row.placed_on = today
+        await give_to_leads(tx)
+        await place_again(tx)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from services.planning.commands.judges import judges_of, must_judge
 from services.planning.commands.spiral import note_facts
 from services.planning.commands.tasks import after_step, link_of, note_task
 from services.planning.domain.objects import unit_places
-from services.planning.domain.tasks import DONE, TaskStatus, TaskStep, kept_task
+from services.planning.domain.tasks import DONE, TaskStatus, TaskStep, days_left, kept_task
 from services.planning.queries import tasks as find_tasks
 from services.planning.tables import TaskRow
 
@@ -118,18 +119,36 @@ async def close_tasks(tx: Transaction, scope: Scope, by: str, ids: Sequence[UUID
     return rows
 
 
-async def call_overdue_tasks(tx: Transaction) -> None:
+async def call_overdue_tasks(tx: Transaction, school: str) -> None:
     """Say once of each task whose due date has passed in the school's zone, and which is still its owner's turn, that it is overdue."""
-    for school in await queries.list_schools(tx.session):
-        today = await queries.today_in(tx.session, school, tx.now)
-        late = await find_tasks.list_late_tasks(tx.session, school, today, AT_ONCE)
-        for row in late:
-            row.overdue_at = tx.now
-            note_task(tx, row.id, "overdue", None, due_on=row.due.isoformat())
-            said = {name: getattr(row, name) for name in ("task_class", "year", "unit", "owner")}
-            fact = TaskOverdue(task=row.id, title=row.content["title"], due_on=row.due, **said)
-            tx.publish(fact, cause=f"overdue:{row.id}:{row.due}", school=school)
-        await tell(tx, [notice for row in late for notice in _overdue(row)], school=school)
+    today = await queries.today_in(tx.session, school, tx.now)
+    late = await find_tasks.list_late_tasks(tx.session, school, today, AT_ONCE)
+    for row in late:
+        row.overdue_at = tx.now
+        note_task(tx, row.id, "overdue", None, due_on=row.due.isoformat())
+        said = {name: getattr(row, name) for name in ("task_class", "year", "unit", "owner")}
+        fact = TaskOverdue(task=row.id, title=row.content["title"], due_on=row.due, **said)
+        tx.publish(fact, cause=f"overdue:{row.id}:{row.due}", school=school)
+    await tell(tx, [notice for row in late for notice in _overdue(row)], school=school)
+
+
+async def count_down(tx: Transaction, school: str) -> None:
+    """Tell once who has a task, and who helps, that it falls due in so many days: for each number of days that the school has set."""
+    today = await queries.today_in(tx.session, school, tx.now)
+    settings = await queries.settings_of(tx.session, school)
+    for days in sorted(settings.countdown_days):
+        soon = await find_tasks.list_soon_tasks(tx.session, school, today, days, AT_ONCE)
+        for row in soon:
+            row.countdown = days
+        await tell(tx, [notice for row in soon for notice in _soon(row, days, today)], school=school)
+
+
+def _soon(row: TaskRow, days: int, today: date) -> list[Notice]:
+    left = days_left(row.due, today)
+    words = f"任务「{row.content['title']}」" + (f"还有 {left} 天到期（{row.due}）" if left else f"今天到期（{row.due}）")
+    key = f"task-soon:{row.id}:{row.due}:{days}"
+    people = dict.fromkeys(person for person in (row.owner, *row.helpers) if person is not None)
+    return [Notice(person, key, "task_due_soon", words, link_of(row.id)) for person in people]
 
 
 def _overdue(row: TaskRow) -> list[Notice]:

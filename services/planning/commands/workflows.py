@@ -174,18 +174,16 @@ async def _tell(tx: Transaction, run: RunRow, people: Iterable[str], kind: str, 
     await tell(tx, [Notice(person, f"run:{run.id}:{key}", kind, text, link) for person in people], school=run.school)
 
 
-async def call_late_runs(tx: Transaction) -> None:
+async def call_late_runs(tx: Transaction, school: str) -> None:
     """By the clock: say once of each step whose last day has passed that it is overdue, to who does it and to who started the run."""
-    for school in await queries.list_schools(tx.session):
-        tx.school = school
-        today = await queries.today_in(tx.session, school, tx.now)
-        for run in await queries.list_late_runs(tx.session, school, today, AT_ONCE):
-            run.overdue_at = tx.now
-            note(tx, run, "overdue", None, due_on=f"{run.due_on}")
-            step = Workflow.model_validate(run.content).steps[run.step - 1]
-            people = {run.started_by, *await doers_of(tx, run)}
-            words = f"「{run.name}」的「{step.name}」已逾期，应于 {run.due_on} 前完成"
-            await _tell(tx, run, sorted(people), "workflow_overdue", words, f"overdue:{run.turn}")
+    today = await queries.today_in(tx.session, school, tx.now)
+    for run in await queries.list_late_runs(tx.session, school, today, AT_ONCE):
+        run.overdue_at = tx.now
+        note(tx, run, "overdue", None, due_on=f"{run.due_on}")
+        step = Workflow.model_validate(run.content).steps[run.step - 1]
+        people = {run.started_by, *await doers_of(tx, run)}
+        words = f"「{run.name}」的「{step.name}」已逾期，应于 {run.due_on} 前完成"
+        await _tell(tx, run, sorted(people), "workflow_overdue", words, f"overdue:{run.turn}")
 
 
 # --- filings --------------------------------------------------------------------------------------------------------------
