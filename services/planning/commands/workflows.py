@@ -12,6 +12,7 @@ from libs.common.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from libs.common.events.setup import Register, Workflow
 from services.planning import queries
 from services.planning.commands.evidence import keep_evidence, listed
+from services.planning.commands.guarantees import people_faults
 from services.planning.commands.inbox import Notice, tell
 from services.planning.domain.workflows import UNITS, About, Filing, RunStatus, after, due, returned
 from services.planning.tables import FilingRow, PaperPlaceRow, RunHistoryRow, RunRow
@@ -192,8 +193,8 @@ async def call_late_runs(tx: Transaction, school: str) -> None:
 async def put_on_file(tx: Transaction, scope: Scope, by: str, code: str, filing: Filing) -> tuple[FilingRow, bool]:
     """File something of a unit: it stands as filed at once, and nobody approves it. The same again changes nothing.
 
-    Returns it and whether it is new. Raises NotFound for an unknown register, Invalid for an unknown unit, Forbidden beyond the
-    caller's posts.
+    Returns it and whether it is new. Raises NotFound for an unknown register, Invalid for an unknown unit or person, Forbidden
+    beyond the caller's posts.
     """
     register = registers_in(await queries.setup_of(tx.session, scope.school)).get(code)
     if register is None:
@@ -201,6 +202,9 @@ async def put_on_file(tx: Transaction, scope: Scope, by: str, code: str, filing:
     unit = await queries.find_unit(tx.session, scope.school, filing.unit)
     if unit is None:
         raise Invalid("nothing is filed of a unit that is not there", [Fault(pointer="/unit", detail="there is no such unit")])
+    people = {"/head": filing.head, **{f"/members/{n}": each for n, each in enumerate(filing.members)}}
+    if faults := await people_faults(tx, scope.school, people):
+        raise Invalid("nothing is filed of people who are not there", faults)
     places = await queries.places_of_unit(tx.session, scope.school, filing.unit)
     if not scope.covers(places):
         raise Forbidden("your posts do not reach this unit")

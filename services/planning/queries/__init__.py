@@ -39,6 +39,7 @@ from services.planning.queries.entries import (
     names_of_metric,
     reaches_student,
     sum_aid,
+    unknown_people,
 )
 from services.planning.queries.goals import (
     Below,
@@ -339,6 +340,7 @@ __all__ = [
     "units_of",
     "units_within",
     "unknown_indicators",
+    "unknown_people",
     "unknown_units",
     "versions_of_rule",
     "which_visible",
