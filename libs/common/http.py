@@ -32,7 +32,9 @@ from libs.common.auth import Principal, Scope
 from libs.common.bus import Bus
 from libs.common.database import AnswerRow, Database, OutboxRow, Transaction
 from libs.common.errors import Fault, Invalid, Malformed, NotFound, ServiceError
+from libs.common.reasons import reason_of, where_of
 from libs.common.service import Service
+from libs.common.strict_json import read_json
 
 log = structlog.get_logger()
 ItemT = TypeVar("ItemT")
@@ -185,6 +187,13 @@ def page(rows: Sequence[Any], limit: int, view: Callable[[Any], ItemT], key: Cal
 # --- what every route does -------------------------------------------------------------------------------------------
 
 
+async def _read_strictly(request: Request) -> None:
+    """Read a JSON body as strictly as events are read: the framework's reader takes a key that stands twice, and the last one counts."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media == "application/json" and getattr(request.scope.get("route"), "body_field", None) is not None:
+        read_json(await request.body() or b"null")
+
+
 async def _refuse_unknown_parameters(request: Request) -> None:
     """A misspelt filter would silently list everything."""
     route = request.scope.get("route")
@@ -210,6 +219,8 @@ async def _render(_: Request, error: Exception) -> Response:
 async def render_http(_: Request, error: Exception) -> Response:
     """Say in the project's own words what the framework refused: a path or a method that is not there."""
     assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # its reader gave up
+        return problem(Malformed("the body is not JSON: not UTF-8, or nested too deep"))
     names = {404: ("not-found", "Not found"), 405: ("method-not-allowed", "Method not allowed")}
     slug, title = names.get(error.status_code, ("http", "Request refused"))
     failure = ServiceError(str(error.detail), headers=error.headers)
@@ -224,7 +235,7 @@ async def _render_validation(request: Request, error: Exception) -> Response:
         return problem(NotFound("nothing has such an id"))
     if any(fault["type"] == "json_invalid" for fault in faults):
         return problem(Malformed("the body is not JSON"))
-    found = [each for fault in faults for each in _faults(request, fault["type"], fault["loc"], fault["msg"])]
+    found = [each for fault in faults for each in _faults(request, fault["type"], where_of(fault), reason_of(fault))]
     return problem(Invalid("the request has invalid values", found))
 
 
@@ -233,7 +244,7 @@ def _faults(request: Request, kind: str, loc: tuple[str | int, ...], why: str) -
     if kind == "missing" and loc == ("body",) and (required := _required(request)):
         return [Fault(pointer=f"/{name}", detail=why) for name in required]
     where = loc[1:] if loc[0] in {"body", "query", "path", "header"} else loc
-    return [Fault(pointer="".join(f"/{_escape(str(part))}" for part in where), detail=why.removeprefix("Value error, "))]
+    return [Fault(pointer="".join(f"/{_escape(str(part))}" for part in where), detail=why)]
 
 
 def _required(request: Request) -> list[str]:
@@ -289,7 +300,7 @@ def straight(app: FastAPI, path: str, endpoint: Callable[[Request], Awaitable[Re
 
 def service_app(service: Service, database: Database, bus: Bus, secret: bytes) -> FastAPI:
     """Return the ASGI app of one service; its endpoints believe only principals signed with `secret`."""
-    app = FastAPI(title=service.name, openapi_url=None, dependencies=[Depends(_refuse_unknown_parameters)])
+    app = FastAPI(title=service.name, openapi_url=None, dependencies=[Depends(_read_strictly), Depends(_refuse_unknown_parameters)])
     app.state.service, app.state.database, app.state.bus, app.state.secret = service.name, database, bus, secret
     app.include_router(service.router)
     app.add_api_route("/internal/outbox", _outbox, include_in_schema=False)

@@ -13,7 +13,7 @@ from libs.common.events.planning import (
     ImprovementStarted,
     ImprovementVerified,
 )
-from libs.common.events.standards import IndicatorActivated, IndicatorTried
+from libs.common.events.standards import IndicatorActivated, IndicatorTried, TrialAbandoned
 from services.monitoring.commands import catalogue, effects, intake, roster, telling, warnings
 from services.monitoring.commands.reading import Batch, read_batch
 
@@ -46,6 +46,10 @@ async def activate_indicator(event: IndicatorActivated, tx: Transaction) -> None
 
 async def try_indicator(event: IndicatorTried, tx: Transaction) -> None:
     await catalogue.try_indicator(tx, event)
+
+
+async def abandon_trial(event: TrialAbandoned, tx: Transaction) -> None:
+    await catalogue.abandon_trial(tx, event)
 
 
 async def follow_measurements(event: standards.MeasureWanted | planning.MeasureWanted, tx: Transaction) -> None:

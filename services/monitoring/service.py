@@ -13,10 +13,11 @@ from libs.common.events.planning import (
     ImprovementStarted,
     ImprovementVerified,
 )
-from libs.common.events.standards import IndicatorActivated, IndicatorTried
+from libs.common.events.standards import IndicatorActivated, IndicatorTried, TrialAbandoned
 from libs.common.service import Intake, Service
 from services.monitoring.api import router
 from services.monitoring.handlers import (
+    abandon_trial,
     activate_indicator,
     add_school,
     await_effect,
@@ -44,6 +45,7 @@ service = Service(
         RosterImported: take_roster,
         IndicatorActivated: activate_indicator,
         IndicatorTried: try_indicator,
+        TrialAbandoned: abandon_trial,
         ImprovementOpened: link_improvement,
         ImprovementStarted: mark_improving,
         ImprovementVerified: await_effect,

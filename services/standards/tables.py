@@ -45,7 +45,8 @@ class IndicatorRow(Table):
 class VersionRow(Table):
     """One version of an indicator, never changed once written; `definition` is a `Definition` with its decimals as strings.
 
-    `reason`: why its lines were tuned (None: they were not). A version that was in trial is `released` where it is in force now.
+    `reason`: why its lines were tuned (None: they were not). A version that was in trial is `released` where it is in force now,
+    or `abandoned`, with the reason, where it never will be.
     """
 
     __tablename__ = "version"
@@ -62,6 +63,9 @@ class VersionRow(Table):
     reason: Mapped[str | None] = mapped_column(Text)
     released_at: Mapped[datetime | None]
     released_by: Mapped[str | None]
+    abandoned_at: Mapped[datetime | None]
+    abandoned_by: Mapped[str | None]
+    abandoned_because: Mapped[str | None] = mapped_column(Text)
 
 
 class FamilyRow(Table):

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from libs.common.days import Day
+from libs.common.reasons import at
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
 OF: dict[str, frozenset[str]] = {
@@ -39,9 +40,9 @@ class Origin(BaseModel):
     def _says_what_it_must(self) -> Self:
         said = {name for name in ("cycle", "number", "date", "reason") if getattr(self, name) is not None}
         if lacking := sorted(OF[self.kind] - said):
-            raise ValueError(f"the origin {self.kind!r} names {' and '.join(lacking)}")
+            raise at(lacking[0], f"the origin {self.kind!r} names {' and '.join(lacking)}")
         if more := sorted(said - OF[self.kind] - {"reason"}):
-            raise ValueError(f"the origin {self.kind!r} has no {' and '.join(more)}")
+            raise at(more[0], f"the origin {self.kind!r} has no {' and '.join(more)}")
         return self
 
     def document(self) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from libs.common.reasons import at
+
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 
@@ -92,7 +94,7 @@ class Spiral(Coded):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if bool(self.dynamic) != (self.inside is not None) or (self.inside or 0) > len(self.steps):
-            raise ValueError("a dynamic loop lies inside one of the steps: `inside` is its number")
+            raise at("dynamic", "a dynamic loop lies inside one of the steps: `inside` is its number")
         if any(not OF_A_LOOP.issuperset(step.by) for step in self.dynamic):
             raise ValueError(f"a step of the dynamic loop is completed by one of {', '.join(sorted(OF_A_LOOP))}")
         late = [AFTER_THE_PERIOD.issuperset(step.by) for step in self.steps]
@@ -144,9 +146,9 @@ class AgreementKind(Coded):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if (self.per == "post") != (self.post is not None):
-            raise ValueError("a letter per post names the post, one per unit names none")
+            raise at("post", "a letter per post names the post, one per unit names none")
         if self.per == "post" and (self.classes or self.yearly):
-            raise ValueError("tasks are those of units: a letter per post has clauses alone")
+            raise at("classes", "tasks are those of units: a letter per post has clauses alone")
         return self
 
 

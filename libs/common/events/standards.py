@@ -7,6 +7,9 @@ from pydantic import BaseModel
 
 from libs.common.event import Event
 
+UNSTATED = "unstated"
+"""How an element is met that does not say it: nobody can be found to meet it or not, it stays undetermined (未定)."""
+
 
 class WarningLine(BaseModel):
     """Where a warning of one severity begins and where it ends; exact decimals in the metric's unit.
@@ -75,8 +78,15 @@ class IndicatorActivated(Event, type="standards.indicator_activated", about="cod
 class IndicatorTried(IndicatorActivated, type="standards.indicator_tried", about="code"):
     """A version of an indicator is in trial (试运行): what it would warn of is counted, and nobody is warned.
 
-    It ends with the next version in trial, or when this version or a later one is activated.
+    It ends with the next version in trial, when this version or a later one is activated, or when it is abandoned.
     """
+
+
+class TrialAbandoned(Event, type="standards.trial_abandoned", about="code"):
+    """The trial of a version (试运行) is over and came to nothing: its lines never warn."""
+
+    code: str
+    version: int
 
 
 class Floor(BaseModel):
@@ -92,7 +102,7 @@ class Floor(BaseModel):
 
 
 class Element(BaseModel):
-    """An element of a standard: how it is met is `measured` (by `indicators`), `judged` or a `document`."""
+    """An element of a standard: how it is met is `measured` (by `indicators`), `judged`, a `document`, or `unstated`: nobody can say."""
 
     code: str
     name: str

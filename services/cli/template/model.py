@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from libs.common.errors import Fault
 from libs.common.events.setup import Coded, Part
+from libs.common.reasons import reason_of, where_of
 from services.cli.template.plans import OwnPlan, plan_faults
 from services.gateway.domain.setup import Period, Setup, Years, faults, twice
 from services.monitoring.templates import TEMPLATE
@@ -195,7 +196,7 @@ def standard_faults(where: str, standard: Standard) -> Iterator[Fault]:
         content = Content.kept({"effective_from": SOME_DAY, **said})
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False):
-            yield Fault(pointer="/".join((where, *map(str, found["loc"]))), detail=found["msg"])
+            yield Fault(pointer="/".join((where, *map(str, where_of(found)))), detail=reason_of(found))
     else:
         for fault in content.faults():
             yield Fault(pointer=where + fault["pointer"], detail=fault["detail"])

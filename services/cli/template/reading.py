@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from libs.common.reasons import reason_of, where_of
 from services.cli import Failure
 from services.cli.shell import content_of
 from services.cli.template import lines
@@ -51,7 +52,7 @@ def read_template(file: Path) -> Template:
     try:
         template = Template.model_validate(value, context=KEPT)
     except ValidationError as error:
-        said = [(tuple(fault["loc"]), str(fault["msg"])) for fault in error.errors(include_url=False, include_input=False)]
+        said = [(where_of(fault), reason_of(fault)) for fault in error.errors(include_url=False, include_input=False)]
         raise _refusal(file.name, found, said) from error
     if faults := template_faults(template):
         raise _refusal(file.name, found, [(lines.path_of(fault["pointer"]), fault["detail"]) for fault in faults])
@@ -70,7 +71,7 @@ def period_of(text: str) -> Period:
     try:
         return Period(first=int(match[1]), last=int(match[2])) if match else _no_period(text)
     except ValidationError as error:
-        raise Failure(f"--period {text}: {error.errors()[0]['msg']}") from error
+        raise Failure(f"--period {text}: {reason_of(error.errors()[0])}") from error
 
 
 def _no_period(text: str) -> Period:
@@ -105,7 +106,7 @@ def _renamed(template: Template, old: str, new: str) -> Template:
         return Template.model_validate_json(text, context=KEPT)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        raise Failure(f"{'/'.join(map(str, fault['loc']))}: with {new!r} for {old!r}: {fault['msg']}") from error
+        raise Failure(f"{'/'.join(map(str, fault['loc']))}: with {new!r} for {old!r}: {reason_of(fault)}") from error
 
 
 def written(template: Template) -> str:

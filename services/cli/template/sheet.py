@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from libs.common import sheet
 from libs.common.errors import Invalid
+from libs.common.reasons import reason_of, where_of
 from services.cli import Failure
 from services.cli.shell import content_of
 from services.cli.template.lines import path_of
@@ -31,7 +32,8 @@ COLUMNS = {
     "指标": "indicators",
 }
 """What stands in the first row, and what we call it. Other fields of a standard are no columns: they stay as they are."""
-MET_BY = {"监测": "measured", "评判": "judged", "文件": "document"}
+MET_BY = {"监测": "measured", "评判": "judged", "文件": "document", "未定": None}
+"""How an element is met; `未定`, or an empty cell: nothing says it."""
 SHOWN = 10
 _LETTERS = dict(zip(COLUMNS.values(), "ABCDEFGHIJ", strict=True))
 
@@ -76,7 +78,7 @@ def _rows(standard: Standard) -> Iterator[tuple[str | None, ...]]:
         if not group.elements:
             yield (*first, group.code, group.name, *[None] * 4)
         for element in group.elements:
-            how = words[element.met_by] if element.met_by else None
+            how = words[element.met_by]
             yield (*first, group.code, group.name, element.code, element.name, how, "、".join(element.indicators) or None)
 
 
@@ -95,7 +97,7 @@ def read_sheet(file: Path, known: Sequence[Standard], families: Collection[str],
             standard = Standard.model_validate(_over(before.get(code, {}), said))
         except ValidationError as error:
             for fault in error.errors(include_url=False, include_input=False):
-                read.fault(code, tuple(fault["loc"]), str(fault["msg"]))
+                read.fault(code, where_of(fault), reason_of(fault))
             continue
         found.append(standard)
         for refused in standard_faults("", standard):

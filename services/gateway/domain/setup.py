@@ -32,6 +32,7 @@ from libs.common.events.setup import (
     TaskClass,
     Workflow,
 )
+from libs.common.reasons import at
 
 StandardCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 """As standards takes it, with capital letters."""
@@ -47,7 +48,7 @@ class Period(Part):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.last < self.first:
-            raise ValueError("the period ends before it begins")
+            raise at("last", "the period ends before it begins")
         return self
 
 

@@ -8,7 +8,7 @@ from libs.common.database import Transaction
 from libs.common.errors import Conflict
 from libs.common.events.gateway import SchoolAdded, SourceAdded
 from libs.common.events.monitoring import MetricDefined
-from libs.common.events.standards import IndicatorActivated, IndicatorTried
+from libs.common.events.standards import IndicatorActivated, IndicatorTried, TrialAbandoned
 from services.monitoring.commands.judging import judge_all, refill, start_closing
 from services.monitoring.commands.trials import end_trials
 from services.monitoring.domain.story import activated_cause
@@ -110,6 +110,13 @@ async def try_indicator(tx: Transaction, event: IndicatorTried) -> None:
     about = {"code": event.code, "version": event.version, "name": event.name, "level": event.level}
     tx.session.add(TrialRow(school_id=school.id, story=story, began_at=tx.now, **about))
     await _watch(tx, school, event.model_copy(update={"code": story, "stale_after_days": None}), trial=True)
+
+
+async def abandon_trial(tx: Transaction, event: TrialAbandoned) -> None:
+    """End the trial of a version; what it counted stays."""
+    school = await get_school(tx.session, tx.school, lock=True)
+    changed(school)
+    await end_trials(tx, school, event.code, event.version)
 
 
 async def _watch(tx: Transaction, school: SchoolRow, event: IndicatorActivated, *, trial: bool = False) -> None:

@@ -33,7 +33,7 @@ Why = Annotated[str | None, Query(min_length=1, max_length=4000)]
 
 @router.post("/plans/{code}/goals", status_code=201, response_model=GoalView)
 async def add_goal(code: PlanCode, body: GoalBody, tx: Tx, caller: Caller, scope: MayWrite) -> Response:
-    """Add a goal to a plan's draft. 422 for unknown measures and parents, a circle, or a target past a floor, whose clause it names."""
+    """Add a goal to a plan's draft. 422 for unknown measures and parents, a circle, a day outside its period, or a target past a floor."""
     plan = await plans.writable(tx, scope, caller.id, code)
     row = await goals.write_goal(tx, scope, caller.id, plan, body.goal, body.why, new=True)
     return exact(goal_view(row, {}, (set(), {})), 201)

@@ -19,6 +19,7 @@ from services.planning.domain.goals import Goal, Measure, document_of, kept
 from services.planning.domain.guarantees import word_faults
 from services.planning.domain.matrix import system_codes
 from services.planning.domain.plans import PlanStatus
+from services.planning.domain.smart import outside
 from services.planning.queries import goal_id
 from services.planning.tables import GoalHistoryRow, GoalRow, LinkRow, PlanRow
 
@@ -37,7 +38,7 @@ async def write_goal(tx: Transaction, scope: Scope, by: str, plan: PlanRow, goal
     """Add a goal to a draft, or replace it there. The caller may write the plan, which `writable` gave.
 
     Raises Conflict for a code that is taken, or a plan that is no draft; NotFound for one that is not there; Invalid for unknown
-    measures or parents, a circle, or a target past a floor.
+    measures or parents, a circle, a target past a floor, or a day or year outside the plan's period.
     """
     must_be_draft(plan)
     id_ = goal_id(plan.school, plan.code, goal.code)
@@ -55,8 +56,10 @@ async def write_goal(tx: Transaction, scope: Scope, by: str, plan: PlanRow, goal
     faults += await _parent_faults(tx, scope, plan, id_, goal)
     systems = system_codes(await queries.setup_of(tx.session, plan.school))
     faults += word_faults([("/system", goal.system, systems)])
+    faults += [Fault(pointer=f"/{field}", detail=detail) for field, detail in outside(goal, periods_of(plan))]
     if faults:
-        raise Invalid("the goal cannot stand like this", faults)
+        named = [Fault(pointer=f"/goal{each['pointer']}", detail=each["detail"]) for each in faults]
+        raise Invalid("the goal cannot stand like this", named)
     document = document_of(goal)
     note(tx, id_, plan.version, by, why, old=there and there.content, new=document)
     values = {"roll_up": goal.roll_up, "system": goal.system, **measured_by, "content": document}

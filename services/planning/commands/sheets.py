@@ -206,7 +206,7 @@ def _parents_first(columns: Sequence[Column], ids: Mapping[UUID, _Told]) -> list
 
 
 def _in_cell(columns: Sequence[Column], told: _Told, fault: Fault) -> Fault:
-    where = fault["pointer"].strip("/").split("/")
+    where = fault["pointer"].removeprefix("/goal").strip("/").split("/")
     return told.row.fault(title_of(columns, where, told.row.said), fault["detail"])
 
 

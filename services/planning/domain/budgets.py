@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, model_validator
 
 from libs.common.days import Day
+from libs.common.reasons import at
 from services.planning.domain.goals import Code, Id, Line, Number, Part, Words
 from services.planning.domain.guarantees import Goals
 from services.planning.domain.settings import SEVERITIES, Severity
@@ -58,7 +59,7 @@ class Budget(Part):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if len(set(self.goals)) < len(self.goals):
-            raise ValueError("each goal is named once")
+            raise at("goals", "each goal is named once")
         return self
 
 
@@ -73,7 +74,7 @@ class Spending(Part):
     @model_validator(mode="after")
     def _something(self) -> Self:
         if not self.amount:
-            raise ValueError("an amount is not 0")
+            raise at("amount", "an amount is not 0")
         return self
 
 

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from libs.common.days import Day
 from libs.common.errors import Conflict
+from libs.common.reasons import at
 from services.planning.domain.budgets import Yuan
 from services.planning.domain.goals import Code, Id, Line, Number, Part, Words
 from services.planning.domain.settings import Severity
@@ -58,7 +59,7 @@ class Training(Entry):
     @model_validator(mode="after")
     def _once(self) -> Self:
         if len(set(self.attendees)) < len(self.attendees):
-            raise ValueError("each attendee is named once")
+            raise at("attendees", "each attendee is named once")
         return self
 
 
@@ -83,7 +84,7 @@ class _Rectified(Entry):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.due_on < self.on:
-            raise ValueError("it is due before it was found")
+            raise at("due_on", "it is due before it was found")
         return self
 
 
@@ -164,7 +165,7 @@ class Aid(Entry):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.due_on < self.on:
-            raise ValueError("it is due before it was granted")
+            raise at("due_on", "it is due before it was granted")
         return self
 
 

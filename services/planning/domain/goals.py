@@ -21,6 +21,7 @@ from pydantic import (
 
 from libs.common.days import Day
 from libs.common.numbers import NUMBER_SCHEMA, exact_number
+from libs.common.reasons import at
 from services.planning.domain.settings import Level
 
 CODE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -85,13 +86,13 @@ class Measure(Part):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.indicator is not None and (self.metric, self.level, self.window) != (None, None, None):
-            raise ValueError("an indicator says itself which metric, level and window it is of")
+            raise at("indicator", "an indicator says itself which metric, level and window it is of")
         if self.metric is not None and (self.level is None or self.window is None):
-            raise ValueError("a metric is measured at a level and over a window: name both")
+            raise at("metric", "a metric is measured at a level and over a window: name both")
         if self.metric is None and (self.level, self.window) != (None, None):
-            raise ValueError("a level and a window are those of a metric: name it")
+            raise at("metric", "a level and a window are those of a metric: name it")
         if any(later.year <= earlier.year for earlier, later in pairwise(self.values)):
-            raise ValueError("years ascend, each named once")
+            raise at("values", "years ascend, each named once")
         return self
 
     @property
@@ -147,15 +148,15 @@ class Goal(Part):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.measure is not None and self.deliverable is not None:
-            raise ValueError("a goal is measured or delivers something: two goals, where both are meant")
+            raise at("deliverable", "a goal is measured or delivers something: two goals, where both are meant")
         if self.owner is not None and self.owner_post is not None:
-            raise ValueError("exactly one answers for a goal: a person or a post")
+            raise at("owner_post", "exactly one answers for a goal: a person or a post")
         if len(set(self.helpers)) < len(self.helpers) or self.owner in self.helpers:
-            raise ValueError("a helper is named once and is not the owner")
+            raise at("helpers", "a helper is named once and is not the owner")
         if len({parent.goal for parent in self.parents}) < len(self.parents):
-            raise ValueError("a parent is named once")
+            raise at("parents", "a parent is named once")
         if self.measure is not None and not self.measure.of_data and self.roll_up != "sum":
-            raise ValueError("a measure names an indicator or a metric; only where children are summed it has neither")
+            raise at("measure", "a measure names an indicator or a metric; only where children are summed it has neither")
         return self
 
     @property

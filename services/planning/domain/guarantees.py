@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from libs.common.days import Day
 from libs.common.errors import Fault
+from libs.common.reasons import at
 from services.planning.domain.goals import Code, Id, Line, Part, Words
 from services.planning.domain.settings import Level
 
@@ -40,11 +41,11 @@ class Guarantee(Part):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.period_to < self.period_from:
-            raise ValueError("the period ends before it begins")
+            raise at("period_to", "the period ends before it begins")
         if len(set(self.helpers)) < len(self.helpers) or self.unit in self.helpers:
-            raise ValueError("a helper is named once and does not lead")
+            raise at("helpers", "a helper is named once and does not lead")
         if len(set(self.goals)) < len(self.goals) or len(set(self.indicators)) < len(self.indicators):
-            raise ValueError("each goal and each indicator is named once")
+            raise at("goals", "each goal and each indicator is named once")
         return self
 
 

@@ -12,11 +12,13 @@ from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
 
+from libs.common.events.standards import UNSTATED
 from services.planning.domain.attainment import target_of, worse
 from services.planning.domain.floors import Bottom, InForce, past
 from services.planning.domain.goals import Goal
 from services.planning.domain.plans import PERSONAL, weight_fault
 
+SHOWN = 5
 MENDING = {
     "orphan-goal": "link it to a goal of a plan above, in a new version of its plan",
     "lost-parent": "link it to a goal that is in force, in a new version of its plan",
@@ -33,6 +35,7 @@ MENDING = {
     "conflicting-targets": "agree on one target for the year",
     "indicator-without-data": "see whether its metric is sent, and about this subject; or measure the goal by another",
     "plan-without-review": "submit it and have it approved",
+    "elements-undetermined": "say in its next version how they are met: measured, judged or by a document",
     "standard-unused": "let a goal or an indicator fulfil one of its elements, or retire it",
 }
 
@@ -209,6 +212,7 @@ def _plans(chain: Chain) -> Iterator[Finding]:
 
 
 def _standards(chain: Chain) -> Iterator[Finding]:
+    """Standards in force that serve nothing, and those whose elements nobody can be found to meet: 未定, which is never not met."""
     used = {each.goal.standard for each in chain.goals}
     for standard in chain.standards:
         by_goal = any(e.code in used or f"{standard.code}/{e.code}" in used for e in standard.elements)
@@ -216,3 +220,7 @@ def _standards(chain: Chain) -> Iterator[Finding]:
             yield Finding(
                 "standard-unused", "standard", standard.code, f"{standard.code}: no goal and no indicator fulfils any of it"
             )
+        if open_ := [element.name for element in standard.elements if element.met_by == UNSTATED]:
+            named = "、".join(open_[:SHOWN]) + ("…" if len(open_) > SHOWN else "")
+            said = f"of {len(standard.elements)} elements {len(open_)} do not say how they are met (未定): {named}"
+            yield Finding("elements-undetermined", "standard", standard.code, f"{standard.code}: {said}")

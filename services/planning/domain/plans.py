@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from libs.common.days import Day
 from libs.common.errors import Conflict, Fault
+from libs.common.reasons import at
 from services.planning.domain.goals import Code, Id, Line, Part, Words
 from services.planning.domain.numbers import text_of
 from services.planning.domain.settings import Level
@@ -49,9 +50,9 @@ class Plan(Part):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.kind == PERSONAL and (self.subject is None or self.level not in PERSONS):
-            raise ValueError("a personal plan is of level teacher or student and names that person as its subject")
+            raise at("subject", "a personal plan is of level teacher or student and names that person as its subject")
         if self.owner is not None and self.owner_post is not None:
-            raise ValueError("exactly one answers for a plan: a person or a post")
+            raise at("owner_post", "exactly one answers for a plan: a person or a post")
         return self
 
 

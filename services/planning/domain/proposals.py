@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from libs.common.reasons import at
 from services.planning.domain.goals import Line, Part, Words
 
 Kind = Literal["target", "goal", "standard", "weight", "line"]
@@ -39,7 +40,7 @@ class Change(Part):
     @model_validator(mode="after")
     def _a_change(self) -> Change:
         if self.old is not None and said(self.old) == said(self.new):
-            raise ValueError("`to` says what `from` says already")
+            raise at("to", "`to` says what `from` says already")
         return self
 
 

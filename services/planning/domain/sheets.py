@@ -16,6 +16,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from libs.common.events.setup import Breakdown
+from libs.common.reasons import reason_of, where_of
 from services.planning.domain.goals import CODE, KEPT, Goal
 from services.planning.domain.wording import LEVELS
 
@@ -236,7 +237,7 @@ def read_row(
         return Goal.model_validate(document, context=KEPT), []
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        return None, [Wrong(title_of(columns, each["loc"], said), each["msg"].removeprefix("Value error, ")) for each in found]
+        return None, [Wrong(title_of(columns, where_of(each), said), reason_of(each)) for each in found]
 
 
 def _put(document: dict[str, Any], path: Path, value: Any) -> None:

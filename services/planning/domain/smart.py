@@ -50,15 +50,22 @@ def failing(goal: Goal, period: tuple[date, date], *, root: bool) -> Iterator[Fi
 
 
 def _in_time(goal: Goal, period: tuple[date, date]) -> Iterator[Finding]:
-    start, end = period
     if goal.deadline is None:
         yield Finding(goal.code, "T", "deadline", "it has no deadline")
-    elif not start <= goal.deadline <= end:
-        yield Finding(goal.code, "T", "deadline", f"{goal.deadline} lies outside the plan's period from {start} to {end}")
+    for field, detail in outside(goal, period):
+        yield Finding(goal.code, "T", field, detail)
+
+
+def outside(goal: Goal, period: tuple[date, date]) -> Iterator[tuple[str, str]]:
+    """Give each field of a goal that lies outside its plan's period, both days inclusive, and a sentence."""
+    start, end = period
+    said = f"the plan's period from {start} to {end}"
+    if goal.deadline is not None and not start <= goal.deadline <= end:
+        yield "deadline", f"{goal.deadline} lies outside {said}"
     if goal.measure is not None:
         for n, each in enumerate(goal.measure.values):
             if not start.year <= each.year <= end.year:
-                yield Finding(goal.code, "T", f"measure/values/{n}/year", f"{each.year} lies outside the plan's period")
+                yield f"measure/values/{n}/year", f"{each.year} lies outside {said}"
 
 
 def doubtful(goal: Goal, history: Sequence[tuple[date, Fraction]]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from libs.common.days import Day
 from libs.common.errors import Conflict, Fault
+from libs.common.reasons import at
 from services.planning.domain.goals import KEPT, Code, Id, Line, Number, Operator, Part, Reference, Words
 
 LINKS = ("goal", "resolution", "duty", "project", "plan", "finding")
@@ -80,9 +81,9 @@ class Task(Part):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.due < self.start:
-            raise ValueError("a task ends after it starts")
+            raise at("due", "a task ends after it starts")
         if self.aim is None and self.acceptance is None:
-            raise ValueError("a task has an aim or says what makes it accepted")
+            raise at("aim", "a task has an aim or says what makes it accepted")
         return self
 
 
@@ -189,9 +190,9 @@ class Project(Part):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.period_to < self.period_from:
-            raise ValueError("the project ends before it begins")
+            raise at("period_to", "the project ends before it begins")
         if any(not self.period_from <= each.due <= self.period_to for each in self.milestones):
-            raise ValueError("milestones lie inside the project's period")
+            raise at("milestones", "milestones lie inside the project's period")
         if self.unit is None and self.owner is None:
-            raise ValueError("a unit or a person answers for a project")
+            raise at("unit", "a unit or a person answers for a project")
         return self

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from libs.common.days import Day
 from libs.common.errors import Conflict, Fault, Invalid
 from libs.common.events.setup import Tags, Workflow, WorkflowStep
+from libs.common.reasons import at
 from services.planning.domain.goals import Code, Id, Line, Part, Reference, Words
 from services.planning.domain.settings import Level
 
@@ -41,7 +42,7 @@ class About(Part):
     @model_validator(mode="after")
     def _named(self) -> Self:
         if (self.kind == "school") is not (self.id is None):
-            raise ValueError("name what it is about, and only the school without an id")
+            raise at("id", "name what it is about, and only the school without an id")
         return self
 
 
@@ -75,9 +76,9 @@ class Rule(Part):
     @model_validator(mode="after")
     def _one_owner(self) -> Self:
         if (self.owner is None) is (self.owner_post is None):
-            raise ValueError("exactly one answers for a rule: a person or a post")
+            raise at("owner_post", "exactly one answers for a rule: a person or a post")
         if self.issued_on is not None and self.review_on is not None and self.review_on <= self.issued_on:
-            raise ValueError("a rule is looked at again after it was issued")
+            raise at("review_on", "a rule is looked at again after it was issued")
         return self
 
     @property

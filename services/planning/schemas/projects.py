@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from libs.common.days import Day
 from libs.common.http import Body, View
+from libs.common.reasons import at
 from services.planning.domain.goals import KEPT, Code, Id, Line, Words
 from services.planning.domain.tasks import Project
 from services.planning.tables import ProjectRow
@@ -39,7 +40,7 @@ class DutyBody(Body):
     @model_validator(mode="after")
     def _somebodys(self) -> Self:
         if self.unit is None and self.post is None:
-            raise ValueError("a duty is of a unit or of a post")
+            raise at("unit", "a duty is of a unit or of a post")
         return self
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from libs.common.events.setup import Spiral
 from libs.common.http import Body, View
+from libs.common.reasons import at
 from services.planning.domain.goals import Words
 from services.planning.domain.proposals import Change, Decision, ProposalStatus
 from services.planning.domain.spiral import behind, trail, waits_for
@@ -34,7 +35,7 @@ class LessonBody(Body):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.lesson is None) == (self.none_because is None):
-            raise ValueError("either a lesson, or why there is none")
+            raise at("lesson", "either a lesson, or why there is none")
         return self
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from libs.common.http import Body, Exact, View
+from libs.common.reasons import at
 from services.planning.domain.goals import Id, Line, Number, Words
 from services.planning.domain.tasks import OWNERS_TURN, People, Task, TaskStatus, days_left, kept_task
 from services.planning.schemas.improvements import Ids
@@ -30,7 +31,7 @@ class PeopleBody(Body):
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         if len(set(self.helpers)) < len(self.helpers) or self.owner in self.helpers:
-            raise ValueError("a helper is named once and is not the owner")
+            raise at("helpers", "a helper is named once and is not the owner")
         return self
 
     def people(self) -> People:

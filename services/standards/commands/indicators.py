@@ -29,7 +29,8 @@ async def keep_metric(tx: Transaction, code: str, alias: str | None, direction: 
 async def define_indicator(
     tx: Transaction, scope: Scope, by: str, code: str, definition: Definition, origin: Origin | None = None
 ) -> tuple[VersionRow, IndicatorRow, bool]:
-    """Write the indicator's next version as a draft; the content of its newest version again gives that version.
+    """Write the indicator's next version as a draft; the content of its newest version again gives that version, unless its trial was
+    abandoned: that is tried anew as the next.
 
     A metric named by its alias is the metric: the version says its code. Returns the version, its indicator and whether it is new.
     Raises Invalid for lines that contradict themselves, an unknown metric or unit, Forbidden where the caller's posts do not reach the level.
@@ -56,7 +57,7 @@ async def define_indicator(
         indicator = await _first(tx, scope, code)
     else:
         newest = await get_version(tx.session, scope, code, indicator.newest)
-        if Definition.model_validate(newest.definition) == definition:
+        if newest.abandoned_at is None and Definition.model_validate(newest.definition) == definition:
             return newest, indicator, False
         indicator.newest += 1
     came_of = await origin_of(tx, scope.school, indicator.newest, origin)
@@ -85,6 +86,9 @@ def write_version(
         reason=reason,
         released_at=None,
         released_by=None,
+        abandoned_at=None,
+        abandoned_by=None,
+        abandoned_because=None,
     )
     tx.session.add(version)
     return version
@@ -131,7 +135,7 @@ async def _first(tx: Transaction, scope: Scope, code: str) -> IndicatorRow:
 async def activate_version(tx: Transaction, scope: Scope, by: str, code: str, version: int) -> tuple[VersionRow, IndicatorRow]:
     """Put a version in force from its `effective_from`, or in trial where it says so; the active one again changes nothing.
 
-    Raises NotFound, Conflict where a newer version is active or in trial already, Forbidden as `define_indicator`, for who claimed an
+    Raises NotFound, Conflict where a newer version is active or in trial already and where its trial was abandoned, Forbidden as `define_indicator`, for who claimed an
     exception, and for a change of a line that judges the caller, Invalid for a target past a floor.
     """
     indicator = await get_indicator(tx.session, scope, code)
@@ -140,6 +144,8 @@ async def activate_version(tx: Transaction, scope: Scope, by: str, code: str, ve
     _check_level(scope, definition)
     if version in {indicator.active, indicator.trial}:
         return row, indicator
+    if row.abandoned_at is not None:
+        raise Conflict(f"the trial of version {version} was abandoned: define it again as the next version")
     newer = max(indicator.active or 0, (indicator.trial or 0) if definition.trial else 0)
     if newer > version:
         state = "active" if newer == indicator.active else "in trial"

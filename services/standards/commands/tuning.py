@@ -1,4 +1,4 @@
-"""Try warning lines out, tune them, and let them warn: by the quality office, never by whom they judge."""
+"""Try warning lines out, tune them, and let them warn or give them up: by the quality office, never by whom they judge."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Invalid
 from libs.common.events.origin import Origin
-from libs.common.events.standards import WarningLine
+from libs.common.events.standards import TrialAbandoned, WarningLine
 from services.standards.commands.indicators import not_judged, not_judged_before, put_in_force, put_in_trial, write_version
 from services.standards.commands.standards import whole_school
 from services.standards.domain.indicators import Definition, faults_of
@@ -39,6 +39,24 @@ async def release(tx: Transaction, scope: Scope, by: str, code: str, version: in
     return row, indicator
 
 
+async def abandon(tx: Transaction, scope: Scope, by: str, code: str, version: int, reason: str) -> Found:
+    """End the trial of a version that shall not warn, with the reason: what it counted stays. Again changes nothing.
+
+    What is in force beside it stays in force. Raises NotFound, Conflict unless it is in trial, Forbidden for whom it judges.
+    """
+    indicator = await get_indicator(tx.session, scope, code)
+    row = await get_version(tx.session, scope, code, version)
+    await _not_judged(tx, scope, by, Definition.model_validate(row.definition))
+    if row.abandoned_at is not None:
+        return row, indicator
+    if indicator.trial != version:
+        raise Conflict(f"version {version} is not in trial")
+    indicator.trial = None
+    row.abandoned_at, row.abandoned_by, row.abandoned_because = tx.now, by, reason
+    tx.publish(TrialAbandoned(code=code, version=version))
+    return row, indicator
+
+
 async def tune(tx: Transaction, scope: Scope, by: str, code: str, lines: Sequence[WarningLine], reason: str) -> Found:
     """Give an indicator other warning lines: a new version, which at once takes the place of the one in trial, else of the active one.
 
@@ -48,7 +66,7 @@ async def tune(tx: Transaction, scope: Scope, by: str, code: str, lines: Sequenc
     """
     indicator = await get_indicator(tx.session, scope, code)
     if (base := indicator.trial or indicator.active) is None:
-        raise Conflict("it is a draft, which is changed by defining it again")
+        raise Conflict("it is neither in trial nor in force: it is changed by defining it again")
     row = await get_version(tx.session, scope, code, base)
     before = Definition.model_validate(row.definition)
     today = await today_in(tx.session, scope.school, tx.now)

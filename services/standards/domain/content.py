@@ -18,8 +18,6 @@ Issuer = Literal["national", "provincial", "municipal", "institutional"]
 Months = Annotated[int, Field(ge=1, le=1200)]
 SELF = "self"
 """In the place of a post: who the element is about judges it. Whether they may judge at all, the gateway's table says."""
-UNSTATED = "unstated"
-"""How an element is met that does not say it: nobody can, it stays undetermined."""
 
 
 class Part(BaseModel):
@@ -231,7 +229,7 @@ class Content(Part):
             events.Element(
                 code=each.code,
                 name=each.name,
-                met_by=each.met_by or UNSTATED,
+                met_by=each.met_by or events.UNSTATED,
                 indicators=each.indicators,
                 floor=None if each.floor is None or self.trial else events.Floor(**each.floor.model_dump()),
             )

@@ -31,19 +31,22 @@ ABOVE = {
 
 class Status(StrEnum):
     """`active` is the newest activated version; what it replaced is `superseded` and still judges its own time. In `trial` one at a
-    time counts what it would warn of.
+    time counts what it would warn of; one that is `abandoned` never warns.
     """
 
     DRAFT = "draft"
     TRIAL = "trial"
     ACTIVE = "active"
     SUPERSEDED = "superseded"
+    ABANDONED = "abandoned"
 
 
-def status_of(version: int, active: int | None, trial: int | None, *, begun: bool) -> Status:
+def status_of(version: int, active: int | None, trial: int | None, *, begun: bool, abandoned: bool = False) -> Status:
     """Return what a version is while version `active` is the active one and `trial` the one in trial (None: none); `begun`: it was
-    put in force, or in trial, at some time.
+    put in force, or in trial, at some time; `abandoned`: its trial came to nothing.
     """
+    if abandoned:
+        return Status.ABANDONED
     if version == trial:
         return Status.TRIAL
     if active is None or version > active:

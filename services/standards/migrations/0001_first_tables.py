@@ -222,6 +222,9 @@ def upgrade() -> None:
     sa.Column('reason', sa.Text(), nullable=True),
     sa.Column('released_at', database.UtcDateTime(timezone=True), nullable=True),
     sa.Column('released_by', sa.String(), nullable=True),
+    sa.Column('abandoned_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('abandoned_by', sa.String(), nullable=True),
+    sa.Column('abandoned_because', sa.Text(), nullable=True),
     sa.ForeignKeyConstraint(['school', 'code'], ['indicator.school', 'indicator.code'], name=op.f('version_school_code_fk')),
     sa.PrimaryKeyConstraint('school', 'code', 'version', name=op.f('version_pk'))
     )

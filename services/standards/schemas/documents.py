@@ -12,7 +12,7 @@ from services.standards.domain.content import Content, Element
 from services.standards.queries.handbook import Handbook
 from services.standards.queries.standards import InForce
 
-MET_BY = {"measured": "监测", "judged": "评判", "document": "文件", None: "未说明"}
+MET_BY = {"measured": "监测", "judged": "评判", "document": "文件", None: "未定"}
 
 
 class FieldView(View):

@@ -15,6 +15,7 @@ from libs.common.events.origin import Origin
 from libs.common.events.standards import Override, WarningLine
 from libs.common.http import Body, View
 from libs.common.numbers import NUMBER_SCHEMA, exact_number
+from libs.common.reasons import at
 from services.standards.domain.content import Criterion, Floor
 from services.standards.domain.indicators import Definition, Status, ends_of, status_of
 from services.standards.domain.values import CODE, METRIC, Level, Number, Prose, Shown
@@ -137,9 +138,9 @@ class OverrideBody(Body):
         if len(self._units()) != 1:
             raise ValueError("exactly one of class, course, programme and department")
         if (self.warning_lines is None) != self.off:
-            raise ValueError("either warning_lines or off: true")
+            raise at("warning_lines", "either warning_lines or off: true")
         if self.off and self.min_denominator is not None:
-            raise ValueError("what is off has no min_denominator")
+            raise at("min_denominator", "what is off has no min_denominator")
         return self
 
     def _units(self) -> list[tuple[str, str]]:
@@ -274,7 +275,8 @@ class RepetitionView(View):
 class IndicatorView(View):
     """One version of an indicator; `newest_version` is the last one written, draft or not.
 
-    `trial`: it is, or was, in trial; since `released_at` it warns. `reason` says why its lines were tuned.
+    `trial`: it is, or was, in trial; since `released_at` it warns, and `abandoned_because` says why it never will. `reason` says why
+    its lines were tuned.
     """
 
     code: str
@@ -308,6 +310,9 @@ class IndicatorView(View):
     reason: str | None = None
     released_at: datetime | None = None
     released_by: str | None = None
+    abandoned_at: datetime | None = None
+    abandoned_by: str | None = None
+    abandoned_because: str | None = None
 
 
 class HistoryItem(IndicatorView):
@@ -372,7 +377,13 @@ def view(row: VersionRow, indicator: IndicatorRow) -> IndicatorView:
     return IndicatorView(
         code=row.code,
         version=row.version,
-        status=status_of(row.version, indicator.active, indicator.trial, begun=row.activated_at is not None),
+        status=status_of(
+            row.version,
+            indicator.active,
+            indicator.trial,
+            begun=row.activated_at is not None,
+            abandoned=row.abandoned_at is not None,
+        ),
         newest_version=indicator.newest,
         **{**row.definition, "overrides": overrides},
         origin=row.origin,
@@ -383,4 +394,7 @@ def view(row: VersionRow, indicator: IndicatorRow) -> IndicatorView:
         reason=row.reason,
         released_at=row.released_at,
         released_by=row.released_by,
+        abandoned_at=row.abandoned_at,
+        abandoned_by=row.abandoned_by,
+        abandoned_because=row.abandoned_because,
     )

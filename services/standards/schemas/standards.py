@@ -97,7 +97,10 @@ class StepView(View):
 
 
 class StandardItem(View):
-    """A version of a standard without its content; `next_posts` are those that have yet to review it, in order."""
+    """A version of a standard without its content; `next_posts` are those that have yet to review it, in order.
+
+    Of its `elements` so many are `undetermined` (未定): they do not say how they are met, so nobody is found to meet them, or not to.
+    """
 
     code: str
     family: str
@@ -108,6 +111,8 @@ class StandardItem(View):
     name: str
     name_en: str | None
     trial: bool
+    elements: int
+    undetermined: int
     effective_from: date
     effective_to: date | None
     authors: list[str]
@@ -141,10 +146,13 @@ def whole(row: StandardVersionRow, standard: StandardRow, steps: Sequence[StepRo
 
 def _said(row: StandardVersionRow, standard: StandardRow) -> dict[str, Any]:
     own = ("code", "version", "effective_from", "effective_to", "authors", "review_path")
+    elements = [element for group in row.content["groups"] for element in group["elements"]]
     dated = ("created_at", "activated_at", "retired_at", "retired_because")
     return {
         **{name: getattr(row, name) for name in (*own, *dated)},
         **{name: row.content[name] for name in ("name", "name_en", "trial")},
+        "elements": len(elements),
+        "undetermined": sum(element["met_by"] is None for element in elements),
         "family": standard.family,
         "state": State(row.state),
         "newest_version": standard.newest,

@@ -286,7 +286,29 @@ async def test_invalid_values_are_named_by_pointer(tmp_path: Path) -> None:
     async with served(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as (client, _):
         answer = await client.post("/notes", json={"about": "no id", "told": "x" * 21, "times": True, "a/b~c": 1})
         assert answer.status_code == 422
-        assert {fault["pointer"] for fault in answer.json()["errors"]} == {"/about", "/told", "/times", "/a~1b~0c"}
+        found = {fault["pointer"]: fault["detail"] for fault in answer.json()["errors"]}
+        assert found.keys() == {"/about", "/told", "/times", "/a~1b~0c"}
+        assert (found["/told"], found["/a~1b~0c"]) == ("at most 20 characters", "there is no such field")
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b'{"about": "%s", "told": "a", "told": "b"}', "the key 'told' stands twice"),
+        (b'{"about": "%s", "told": "a", "more": ' + b"[" * 33 + b"]" * 33 + b"}", "nested more than 32 levels"),
+        (b"[" * 100_000 + b"]" * 100_000, "nested too deep"),
+        (b'{"told": "\xff"}', "not UTF-8"),
+        (b'{"told": NaN}', "not JSON"),
+        (b"{", "not JSON"),
+    ],
+)
+async def test_a_body_is_read_as_strictly_as_an_event(sent: bytes, said: str, tmp_path: Path) -> None:
+    async with served(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as (client, _):
+        content = sent.replace(b"%s", str(uuid4()).encode())
+        answer = await client.post("/notes", content=content, headers={"content-type": "application/json"})
+        assert (answer.status_code, answer.json()["type"]) == (400, "urn:zhengai:problem:malformed")
+        assert said in answer.json()["detail"]
+        assert (await client.get("/notes?told=b")).json()["items"] == []
 
 
 async def test_an_unknown_or_repeated_query_parameter_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from libs.common.events.standards import IndicatorActivated, IndicatorTried
+from libs.common.events.standards import IndicatorActivated, IndicatorTried, TrialAbandoned
 from tests.service.harness import ServiceUnderTest, principal
 from tests.service.monitoring.test_rebuilding import rebuilt
 from tests.service.monitoring.world import (
@@ -90,6 +90,21 @@ async def test_released_the_lines_judge_what_is_there_at_once_and_the_trial_is_o
         assert len(await warned(sut)) == 2
 
 
+async def test_abandoned_a_trial_is_over_and_its_lines_never_warn(database_url: str, tmp_path: Path) -> None:
+    async with monitoring(database_url, tmp_path) as sut:
+        await sut.handle(indicator("rate", {"orange": ("0.3", "0.3")}))
+        await sut.handle(tried(version=2))
+        await take(sut, sent("a", 5, 10))
+        await sut.handle(TrialAbandoned(code="rate", version=2))
+        await take(sut, sent("b", 5, 10, class_="C2"), sent("c", 0, 10, class_="C3"))
+
+        (trial,) = await trials(sut)
+        assert (trial["ended_at"] is not None, await counted(sut, version=2)) == (True, [("C1", "yellow", 1, False)])
+        assert [(w["subject"], w["version"]) for w in await warned(sut)] == [("C3", 1)]
+        await sut.handle(tried(version=2))  # told again
+        assert [(t["version"], t["ended_at"] is not None) for t in await trials(sut)] == [(2, True)]
+
+
 async def test_tuned_in_trial_the_new_lines_are_counted_apart(database_url: str, tmp_path: Path) -> None:
     async with monitoring(database_url, tmp_path) as sut:
         await sut.handle(tried())
@@ -110,13 +125,16 @@ async def test_a_mistake_taken_back_is_counted_nowhere(database_url: str, tmp_pa
         assert (await counted(sut), await trials(sut, indicator="other"), await sut.published()) == ([], [], [])
 
 
-@pytest.mark.parametrize("over", [False, True])
-async def test_a_rebuild_finds_the_same_whether_the_trial_runs_or_is_over(over: bool, database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("over", [None, "released", "abandoned"])
+async def test_a_rebuild_finds_the_same_whether_the_trial_runs_or_is_over(
+    over: str | None, database_url: str, tmp_path: Path
+) -> None:
     async with monitoring(database_url, tmp_path) as sut:
         await sut.handle(tried(window="month"))
         await take(sut, sent("a", 0, 4), sent("b", 0, 1, class_="C2", day="2026-02-27"))
         if over:
-            await sut.handle(released(tried(version=2, window="week")))
+            by = {"released": released(tried(version=2, window="week")), "abandoned": TrialAbandoned(code="rate", version=1)}
+            await sut.handle(by[over])
             await take(sut, retraction("r", "a"))
         before = await counted(sut)
         state = await rebuilt(sut)

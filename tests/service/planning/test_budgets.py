@@ -137,7 +137,7 @@ async def test_spending_that_cannot_be_is_refused_and_a_line_keeps_its_year(data
     async with guaranteed(database_url, tmp_path) as sut, sut.as_(OFFICE) as client:
         id_ = (await made(client, "/budgets", line()))["id"]
         for said, pointer in (
-            (spending(0), ""),
+            (spending(0), "/amount"),
             (spending(0.005), "/amount"),
             (spending(1, on="2026-03-03"), "/on"),
             (spending(1, on="2026-3-1"), "/on"),

@@ -123,8 +123,8 @@ async def test_drafts_are_not_listed_as_unserved_and_pages_and_filters_hold(data
         ({"goals": [str(uuid4())]}, "/goals/0"),
         ({"goals": ["x"]}, "/goals/0"),
         ({"level": "moon"}, "/level"),
-        ({"period_to": "2025-12-31"}, ""),
-        ({"helpers": ["mech"]}, ""),
+        ({"period_to": "2025-12-31"}, "/period_to"),
+        ({"helpers": ["mech"]}, "/helpers"),
         ({"name": " "}, "/name"),
         ({"colour": "red"}, "/colour"),
         ({"status": "lost"}, "/status"),
@@ -157,4 +157,4 @@ async def test_goals_are_tagged_with_a_system_of_the_school_alone(database_url: 
         await drafted(sut, plan("p0"), goal("g1", system="support"))
         async with sut.as_(principal("plan.read", "plan.write", id="Q1")) as client:
             problem = await made(client, "/plans/p0/goals", {"goal": goal("g2", system="luck")}, 422)
-            assert [each["pointer"] for each in problem["errors"]] == ["/system"]
+            assert [each["pointer"] for each in problem["errors"]] == ["/goal/system"]

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from libs.common.events.standards import Element, StandardActivated
+from libs.common.events.standards import UNSTATED, Element, StandardActivated
 from services.planning.queries import goal_id
 from tests.service.harness import SCHOOL, ServiceUnderTest
 from tests.service.planning.chain import (
@@ -119,6 +119,19 @@ async def test_numbers_that_do_not_fit_are_found(database_url: str, tmp_path: Pa
         assert "conflicting-targets" not in await codes(sut, first)
         found = (await seen(sut, "/lint?code=target-past-floor"))["items"]
         assert "不少于 7 学分" in found[0]["sentence"]
+
+
+async def test_elements_that_do_not_say_how_they_are_met_are_named(database_url: str, tmp_path: Path) -> None:
+    async with planning(database_url, tmp_path) as sut:
+        await set_up(sut)
+        open_ = [Element(code=f"E{n}", name=f"要素{n}", met_by=UNSTATED) for n in range(7)]
+        await sut.handle(StandardActivated(**{**FLOOR.model_dump(), "version": 2, "elements": [*FLOOR.elements, *open_]}))
+
+        (found,) = (await seen(sut, "/lint?code=elements-undetermined"))["items"]
+
+        assert (found["kind"], found["object"]) == ("standard", "student-standard")
+        assert found["sentence"].endswith("of 8 elements 7 do not say how they are met (未定): 要素0、要素1、要素2、要素3、要素4…")
+        assert "elements-undetermined" not in await codes(sut, "ST-2C")
 
 
 async def test_a_floor_of_tomorrow_is_none_yet(database_url: str, tmp_path: Path) -> None:

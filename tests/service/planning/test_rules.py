@@ -87,8 +87,8 @@ async def test_a_rule_or_package_that_does_not_fit_is_refused_and_nothing_change
     async with planning(database_url, tmp_path) as sut, sut.as_(LEADER) as leader, sut.as_(OFFICE) as office:
         await ready(sut)
         for wrong, status, pointer in (
-            ({"owner": "D1"}, 422, ""),
-            ({"review_on": "2026-01-10"}, 422, ""),
+            ({"owner": "D1"}, 422, "/owner_post"),
+            ({"review_on": "2026-01-10"}, 422, "/review_on"),
             ({"unit": "none"}, 422, "/unit"),
             ({"owner": "X1", "owner_post": None}, 422, "/owner"),
             ({"rule_set": "食堂"}, 422, "/rule_set"),

@@ -68,6 +68,8 @@ async def test_hubeis_ladder_has_five_rungs_and_nobody_is_judged_by_what_is_not_
         assert [each["required"] for each in shown["rungs"]] == [6, 7, 12, 13, 8]
         assert {each["why"] for rung in shown["rungs"] for each in rung["undetermined"]} == {"unstated"}
         assert shown["next"]["rung"] == "HB-ST-TCH-1"
+        (listed,) = (await office.ask(AUTHOR, "GET", "/standards"))[1]["items"]
+        assert (listed["elements"], listed["undetermined"]) == (52, 52)
 
 
 async def test_an_invented_school_has_its_own_families_paths_and_ladders(database_url: str, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ async def test_an_origin_is_a_cycle_that_is_closed_or_a_document_and_never_the_f
         for origin, pointer in (
             (by_cycle, "/origin/cycle"),
             ({"kind": "first"}, "/origin/kind"),
-            ({"kind": "document", "number": "1号"}, "/origin"),
+            ({"kind": "document", "number": "1号"}, "/origin/date"),
             ({"kind": "wish"}, "/origin/kind"),
         ):
             status, refused = await at.ask(OFFICE, "POST", "/indicators", line(0.6, origin=origin))

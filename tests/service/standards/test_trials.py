@@ -10,7 +10,7 @@ import pytest
 from httpx import AsyncClient
 
 from libs.common.events.gateway import Post, PostsImported
-from libs.common.events.standards import IndicatorActivated, IndicatorTried
+from libs.common.events.standards import IndicatorActivated, IndicatorTried, TrialAbandoned
 from tests.service.harness import principal
 from tests.service.standards.school import POSTS, school
 from tests.service.standards.test_indicators import with_
@@ -71,6 +71,33 @@ async def test_tuned_in_trial_it_stays_in_trial_with_the_reason(database_url: st
         assert facts[1].warning_lines[0].enter == Decimal("0.7")
 
 
+async def test_a_trial_that_comes_to_nothing_is_abandoned_with_a_reason(database_url: str, tmp_path: Path) -> None:
+    async with school(database_url, tmp_path) as at, at.sut.as_(OFFICE) as client:
+        for each in (with_(metric="workload"), trial()):
+            await client.post("/indicators", json=each)
+        path = f"/indicators/{CODE}/versions"
+        await client.post(f"{path}/1/activate")
+        early = await client.post(f"{path}/2/abandon", json={"reason": "不需要"})
+        await client.post(f"{path}/2/activate")
+        bare = await client.post(f"{path}/2/abandon")
+        await at.sut.published()
+        given = (await client.post(f"{path}/2/abandon", json={"reason": "预警过多"})).json()
+        again = (await client.post(f"{path}/2/abandon", json={"reason": "再说一次"})).json()
+
+        assert (early.status_code, bare.status_code, bare.json()["errors"][0]["pointer"]) == (409, 422, "/reason")
+        assert (given["status"], given["abandoned_by"], given["abandoned_because"], again) == ("abandoned", "Q1", "预警过多", given)
+        (fact,) = [message.event for message in await at.sut.published()]
+        assert isinstance(fact, TrialAbandoned)
+        assert (fact.code, fact.version) == (CODE, 2)
+        for step in ("activate", "release"):
+            assert (await client.post(f"{path}/2/{step}")).status_code == 409
+        assert (await client.get("/indicators")).json()["items"][0]["version"] == 1, "what is in force stays in force"
+        anew = (await client.post("/indicators", json=trial())).json()
+        assert (anew["version"], anew["status"]) == (3, "draft"), "the same lines may be tried anew"
+        (abandoned,) = [v for v in (await client.get(f"/indicators/{CODE}/history")).json()["versions"] if v["version"] == 2]
+        assert (abandoned["abandoned_because"], abandoned["effective_to"]) == ("预警过多", None)
+
+
 async def test_tuned_in_force_it_judges_from_today_on(database_url: str, tmp_path: Path) -> None:
     async with school(database_url, tmp_path) as at, at.sut.as_(OFFICE) as client:
         await client.post("/indicators", json=with_(metric="workload"))
@@ -123,6 +150,8 @@ async def test_nobody_tunes_or_releases_lines_that_judge_what_they_answer_for(
         assert (await tune(client))[0] == status
         assert (await client.post(f"/indicators/{CODE}/versions/{2 if status == 200 else 1}/release")).status_code == status
         assert bool(await at.sut.published()) is (status == 200)
+        abandoned = await client.post(f"/indicators/{CODE}/versions/{2 if status == 200 else 1}/abandon", json={"reason": "不需要"})
+        assert abandoned.status_code == (409 if status == 200 else 403)
 
 
 async def test_nobody_replaces_a_line_that_judges_them_by_one_of_another_level(database_url: str, tmp_path: Path) -> None:
