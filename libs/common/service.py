@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
 from sqlalchemy import MetaData
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.bus import Record
 from libs.common.database import Transaction
@@ -32,11 +33,16 @@ class Intake:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Work started by the clock, in one transaction, by one process at a time."""
+    """Work started by the clock, in one transaction, by one process at a time.
+
+    `schools`, where there is one, names those that have work for it now: it then runs once for each, in a transaction of its own whose
+    `school` is that one.
+    """
 
     name: str
     every: timedelta
     run: Callable[[Transaction], Awaitable[None]]
+    schools: Callable[[AsyncSession, datetime], Awaitable[Sequence[str]]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ class Oulad:
     def __init__(self, shared: Path, folder: Path, every: int = 1) -> None:
         self.tool = load_tool(shared)
         self.tool.roster(folder / "roster")
-        self.roster = _zip(folder / "roster")
+        self.roster = zipped(folder / "roster")
         events = self.tool.observations()
         self.events: list[dict[str, Any]] = [e for e in events if int(e["data"]["student"][1:]) % every == 0]
         expected = self.tool.expected(self.events)
@@ -94,7 +94,8 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-def _zip(folder: Path) -> bytes:
+def zipped(folder: Path) -> bytes:
+    """The files of a roster as they are sent."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.iterdir()):

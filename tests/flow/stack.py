@@ -195,10 +195,14 @@ class School:
         )
 
 
+Start = Callable[[str, Path, dict[str, str]], Process]
+"""What makes a process of a name, a folder and an environment."""
+
+
 @contextmanager
-def embedded(folder: Path, **settings: str) -> Iterator[Stack]:
+def embedded(folder: Path, process: Start = Process, /, **settings: str) -> Iterator[Stack]:
     """Everything in one process on SQLite files."""
-    stack = Stack([Process("all", folder / "home", {"ZHENGAI_DEMO": "0", **settings})])
+    stack = Stack([process("all", folder / "home", {"ZHENGAI_DEMO": "0", **settings})])
     try:
         stack.start()
         yield stack
@@ -207,7 +211,7 @@ def embedded(folder: Path, **settings: str) -> Iterator[Stack]:
 
 
 @contextmanager
-def distributed(folder: Path, kafka: str, postgres: str, **settings: str) -> Iterator[Stack]:
+def distributed(folder: Path, kafka: str, postgres: str, process: Start = Process, /, **settings: str) -> Iterator[Stack]:
     """Five processes on Kafka and PostgreSQL, with topics and schemas of their own."""
     name = f"f{uuid4().hex[:12]}"
     secret = folder / "secret"
@@ -223,9 +227,9 @@ def distributed(folder: Path, kafka: str, postgres: str, **settings: str) -> Ite
     _migrate(common)
     processes = []
     for service in reversed(SERVICES):  # the gateway last: it says ready when the others are
-        process = Process(service, folder / service, {**common, "ZHENGAI_SERVICES": service})
-        process.port = ports[service]
-        processes.append(process)
+        one = process(service, folder / service, {**common, "ZHENGAI_SERVICES": service})
+        one.port = ports[service]
+        processes.append(one)
     gateway = processes[-1].environment
     gateway["ZHENGAI_SERVICE_URL"] = ",".join(f"{service}=http://127.0.0.1:{ports[service]}" for service in SERVICES[1:])
     stack = Stack(processes)

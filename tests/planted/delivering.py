@@ -61,8 +61,8 @@ DELIVERING = (
         (
             Edit(
                 "libs/common/runtime/consumers.py",
-                "        try:\n            await self._handle_in_parts(_parts(records))\n",
-                "        await subscription.commit()\n        try:\n            await self._handle_in_parts(_parts(records))\n",
+                "        try:\n            if self._intake is None:\n",
+                "        await subscription.commit()\n        try:\n            if self._intake is None:\n",
             ),
         ),
         (

@@ -15,10 +15,10 @@ from sqlalchemy import delete, select
 from libs.common import auth, migrate
 from libs.common.auth import Grant, Principal
 from libs.common.bus import Record, open_bus
-from libs.common.database import Clock, Database, OutboxRow
+from libs.common.database import Clock, Database, OutboxRow, Transaction
 from libs.common.event import Event, Message, decode, encode
 from libs.common.http import service_app
-from libs.common.runtime import Consumer
+from libs.common.runtime import Consumer, run_once
 from libs.common.service import Service
 from libs.common.settings import Settings
 
@@ -55,6 +55,11 @@ class ServiceUnderTest:
         """Deliver raw records as one batch of the service's intake of `topic`."""
         await self._consumer(f"{self.service.name}.{topic}").handle_batch([Record(topic, school, value) for value in values])
 
+    async def run(self, name: str) -> None:
+        """Run a job of the service once, as the runtime does."""
+        (job,) = (job for job in self.service.jobs if job.name == name)
+        await run_once(job, self.database, _nobody_else)
+
     def _consumer(self, group: str) -> Consumer:
         return Consumer(self.service, group, self.database, self.bus, self.settings)
 
@@ -73,6 +78,10 @@ class ServiceUnderTest:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test", headers={auth.HEADER: token}) as client:
             yield client
+
+
+async def _nobody_else(_: Transaction) -> None:
+    """No lease is asked for: nobody else runs the job."""
 
 
 class Everything:

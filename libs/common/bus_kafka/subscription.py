@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 JOIN_S = 30.0
 SESSION_MS = 6000
+PARTITION_BYTES = 2 * 2**20  # at once, so that a fetch brings something of each partition; a larger record comes alone
 
 
 @asynccontextmanager
@@ -45,8 +46,8 @@ async def joined(cluster: Cluster, group: str, topics: Sequence[str]) -> AsyncIt
             session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=SESSION_MS // 3,
             request_timeout_ms=15_000,
-            max_partition_fetch_bytes=LARGEST_RECORD,
-            fetch_max_bytes=LARGEST_RECORD + 2 * 2**20,
+            max_partition_fetch_bytes=PARTITION_BYTES,
+            fetch_max_bytes=LARGEST_RECORD + PARTITION_BYTES,
         )
         subscription = KafkaSubscription(cluster, consumer)
         consumer.subscribe(names, listener=subscription)

@@ -7,7 +7,7 @@ once, anything else is rolled back and tried again until it works, and `/readyz`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -48,6 +48,7 @@ __all__ = [
     "relay",
     "relay_once",
     "run_job",
+    "run_once",
     "set_clock",
     "upkeep",
 ]
@@ -64,9 +65,7 @@ async def run_job(service: Service, job: Job, database: Database, lease: Lease, 
     """Run a job each time its period has passed, for ever."""
     while True:
         try:
-            async with database.transaction() as tx:
-                await lease.guard(tx)
-                await job.run(tx)
+            await run_once(job, database, lease.guard)
         except LeaseLost:
             raise
         except Exception:
@@ -74,6 +73,32 @@ async def run_job(service: Service, job: Job, database: Database, lease: Lease, 
             raise
         works()
         await asyncio.sleep(job.every.total_seconds())
+
+
+async def run_once(job: Job, database: Database, guard: Callable[[Transaction], Awaitable[None]]) -> None:
+    """Run a job: for each school that it has work for, where it goes by schools. A school for which it fails holds no other back.
+
+    Raises what failed, once the others are done.
+    """
+    schools: Sequence[str] = [""]
+    if job.schools is not None:
+        async with database.reading() as session:
+            schools = await job.schools(session, database.now())
+    failed: Exception | None = None
+    for school in schools:
+        try:
+            async with database.transaction() as tx:
+                tx.school, tx.traceparent = school, None
+                await guard(tx)
+                await job.run(tx)
+        except (LeaseLost, Unavailable):
+            raise
+        except Exception as error:
+            if job.schools is not None:
+                log.warning("failed for a school; the others go on", job=job.name, school=school, exc_info=True)
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 async def prune(tx: Transaction, settings: Settings) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -25,8 +27,9 @@ from libs.common.telemetry import BATCH_EVENTS, BATCH_SECONDS, CONSUMER_LAG, bin
 log = structlog.get_logger()
 
 FETCH_BYTES = 8 << 20
-BATCH_BYTES = 1 << 20  # of one transaction, and key
-MOST_KEYS = 4
+BATCH_BYTES = 1 << 20  # of one transaction
+TAKEN_BYTES = 2 << 20  # of one transaction where whole batches are taken
+AT_ONCE = 4  # keys of which batches are taken at the same time
 SMALL = 16_384  # bytes read at once without a thread of their own
 OUTBOX_FULL = 10_000
 
@@ -35,11 +38,8 @@ class TooManyDeadLetters(Exception):
     """So many records in a row could not be handled that the code is more likely wrong than the records."""
 
 
-def _parts(records: Sequence[Record]) -> list[Sequence[Record]]:
-    """The records in parts for one transaction each, with at least one: the more keys they are of, the larger, since what a
-    transaction costs by itself it costs for each key.
-    """
-    size = BATCH_BYTES * min(len({record.key for record in records}), MOST_KEYS)
+def _parts(records: Sequence[Record], size: int) -> list[Sequence[Record]]:
+    """The records in parts for one transaction each, of about `size` bytes and with at least one."""
     parts: list[list[Record]] = [[]]
     left = size
     for record in records:
@@ -49,6 +49,31 @@ def _parts(records: Sequence[Record]) -> list[Sequence[Record]]:
         parts[-1].append(record)
         left -= len(record.value)
     return list(parts)
+
+
+def _by_key(records: Sequence[Record]) -> list[Sequence[Record]]:
+    """The records of each key, in their order."""
+    keys: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        keys[record.key].append(record)
+    return list(keys.values())
+
+
+async def _together(works: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Do these, some at once: while one waits for the database another computes. Raises what failed once all have ended."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def do(work: Callable[[], Awaitable[None]]) -> None:
+        async with gate:
+            await work()
+
+    tasks = [asyncio.create_task(do(work)) for work in works]
+    try:
+        await asyncio.wait(tasks)
+    finally:
+        await end(*tasks)
+    for task in tasks:
+        task.result()
 
 
 class Consumer:
@@ -74,7 +99,10 @@ class Consumer:
 
     async def _take(self, records: Sequence[Record], subscription: Subscription) -> None:
         try:
-            await self._handle_in_parts(_parts(records))
+            if self._intake is None:
+                await self._handle_in_parts(_parts(records, BATCH_BYTES))
+            else:
+                await _together([partial(self._handle_in_parts, _parts(each, TAKEN_BYTES)) for each in _by_key(records)])
         except BaseException:
             await subscription.rewind()
             raise

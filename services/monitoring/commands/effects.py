@@ -31,7 +31,7 @@ from services.monitoring.domain.effect import (
 from services.monitoring.domain.episodes import ADDITIVE, Indicator, Sum
 from services.monitoring.domain.windows import from_day
 from services.monitoring.queries import bulk
-from services.monitoring.queries.effects import compared_places, list_due, list_improved, list_late, list_measuring, list_pending
+from services.monitoring.queries.effects import compared_places, list_due, list_improved, list_late, list_pending
 from services.monitoring.queries.schools import School, changed, find_school_locked, get_school, load_calendar
 from services.monitoring.queries.telling import place_of
 from services.monitoring.queries.totals import list_series
@@ -111,23 +111,12 @@ def _version(school: School, code: str, version: int) -> Indicator:
 # --- by the clock ---------------------------------------------------------------------------------------------------------
 
 
-async def measure_all(tx: Transaction, most_read: int = MOST_READ) -> None:
-    """Measure what is due, school by school, until that is enough for one transaction; the next begins where this one ended.
-
-    A school is held only where there is something to do: all that a transaction holds count nothing until it ends.
-    """
-    waiting = sorted(await list_measuring(tx.session, tx.now))
-    last: str = tx.database.memory.pop("measured_last", "")
-    left = AT_ONCE
-    for code in [code for code in waiting if code > last] or waiting:
-        if (found := await find_school_locked(tx, code)) is not None:
-            tx.school, tx.traceparent = code, None
-            await _take_late(tx, found[1].id)
-            await _look(tx, *found)
-            left -= max(1, await _measure(tx, found[1], left, most_read))
-        if left <= 0:
-            tx.database.memory["measured_last"] = code
-            break
+async def measure(tx: Transaction) -> None:
+    """Measure what is due in the school, until that is enough for one transaction: a school that is held counts nothing meanwhile."""
+    if (found := await find_school_locked(tx, tx.school)) is not None:
+        await _take_late(tx, found[1].id)
+        await _look(tx, *found)
+        await _measure(tx, found[1])
 
 
 async def _take_late(tx: Transaction, school_id: int) -> None:
@@ -168,20 +157,18 @@ async def _span_after(tx: Transaction, school: School, row: EffectRow, today: in
     return span_after(windows, days, version.min_denominator, version.effect_windows or WINDOWS_AFTER[version.window])
 
 
-async def _measure(tx: Transaction, school: School, most: int, most_read: int) -> int:
-    """Measure what is due, at most so many, and no more once so many subjects were read; return how much of `most` that has used up."""
+async def _measure(tx: Transaction, school: School) -> None:
+    """Measure what is due, at most `AT_ONCE` effects, and no more once `MOST_READ` subjects were read."""
     measuring = _Measuring(tx, school)
-    rows = await list_due(tx.session, school.id, most)
-    for row in rows:
-        if measuring.read >= most_read and not measuring.has_read(row):
-            return most
+    for row in await list_due(tx.session, school.id, AT_ONCE):
+        if measuring.read >= MOST_READ and not measuring.has_read(row):
+            return
         row.due = False
         fact = await measuring.measure(row)
         said = fact.model_dump(mode="json", exclude={"revision", "measured_at"})
         if said != row.found:
             row.found, row.revision = said, fact.revision
             tx.publish(fact, cause=f"effect|{row.improvement}|{row.revision}")
-    return most if measuring.read >= most_read else len(rows)
 
 
 def _series(row: EffectRow) -> int:

@@ -14,6 +14,7 @@ from services.monitoring.queries.totals import names_of
 from services.monitoring.tables import IndicatorRow, MomentRow, SchoolRow
 
 _MINUTE = 60_000_000
+_NEVER = 1 << 62
 
 
 async def judge_ended(tx: Transaction, row: SchoolRow, school: School) -> None:
@@ -27,14 +28,19 @@ async def judge_ended(tx: Transaction, row: SchoolRow, school: School) -> None:
 
 async def _judge_ended(tx: Transaction, row: SchoolRow, school: School, indicator: Indicator, minutes: int) -> None:
     """A lesson is judged once; observations that come for it later judge at once."""
+    before = int(tx.now.timestamp() * 1_000_000) - minutes * _MINUTE
+    at = (indicator.code, indicator.version)
+    position, next_end = school.awaited.get(at, (-1, 0))
+    if position == row.position and before < next_end:
+        return  # nothing has come, and none of those waited for is over
     kept = await tx.session.get(IndicatorRow, (school.id, indicator.code, indicator.version))
     if kept is None or (kept.judged_through or 0) >= row.position:
         return  # every lesson has been judged
     lessons = await list_lessons(tx.session, school.id, school.metric_ids[indicator.metric], kept.judged_through or 0)
     ended = await find_ended(tx.session, school.id, {indicator.code}, {word for word, _, _ in lessons})
     waiting = [each for each in lessons if (indicator.code, indicator.version, each[0]) not in ended]
-    before = int(tx.now.timestamp() * 1_000_000) - minutes * _MINUTE
     due = {word for word, end, _ in waiting if end <= before}
+    school.awaited[at] = (row.position, min((end for word, end, _ in waiting if word not in due), default=_NEVER))
     kept.judged_through = min((first - 1 for word, _, first in waiting if word not in due), default=row.position)
     if not due:
         return

@@ -10,23 +10,16 @@ from sqlalchemy import delete
 from libs.common.database import Transaction
 from services.monitoring.domain.log import decode, join
 from services.monitoring.queries.log import block_of
-from services.monitoring.queries.packing import Small, list_blocks, list_unpacked
+from services.monitoring.queries.packing import Small, list_blocks
 from services.monitoring.queries.schools import get_school
 from services.monitoring.tables import IdBlockRow, LogBlockRow
 
 FULL = 4096  # events; a fuller block is only larger
-MANY = 32  # small blocks that may stand
 
 
-async def pack_all(tx: Transaction) -> None:
-    """Pack every school that has many small blocks."""
-    for code in await list_unpacked(tx.session, MANY):
-        await pack(tx, code)
-
-
-async def pack(tx: Transaction, code: str) -> None:
+async def pack(tx: Transaction) -> None:
     """Join what stands behind the last full block of a school, in order; nothing else of it changes."""
-    school = await get_school(tx.session, code, lock=True)
+    school = await get_school(tx.session, tx.school, lock=True)
 
     def log(parts: Sequence[tuple[Small, bytes]]) -> dict[str, Any]:
         return block_of(school.id, join([decode(content) for _, content in parts]))

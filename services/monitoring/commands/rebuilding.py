@@ -49,13 +49,12 @@ async def start(tx: Transaction, code: str) -> tuple[RebuildRow, SchoolRow]:
     return row, school
 
 
-async def go_on(tx: Transaction, code: str) -> None:
+async def go_on(tx: Transaction) -> None:
     """Add up the next part of a school that is being rebuilt, or finish."""
-    found = await find_school_locked(tx, code)
+    found = await find_school_locked(tx, tx.school)
     if found is None or (rebuild := await find_rebuild(tx.session, found[0].id)) is None or rebuild.finished_at is not None:
         return
     row, school = found
-    tx.school = code
     if rebuild.version != row.version:  # roster, metrics or indicators changed: what was added up may be of other subjects
         rebuild.version, rebuild.done = row.version, 0
         await forget_rebuilt(tx.session, school.id)

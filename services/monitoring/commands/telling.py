@@ -25,7 +25,6 @@ from services.monitoring.queries.telling import (
     find_word,
     is_followed,
     list_followed,
-    list_waiting,
     next_series,
     next_untold,
     place_of,
@@ -79,28 +78,12 @@ async def note_terms(tx: Transaction, school_id: int, before: Calendar) -> None:
             row.told_through = -1
 
 
-async def tell_all(tx: Transaction) -> None:
-    """Tell what has changed in every school, until there is enough for one transaction; the next begins where this one ended.
-
-    Schools are held in the order of their codes, as everywhere: who holds several never waits for one who waits for them.
-    """
-    waiting = sorted(await list_waiting(tx.session))
-    last: str = tx.database.memory.pop("told_last", "")
-    told = 0
-    for code in [code for code in waiting if code > last] or waiting:
-        tx.school, tx.traceparent = code, None
-        told += await tell(tx, code, AT_ONCE - told)
-        if told >= AT_ONCE:
-            tx.database.memory["told_last"] = code
-            break
-
-
-async def tell(tx: Transaction, code: str, most: int) -> int:
-    """Tell what has changed in a school, and what is new to those who follow it since lately; return how much work that was."""
-    school = await get_school(tx.session, code, lock=True)
+async def tell(tx: Transaction) -> None:
+    """Tell what has changed in the school, and what is new to those who follow it since lately, until that is enough for one transaction."""
+    school = await get_school(tx.session, tx.school, lock=True)
     telling = await _Telling.prepare(tx, school)
     told = 0
-    while told < most:
+    while told < AT_ONCE:
         if series := await next_untold(tx.session, school.id, SERIES):
             told += STEP + await telling.tell(series, None)
         elif (new := telling.next_new()) is not None:
@@ -110,7 +93,6 @@ async def tell(tx: Transaction, code: str, most: int) -> int:
             new.former = [] if whole else new.former
         else:
             break
-    return told
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, union
@@ -19,13 +20,16 @@ class Small(NamedTuple):
     size: int
 
 
-async def list_unpacked(session: AsyncSession, many: int) -> Sequence[str]:
-    """Codes of the schools that have more than `many` blocks behind the last full one."""
+MANY = 32  # small blocks that may stand
+
+
+async def list_unpacked(session: AsyncSession, _now: datetime) -> Sequence[str]:
+    """Codes of the schools that have more than `MANY` blocks behind the last full one."""
     asked = [
         select(SchoolRow.code)
         .join(table, (table.school_id == SchoolRow.id) & (table.first > packed))
         .group_by(SchoolRow.code)
-        .having(func.count() > many)
+        .having(func.count() > MANY)
         for table, packed in ((LogBlockRow, SchoolRow.packed), (IdBlockRow, SchoolRow.ids_packed))
     ]
     return sorted(await session.scalars(union(*asked)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, false, or_, select
@@ -31,7 +32,7 @@ async def find_rebuild(session: AsyncSession, school_id: int) -> RebuildRow | No
     return await session.get(RebuildRow, school_id)
 
 
-async def list_rebuilding(session: AsyncSession) -> Sequence[str]:
+async def list_rebuilding(session: AsyncSession, _now: datetime) -> Sequence[str]:
     """Schools that are being rebuilt."""
     sql = select(SchoolRow.code).join(RebuildRow, RebuildRow.school_id == SchoolRow.id).where(RebuildRow.finished_at.is_(None))
     return (await session.scalars(sql.order_by(SchoolRow.code))).all()

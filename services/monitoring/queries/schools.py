@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 
 import numpy as np
@@ -77,7 +77,8 @@ class School:
     that take no observations; `followed` says of which metrics and levels changes are to be told,
     `compared` before which day they change a measured effect. The rest is known of what is
     in the database: words, lessons with their classes. While a batch is counted, `arriving` maps its new ids to their positions,
-    which follow the position `through`.
+    which follow the position `through`; `awaited` has of indicators judged after lessons (code, version) up to which position lessons were
+    looked for, and when the next of them ends.
     """
 
     id: int
@@ -101,6 +102,7 @@ class School:
     taught: set[tuple[int, int]] = field(default_factory=set)
     through: int = 0
     arriving: dict[bytes, int] = field(default_factory=dict)
+    awaited: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     _limits: dict[tuple[str, str, Window], tuple[Limits, Limits]] = field(default_factory=dict)
     _starts: dict[tuple[str, str, int], Mapping[Window, int]] = field(default_factory=dict)
 
@@ -329,7 +331,7 @@ def _day(day: date | None) -> int | None:
     return None if day is None else to_day(day)
 
 
-async def list_closing(session: AsyncSession) -> Sequence[str]:
+async def list_closing(session: AsyncSession, _now: datetime) -> Sequence[str]:
     """Schools with an indicator that is judged by the clock, or goes stale by it."""
     by_clock = IndicatorRow.judged_through.is_not(None) | IndicatorRow.stale_after_days.is_not(None)
     sql = (

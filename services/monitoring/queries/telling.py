@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,7 +16,7 @@ from services.monitoring.tables import FollowedRow, MetricRow, SchoolRow, TotalR
 TOLD = 1 << 62  # beyond every series
 
 
-async def list_waiting(session: AsyncSession) -> Sequence[str]:
+async def list_waiting(session: AsyncSession, _now: datetime) -> Sequence[str]:
     """Schools in which somebody has something to be told: of a metric that the school does not have there is nothing yet."""
     changed = exists().where(UntoldRow.school_id == SchoolRow.id)
     named = or_(MetricRow.code == FollowedRow.metric, MetricRow.alias == FollowedRow.metric)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from uuid import UUID
 
 from libs.common.auth import Scope
@@ -17,6 +18,7 @@ from services.planning.commands.tasks import give, new_task, save_tasks
 from services.planning.domain.goals import Goal, kept
 from services.planning.domain.owners import SCHOOL_WIDE
 from services.planning.domain.tasks import Aim, People, Task
+from services.planning.queries import cycles
 from services.planning.queries import projects as find
 from services.planning.queries import tasks as find_tasks
 from services.planning.tables import GoalRow, PlanRow, TaskRow
@@ -51,7 +53,12 @@ async def generate_tasks(tx: Transaction, scope: Scope, by: str, year: int) -> t
 async def _of_goals(tx: Transaction, school: str, year: int) -> list[Wanted]:
     """One for each goal that has a value of that year or delivers something in it. Source: digest §5.1, scenario 1."""
     goals = [(row, plan, kept(row.content)) for row, plan in await find_tasks.goals_in_force(tx.session, school)]
-    due = [(row, plan, goal, aim) for row, plan, goal in goals if (aim := _aim(goal, year)) or _delivers(goal, year)]
+    verified = await cycles.verified_values(tx.session, school)
+    due = [
+        (row, plan, goal, aim)
+        for row, plan, goal in goals
+        if (aim := _aim(goal, year, verified.get(str(row.goal)))) or _delivers(goal, year)
+    ]
     if not due:
         return []
     from_goals = [each for each in (await find_tasks.task_classes(tx.session, school)).values() if each.link == "goal"]
@@ -60,12 +67,14 @@ async def _of_goals(tx: Transaction, school: str, year: int) -> list[Wanted]:
     return [await _of_goal(tx, from_goals[0], row, plan, goal, aim, year) for row, plan, goal, aim in due]
 
 
-def _aim(goal: Goal, year: int) -> Aim | None:
+def _aim(goal: Goal, year: int, verified: Decimal | None) -> Aim | None:
+    """The year's value. It starts from what the last cycle came to, before there was one from the goal's own baseline (digest §1.5)."""
     measure = goal.measure
     target = next((each.target for each in measure.values if each.year == year), None) if measure else None
     if measure is None or target is None:
         return None
-    return Aim(target=target, operator=measure.operator, indicator=measure.indicator, unit=measure.unit)
+    baseline = measure.baseline if verified is None else verified
+    return Aim(target=target, baseline=baseline, operator=measure.operator, indicator=measure.indicator, unit=measure.unit)
 
 
 def _delivers(goal: Goal, year: int) -> bool:

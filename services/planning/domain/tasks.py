@@ -29,9 +29,13 @@ _SIGN = {"at_least": "不低于", "at_most": "不高于", "equal": "等于"}
 
 
 class Aim(Part):
-    """A number to be reached; a ratio's are ratios: 0.75 is 75 %. `indicator`: what it is of, where the school measures that."""
+    """A number to be reached; a ratio's are ratios: 0.75 is 75 %. `indicator`: what it is of, where the school measures that.
+
+    `baseline`: where it starts from, None: nobody knows.
+    """
 
     target: Number
+    baseline: Number | None = None
     operator: Operator = "at_least"
     indicator: Line | None = None
     unit: Line | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -157,6 +158,15 @@ async def results_before(session: AsyncSession, school: str, level: str, length:
     mine = (CycleRow.school == school, CycleRow.level == level, CycleRow.length == length, CycleRow.ends_on < starts_on)
     sql = select(CycleRow.subject, CycleRow.result).where(*mine, CycleRow.status == "closed").order_by(CycleRow.starts_on)
     return dict((await session.execute(sql)).all())
+
+
+async def verified_values(session: AsyncSession, school: str) -> dict[str, Decimal]:
+    """Return by goal what it had come to when the last cycle of a year or longer closed that it was in: a second person has approved
+    that cycle's diagnosis.
+    """
+    closed = (CycleRow.school == school, CycleRow.status == "closed", CycleRow.asks_lesson)
+    results = await session.scalars(select(CycleRow.result).where(*closed).order_by(CycleRow.ends_on, CycleRow.starts_on.desc()))
+    return {each["goal"]: Decimal(each["value"]) for result in results for each in result or () if each["value"] is not None}
 
 
 async def cycles_at(session: AsyncSession, school: str, places: Collection[str], fact: Fact, day: date) -> Sequence[CycleRow]:

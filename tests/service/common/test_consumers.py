@@ -276,7 +276,7 @@ async def test_nothing_is_fetched_while_the_outbox_is_full(
 
 async def test_what_was_fetched_waits_as_well_while_the_outbox_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machinery, "OUTBOX_FULL", 2)
-    monkeypatch.setattr(machinery, "BATCH_BYTES", 1)
+    monkeypatch.setattr(machinery, "TAKEN_BYTES", 1)
 
     class Tells(Little):
         async def take_in(self, records: Any, tx: Transaction) -> None:
@@ -314,3 +314,33 @@ async def test_an_intake_gets_whole_batches_of_its_topic_and_handlers_theirs(tmp
         await subject.consumer("little").handle_batch(on_the_bus(told("a")))
         assert subject.intake == {"observations": [raw], "planning": []}
         assert list(await subject.notes()) == ["a"]
+
+
+async def test_a_school_whose_batch_fails_holds_no_other_back_and_its_batch_comes_again(database_url: str, tmp_path: Path) -> None:
+    class Breaks(Little):
+        async def take_in(self, records: Any, tx: Transaction) -> None:
+            tx.publish(told(records[0].key).event, school=records[0].key)
+            if records[0].key == "broken" and not self.mended:
+                raise RuntimeError("still broken")
+
+    async with little(database_url, tmp_path) as subject:
+        breaks = Breaks(subject.database, subject.bus, subject.settings, intake={"observations": []})
+        await subject.bus.publish([Record("observations", key, b"1") for key in ("broken", "well")])
+        health = Health()
+        group = "little.observations"
+        running = asyncio.create_task(keep_running(group, lambda: breaks.consumer(group).run(health), health))
+
+        async def told_of() -> set[str]:
+            return {message.school for message in await subject.outbox()}
+
+        async def the_other() -> bool:
+            return "still broken" in health.problems.get(group, "") and await told_of() == {"well"}
+
+        async def both() -> bool:
+            return await told_of() == {"well", "broken"}
+
+        await until(the_other)
+        breaks.mended = True
+        await until(both)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

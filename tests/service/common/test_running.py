@@ -101,6 +101,31 @@ async def test_a_job_that_fails_writes_nothing_is_shown_and_is_well_again_when_i
         assert set(await subject.notes()) == {"mended"}
 
 
+async def test_a_job_by_schools_has_a_transaction_for_each_and_one_that_fails_holds_no_other(
+    database_url: str, tmp_path: Path
+) -> None:
+    broken = {"b"}
+
+    async def job(tx: Transaction) -> None:
+        tx.session.add(NoteRow(about=uuid4(), told=tx.school))
+        await tx.session.flush()
+        if tx.school in broken:
+            raise RuntimeError("out of order")
+
+    async def schools(_session: object, _now: object) -> list[str]:
+        return ["a", "b", "c"]
+
+    health = Health()
+    async with little(database_url, tmp_path) as subject:
+        subject.jobs = [Job(name="often", every=timedelta(milliseconds=10), run=job, schools=schools)]
+        async with background(subject.service, subject.database, subject.bus, subject.settings, health):
+            await until(lambda: "out of order" in health.problems.get("little.often", ""))
+            assert set(await subject.notes()) == {"a", "c"}
+            broken.clear()
+            await until(lambda: not health.problems)
+        assert set(await subject.notes()) == {"a", "b", "c"}
+
+
 async def test_a_relay_that_could_not_publish_is_well_again_when_it_can(tmp_path: Path) -> None:
     class Refuses(SqliteBus):
         refuses = True

@@ -15,7 +15,7 @@ import pytest
 
 from libs.common.events.monitoring import EffectMeasured
 from libs.common.events.planning import ImprovementClosed, ImprovementReopened, ImprovementStarted, ImprovementVerified
-from services.monitoring.commands.effects import MOST_READ, measure_all
+from services.monitoring.commands import effects as measuring
 from services.monitoring.domain.effect import EFFECT, NONE, TOO_FEW, WORSE
 from services.monitoring.queries.effects import list_measuring
 from tests.conftest import SettableClock
@@ -75,17 +75,17 @@ async def improved(sut: ServiceUnderTest) -> UUID:
     return improvement
 
 
-async def run(sut: ServiceUnderTest, most_read: int = MOST_READ) -> list[EffectMeasured]:
+async def run(sut: ServiceUnderTest) -> list[EffectMeasured]:
     """What one run of the job tells."""
-    async with sut.database.transaction() as tx:
-        await measure_all(tx, most_read)
+    await sut.run("measure-effects")
     return [message.event for message in await sut.published() if isinstance(message.event, EffectMeasured)]
 
 
 async def fails(sut: ServiceUnderTest) -> None:
     """A run of the job that comes to its end, and is not committed."""
     async with sut.database.transaction() as tx:
-        await measure_all(tx)
+        tx.school = SCHOOL
+        await measuring.measure(tx)
         raise ZeroDivisionError
 
 
@@ -149,15 +149,16 @@ async def waiting(sut: ServiceUnderTest) -> list[str]:
 
 
 async def test_where_many_subjects_are_read_a_run_measures_only_what_compares_the_same_days(
-    sqlite_url: str, tmp_path: Path
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(measuring, "MOST_READ", 1)
     async with school(sqlite_url, tmp_path) as (sut, clock):
         began = [("C1", "2026-03-04"), ("P00", "2026-03-06"), ("P01", "2026-03-06")]
         for subject, day in began:
             await verify(sut, await start(sut, subject, day))
         await afterwards(sut, clock, own=95)
         clock.now = noon("2026-03-30")
-        told = [sorted(each.subject for each in await run(sut, most_read=1)) for _ in range(3)]
+        told = [sorted(each.subject for each in await run(sut)) for _ in range(3)]
         assert told == [["C1"], ["P00", "P01"], []]
 
 

@@ -18,7 +18,6 @@ from scipy import stats
 from libs.common.database import in_batches
 from libs.common.events.monitoring import EffectMeasured
 from libs.common.events.planning import ImprovementStarted, ImprovementVerified
-from services.monitoring.commands.effects import measure_all
 from services.monitoring.domain.effect import EFFECT, TOO_FEW, WORSE
 from tests.conftest import SettableClock
 from tests.flow.oulad import load_tool
@@ -39,8 +38,7 @@ async def count(sut: ServiceUnderTest, events: Sequence[dict[str, Any]]) -> None
 async def measured(sut: ServiceUnderTest) -> list[EffectMeasured]:
     told: list[EffectMeasured] = []
     while True:
-        async with sut.database.transaction() as tx:
-            await measure_all(tx)
+        await sut.run("measure-effects")
         if not (new := [m.event for m in await sut.published() if isinstance(m.event, EffectMeasured)]):
             return told
         told += new

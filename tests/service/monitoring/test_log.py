@@ -12,9 +12,10 @@ from sqlalchemy import func, select
 
 from services.monitoring.commands import packing
 from services.monitoring.domain.log import COLUMNS, Stretch, decode, join
+from services.monitoring.queries import packing as packed
 from services.monitoring.queries.packing import list_unpacked
 from services.monitoring.tables import IdBlockRow, LogBlockRow
-from tests.service.harness import ServiceUnderTest
+from tests.service.harness import SCHOOL, ServiceUnderTest
 from tests.service.monitoring.world import (
     EVERYTHING,
     NOW,
@@ -66,15 +67,14 @@ async def blocks(sut: ServiceUnderTest) -> tuple[int, int]:
 
 
 async def pack(sut: ServiceUnderTest) -> None:
-    async with sut.database.transaction() as tx:
-        await packing.pack_all(tx)
+    await sut.run("pack")
 
 
 @pytest.mark.parametrize("full", [7, 4096])
 async def test_small_blocks_are_joined_and_nothing_else_changes(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: int
 ) -> None:
-    monkeypatch.setattr(packing, "MANY", 10)
+    monkeypatch.setattr(packed, "MANY", 10)
     monkeypatch.setattr(packing, "FULL", full)
     events = [sent(f"e{n}", n % 3, 3, class_="C1") for n in range(20)]
     odd = [correction("c1", "e3", 3, 3, class_="C2"), retraction("r1", "e4"), retraction("r2", "e30")]
@@ -109,17 +109,18 @@ async def test_few_small_blocks_are_left_alone(sqlite_url: str, tmp_path: Path) 
 async def test_blocks_that_are_full_already_are_not_written_again(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packing, "MANY", 10)
+    monkeypatch.setattr(packed, "MANY", 10)
     monkeypatch.setattr(packing, "FULL", 7)
     async with monitoring(sqlite_url, tmp_path, lambda: NOW, roster()) as sut:
         for n in range(12):
             await take(sut, *[sent(f"e{n}-{m}", 1, 1, class_="C1") for m in range(5)])
         async with sut.database.transaction() as tx:
             before = await tx.driver(lambda connection: connection.total_changes)
-            await packing.pack_all(tx)
+            tx.school = SCHOOL
+            await packing.pack(tx)
             await tx.session.flush()
             written = await tx.driver(lambda connection: connection.total_changes) - before
         assert await blocks(sut) == (12, 12)
         assert written <= 2, "how far it is packed, of log and ids"
         async with sut.database.transaction() as tx:
-            assert await list_unpacked(tx.session, 10) == [], "they need not be looked at again"
+            assert await list_unpacked(tx.session, NOW) == [], "they need not be looked at again"

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import text, update
 
 from services.monitoring.commands import rebuilding
-from services.monitoring.jobs import rebuild_schools
 from services.monitoring.tables import TotalRow, WarningRow
 from tests.service.harness import ServiceUnderTest, principal
 from tests.service.monitoring.world import (
@@ -44,8 +43,7 @@ async def asked(sut: ServiceUnderTest, method: str = "GET") -> dict[str, Any]:
 
 
 async def one_part(sut: ServiceUnderTest) -> None:
-    async with sut.database.transaction() as tx:
-        await rebuild_schools(tx)
+    await sut.run("rebuild")
 
 
 async def rebuilt(sut: ServiceUnderTest) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from libs.common.events.gateway import Class, SchoolAdded, Session
 from libs.common.events.monitoring import Measured
 from services.monitoring.commands import rebuilding, telling
 from services.monitoring.domain.windows import Window, to_day
-from services.monitoring.jobs import JOBS, rebuild_schools
 from services.monitoring.queries.telling import list_waiting
 from services.monitoring.tables import TotalRow
 from tests.service.harness import SCHOOL, ServiceUnderTest, principal
@@ -47,8 +46,7 @@ def wanted(level: str = "class", window: str = "week", subject: str | None = Non
 
 
 async def run(sut: ServiceUnderTest) -> list[Measured]:
-    async with sut.database.transaction() as tx:
-        await JOBS[-1].run(tx)
+    await sut.run("tell-measurements")
     return [message.event for message in await sut.published() if isinstance(message.event, Measured)]
 
 
@@ -58,7 +56,7 @@ async def test_a_metric_that_the_school_never_had_keeps_no_school_waiting_and_is
     async with monitoring(database_url, tmp_path) as sut:
         await sut.handle(wanted(metric="later", level="school"))
         async with sut.database.reading() as session:
-            assert await list_waiting(session) == []
+            assert await list_waiting(session, NOW) == []
         async with sut.as_(EVERYTHING) as client:
             said = {"code": "later", "name": "后来", "grain": ["class"], "kind": "ratio", "direction": "higher"}
             assert (await client.post("/metrics", json=said)).status_code == 201
@@ -70,7 +68,8 @@ async def test_a_metric_that_the_school_never_had_keeps_no_school_waiting_and_is
 async def fails(sut: ServiceUnderTest) -> None:
     """A run of the job that comes to its end, and is not committed."""
     async with sut.database.transaction() as tx:
-        await JOBS[-1].run(tx)
+        tx.school = SCHOOL
+        await telling.tell(tx)
         raise ZeroDivisionError
 
 
@@ -258,8 +257,7 @@ async def test_a_rebuild_tells_what_it_mended_and_only_that(
             async with sut.as_(principal("rebuild")) as client:
                 assert (await client.post("/rebuild")).is_success
             for _ in range(8):
-                async with sut.database.transaction() as tx:
-                    await rebuild_schools(tx)
+                await sut.run("rebuild")
             assert [row[2:5] for row in await told(sut)] == ([("C1", "03-03", "3/3")] if damaged else [])
 
 
@@ -283,8 +281,7 @@ async def test_another_school_hears_nothing_of_it(database_url: str, tmp_path: P
         await sut.handle(wanted("school", "day"), school="west")
         await take(sut, sent("a"))
         await sut.take("observations", sent("a", 1, 4), school="west")
-        async with sut.database.transaction() as tx:
-            await JOBS[-1].run(tx)
+        await sut.run("tell-measurements")
         messages = [m for m in await sut.published() if isinstance(m.event, Measured)]
     assert [(m.school, m.event.measurements[0].value) for m in messages if isinstance(m.event, Measured)] == [
         ("west", Decimal("0.25"))

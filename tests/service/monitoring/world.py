@@ -26,7 +26,6 @@ from libs.common.events.planning import ImprovementOpened, ImprovementStarted
 from libs.common.events.standards import IndicatorActivated, Override, WarningLine
 from libs.common.sqlite import pysqlite3
 from services.monitoring.domain.attribution import WORD_BITS
-from services.monitoring.jobs import JOBS
 from services.monitoring.queries.totals import of_metric
 from services.monitoring.service import service
 from services.monitoring.tables import MetricRow, SchoolRow, TotalRow, WarningRow, WarningStepRow, WordRow
@@ -210,8 +209,7 @@ async def take(sut: ServiceUnderTest, *events: bytes) -> None:
 
 async def close_windows(sut: ServiceUnderTest) -> None:
     """Run the job that judges closed windows."""
-    async with sut.database.transaction() as tx:
-        await JOBS[0].run(tx)
+    await sut.run("judge-by-clock")
 
 
 async def every(client: httpx.AsyncClient, path: str, limit: int = 500, **params: Any) -> list[dict[str, Any]]:

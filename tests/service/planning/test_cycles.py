@@ -194,6 +194,34 @@ async def test_a_cycle_closes_with_its_approved_diagnosis_and_the_next_begins_fr
         assert (following["starts_on"], following["baseline"]) == ("2026-04-01", closed["result"])
 
 
+async def test_the_tasks_of_a_year_start_from_what_the_last_cycle_of_a_year_came_to(database_url: str, tmp_path: Path) -> None:
+    clock = SettableClock(NOON)
+    async with planning(database_url, tmp_path, clock=clock) as sut, sut.as_(GOVERNOR) as governor:
+        await set_up(sut)
+        await set_up_as(sut)
+        values = [{"year": 2026, "target": 3}, {"year": 2027, "target": 4}]
+        said = {"measure": {"metric": "open_lessons", "level": "course", "window": "year", "baseline": 1, "values": values}}
+        await drafted(sut, plan("C", kind="course", level="course", subject="CNC101"), goal("A", **said))
+        await published(sut, "C")
+        await tell(sut, measured("open_lessons", "CNC101", "2", level="course"))
+
+        async def aims(year: int) -> list[tuple[float, float]]:
+            made_ = (await made(governor, "/tasks/generate", {"year": year}))["items"]
+            (task,) = [each["id"] for each in made_ if each["task_class"] == "a"]
+            aim = (await governor.get(f"/tasks/{task}")).json()["task"]["aim"]
+            return [(aim["baseline"], aim["target"])]
+
+        assert await aims(2026) == [(1, 3)], "before a cycle has closed, the goal's own baseline"
+        clock.now = datetime.fromisoformat("2026-09-01T04:00:00+00:00")
+        await tick(sut)
+        path = f"/cycles/{(await cycle(sut, 'course', '1 academic_year', status='ended'))['id']}"
+        async with sut.as_(COURSE_LEADER) as leader, sut.as_(OFFICE) as office:
+            await made(leader, f"{path}/diagnosis", {"findings": "公开课少于计划"})
+            await made(leader, f"{path}/lesson", {"lesson": "期初排定公开课"})
+            assert (await made(office, f"{path}/diagnosis/approve"))["status"] == "closed"
+        assert await aims(2027) == [(2, 4)]
+
+
 async def test_a_year_asks_for_a_lesson_or_for_the_reason_why_there_is_none(database_url: str, tmp_path: Path) -> None:
     clock = SettableClock(NOON)
     async with planning(database_url, tmp_path, clock=clock) as sut:
