@@ -194,21 +194,6 @@ class Transaction:
             sql = f"INSERT INTO {table.__tablename__} ({names}) SELECT {each} FROM unnest({array}) WITH ORDINALITY AS k({each}, n) ORDER BY n"
             await self.driver(lambda connection: connection.execute(sql, sent))
 
-    @asynccontextmanager
-    async def apart(self) -> AsyncIterator[None]:
-        """Undo alone what fails in this block, with all that it would have sent; whoever catches the error goes on with the rest."""
-        await self.write_appended()
-        sent, counts, committed = len(self.outgoing), self._counts.copy(), len(self.when_committed)
-        try:
-            async with self.session.begin_nested():
-                yield
-                await self.write_appended()
-        except BaseException:
-            self._appended.clear()
-            self._counts = counts
-            del self.outgoing[sent:], self.when_committed[committed:]
-            raise
-
     def publish(self, fact: Event, *, cause: str | None = None, school: str | None = None) -> UUID:
         """Send the event when the transaction commits, and only then. Returns the event's id.
 

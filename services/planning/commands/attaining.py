@@ -69,10 +69,10 @@ def _key(told: Measured, subject: str) -> Key:
     return told.metric, told.level, told.window, subject
 
 
-async def renew(tx: Transaction, school: str) -> None:
+async def renew(tx: Transaction) -> None:
     """By the clock: a new year has another target, and what lacks after its deadline is behind."""
-    today = await queries.today_in(tx.session, school, tx.now)
-    if due := await queries.list_due_standings(tx.session, school, today, AT_ONCE):
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    if due := await queries.list_due_standings(tx.session, tx.school, today, AT_ONCE):
         await reassess(tx, due)
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
 
@@ -33,17 +32,11 @@ AT_ONCE = 2000  # rows of a kind that one run of the clock writes; what is left 
 LINK = "/api/v1/planning/due-items"
 
 
-async def schools_to_bring(tx: Transaction) -> list[str]:
-    """The schools whose day is not done yet, or where something has changed."""
-    found = await queries.list_clockworks(tx.session)
-    return [each.school for each in found if each.stale or each.done_through != tx.now.astimezone(ZoneInfo(each.timezone)).date()]
-
-
-async def bring_up_to_date(tx: Transaction, school: str) -> bool:
-    """Do what a school's day asks for; whether more is left."""
-    await queries.lock_school(tx.session, school)
-    today = await queries.today_in(tx.session, school, tx.now)
-    row = await queries.load_routines(tx.session, school)
+async def bring_up_to_date(tx: Transaction) -> None:
+    """Do what the school's day asks for, where that is not done yet or something has changed; what is left waits for the next run."""
+    await queries.lock_school(tx.session, tx.school)
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    row = await queries.load_routines(tx.session, tx.school)
     assert row is not None, "routines are replaced, never taken away"
     row.since = {code: min(day, today.isoformat()) for code, day in row.since.items()}  # after a clock that had run ahead
     run = await _run(tx, row, today)
@@ -52,7 +45,6 @@ async def bring_up_to_date(tx: Transaction, school: str) -> bool:
     row.stale = any(left)
     if not row.stale:
         row.done_through = today
-    return row.stale
 
 
 @dataclass(frozen=True, slots=True)

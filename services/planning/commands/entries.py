@@ -101,13 +101,13 @@ def _pay(row: EntryRow, said: Payment) -> Any:
     return "paid" if row.paid == row.due else "due"
 
 
-async def call_late(tx: Transaction, school: str) -> None:
+async def call_late(tx: Transaction) -> None:
     """Tell once of each hazard, incident and grant whose day has passed in the school's zone, whoever answers for it."""
-    today = await queries.today_in(tx.session, school, tx.now)
-    rows = await queries.list_late_entries(tx.session, school, today, AT_ONCE)
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    rows = await queries.list_late_entries(tx.session, tx.school, today, AT_ONCE)
     for row in rows:
         row.overdue_at = tx.now
-    await tell(tx, [notice(row, row.owner or row.created_by, "late", LATE[row.kind]) for row in rows], school=school)
+    await tell(tx, [notice(row, row.owner or row.created_by, "late", LATE[row.kind]) for row in rows])
 
 
 def notice(row: EntryRow, person: str, key: str, text: str) -> Notice:

@@ -49,10 +49,10 @@ async def give_to_leads(tx: Transaction) -> None:
         note_plan(tx, plan, "led", None, unit=plan.unit, owner_post=plan.owner_post)
 
 
-async def place_daily(tx: Transaction, school: str) -> None:
+async def place_daily(tx: Transaction) -> None:
     """By the clock, once a day: plans without a lead look for one, and a class that somebody joins has their plan from that day on."""
-    today = await queries.today_in(tx.session, school, tx.now)
-    row = await queries.find_school(tx.session, school)
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    row = await queries.find_school(tx.session, tx.school)
     if row is not None and row.placed_on != today:
         row.placed_on = today
         await give_to_leads(tx)

@@ -102,17 +102,17 @@ def _tag_faults(setup: Mapping[str, Any], tags: Sequence[str]) -> list[Fault]:
     ]
 
 
-async def remind_of_rules(tx: Transaction, school: str) -> None:
+async def remind_of_rules(tx: Transaction) -> None:
     """By the clock: tell once who answers for a rule that its review comes."""
-    today = await queries.today_in(tx.session, school, tx.now)
-    for row in await queries.list_due_rules(tx.session, school, today, AT_ONCE):
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    for row in await queries.list_due_rules(tx.session, tx.school, today, AT_ONCE):
         row.reminded_at = tx.now
         rule = Rule.model_validate(row.content)
         people = [] if rule.owner is None else [rule.owner]
         if rule.owner is None:
-            places = {*await queries.places_of_unit(tx.session, school, rule.unit), f"level:{rule.level}"}
-            people = await queries.holders_of(tx.session, school, rule.owner_post or "", places, today)
+            places = {*await queries.places_of_unit(tx.session, tx.school, rule.unit), f"level:{rule.level}"}
+            people = await queries.holders_of(tx.session, tx.school, rule.owner_post or "", places, today)
         words = f"规章制度「{rule.name}」应于 {rule.review_on} 复审"
         link = f"/api/v1/planning/rules/{row.code}"
         notices = [Notice(person, f"rule:{row.code}:{row.version}", "rule_review", words, link) for person in people]
-        await tell(tx, notices, school=school)
+        await tell(tx, notices)

@@ -119,28 +119,35 @@ async def close_tasks(tx: Transaction, scope: Scope, by: str, ids: Sequence[UUID
     return rows
 
 
-async def call_overdue_tasks(tx: Transaction, school: str) -> None:
+async def call_overdue_tasks(tx: Transaction) -> None:
     """Say once of each task whose due date has passed in the school's zone, and which is still its owner's turn, that it is overdue."""
-    today = await queries.today_in(tx.session, school, tx.now)
-    late = await find_tasks.list_late_tasks(tx.session, school, today, AT_ONCE)
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    late = await find_tasks.list_late_tasks(tx.session, tx.school, today, AT_ONCE)
     for row in late:
         row.overdue_at = tx.now
         note_task(tx, row.id, "overdue", None, due_on=row.due.isoformat())
         said = {name: getattr(row, name) for name in ("task_class", "year", "unit", "owner")}
         fact = TaskOverdue(task=row.id, title=row.content["title"], due_on=row.due, **said)
-        tx.publish(fact, cause=f"overdue:{row.id}:{row.due}", school=school)
-    await tell(tx, [notice for row in late for notice in _overdue(row)], school=school)
+        tx.publish(fact, cause=f"overdue:{row.id}:{row.due}")
+    await tell(tx, [notice for row in late for notice in _overdue(row)])
 
 
-async def count_down(tx: Transaction, school: str) -> None:
-    """Tell once who has a task, and who helps, that it falls due in so many days: for each number of days that the school has set."""
-    today = await queries.today_in(tx.session, school, tx.now)
-    settings = await queries.settings_of(tx.session, school)
+async def count_down(tx: Transaction) -> bool:
+    """Tell once who has a task, and who helps, that it falls due in so many days: for each number of days that the school has set.
+
+    Returns whether more is left than one transaction takes.
+    """
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    settings = await queries.settings_of(tx.session, tx.school)
+    left = False
     for days in sorted(settings.countdown_days):
-        soon = await find_tasks.list_soon_tasks(tx.session, school, today, days, AT_ONCE)
+        soon = await find_tasks.list_soon_tasks(tx.session, tx.school, today, days, AT_ONCE)
         for row in soon:
             row.countdown = days
-        await tell(tx, [notice for row in soon for notice in _soon(row, days, today)], school=school)
+        await tell(tx, [notice for row in soon for notice in _soon(row, days, today)])
+        await tx.session.flush()
+        left |= len(soon) == AT_ONCE
+    return left
 
 
 def _soon(row: TaskRow, days: int, today: date) -> list[Notice]:

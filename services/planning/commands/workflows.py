@@ -175,10 +175,10 @@ async def _tell(tx: Transaction, run: RunRow, people: Iterable[str], kind: str, 
     await tell(tx, [Notice(person, f"run:{run.id}:{key}", kind, text, link) for person in people], school=run.school)
 
 
-async def call_late_runs(tx: Transaction, school: str) -> None:
+async def call_late_runs(tx: Transaction) -> None:
     """By the clock: say once of each step whose last day has passed that it is overdue, to who does it and to who started the run."""
-    today = await queries.today_in(tx.session, school, tx.now)
-    for run in await queries.list_late_runs(tx.session, school, today, AT_ONCE):
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    for run in await queries.list_late_runs(tx.session, tx.school, today, AT_ONCE):
         run.overdue_at = tx.now
         note(tx, run, "overdue", None, due_on=f"{run.due_on}")
         step = Workflow.model_validate(run.content).steps[run.step - 1]

@@ -5,25 +5,18 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from sqlalchemy import delete
-
-from libs.common.events.gateway import SchoolAdded
 from libs.common.events.planning import ImprovementOpened, ImprovementOverdue
-from libs.common.telemetry import JOB_FAILURES
 from services.planning.service import service
-from services.planning.tables import SettingsRow
 from tests.conftest import SettableClock
 from tests.service.harness import ServiceUnderTest, principal
-from tests.service.planning.school import METRIC, NOON, one, planning, tell, warning
+from tests.service.planning.school import NOON, one, planning, tell, warning
 
 ALL = principal("improvement.read", "improvement.work", "settings.write", id="Q1")
 
 
 async def tick(sut: ServiceUnderTest) -> list[ImprovementOverdue]:
     """Run the job once and return what is newly overdue."""
-    job = next(job for job in service.jobs if job.name == "overdue")
-    async with sut.database.transaction() as tx:
-        await job.run(tx)
+    await sut.run("overdue")
     return [m.event for m in await sut.published() if isinstance(m.event, ImprovementOverdue)]
 
 
@@ -101,24 +94,5 @@ async def test_settings_are_changed_only_over_the_whole_school_and_only_to_what_
         assert (await client.get("/settings")).json()["due_days"]["red"] == 7
 
 
-async def test_a_school_in_which_the_clock_fails_is_left_as_it_was_and_holds_no_other_back(
-    database_url: str, tmp_path: Path
-) -> None:
-    clock = SettableClock(NOON)
-    async with planning(database_url, tmp_path, clock=clock) as sut:
-        broken, whole = warning(severity="red"), warning(severity="red")
-        await tell(sut, SchoolAdded(code="broken", name="甲"), METRIC, broken, school="broken")
-        await tell(sut, whole)
-        async with sut.database.transaction() as tx:
-            at = {"changed_at": clock.now, "changed_by": "Q1"}
-            tx.session.add(SettingsRow(school="broken", document={"countdown_days": "often"}, **at))
-        await sut.published()
-        clock.advance(days=10)
-        failures = JOB_FAILURES.labels("planning", "overdue")._value.get()  # the client has no other way to read it
-
-        assert [late.warning for late in await tick(sut)] == [whole.warning]
-
-        assert JOB_FAILURES.labels("planning", "overdue")._value.get() == failures + 1  # the same
-        async with sut.database.transaction() as tx:
-            await tx.session.execute(delete(SettingsRow).where(SettingsRow.school == "broken"))
-        assert [late.warning for late in await tick(sut)] == [broken.warning]
+def test_all_that_the_clock_does_goes_school_by_school() -> None:
+    assert [job.name for job in service.jobs if job.schools is None] == []

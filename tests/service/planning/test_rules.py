@@ -9,7 +9,6 @@ from typing import Any
 from docx import Document
 
 from libs.common.events.gateway import SetupChanged
-from services.planning.jobs import call_late_runs
 from tests.conftest import SettableClock
 from tests.service.harness import SCHOOL, ServiceUnderTest
 from tests.service.planning.school import NOON, planning
@@ -76,8 +75,7 @@ async def test_who_answers_for_a_rule_is_reminded_once_before_its_review(databas
         told = []
         for days in (38, 1, 1):
             clock.advance(days=days)
-            async with sut.database.transaction() as tx:
-                await call_late_runs(tx)
+            await sut.run("workflows")
             told.append((await inbox(sut, HEAD)).count("rule_review"))
         assert told == [0, 1, 1], "on 10 April, and once"
         assert (await head.get("/rules/a")).json()["review_due"]

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 
-from services.planning.jobs import call_overdue
 from tests.conftest import SettableClock
 from tests.service.harness import ServiceUnderTest, principal
 from tests.service.planning.chain import INDICATOR, METRICS, drafted, goal, made, plan, published
@@ -228,8 +227,7 @@ async def test_a_task_is_overdue_the_morning_after_its_due_date_in_the_schools_z
         await sut.published()
 
         async def run() -> list[str]:
-            async with sut.database.transaction() as tx:
-                await call_overdue(tx)
+            await sut.run("overdue")
             return [type(message.event).__name__ for message in await sut.published()]
 
         clock.now = datetime(2026, 3, 2, 15, 59, tzinfo=UTC)
@@ -241,7 +239,7 @@ async def test_a_task_is_overdue_the_morning_after_its_due_date_in_the_schools_z
         (late,) = (await office.get("/tasks", params={"overdue": "true"})).json()["items"]
         assert (late["overdue"], late["days_left"]) == (True, -1)
         assert (await office.get("/tasks", params={"overdue": "false"})).json()["items"] == []
-        assert await inbox(sut, HEAD) == ["task_overdue", "task_due_soon", "task_assigned"]
+        assert await inbox(sut, HEAD) == ["task_overdue", "task_assigned"]
 
 
 async def test_who_has_a_task_is_told_before_it_falls_due_by_the_schools_table_once(database_url: str, tmp_path: Path) -> None:
@@ -255,8 +253,7 @@ async def test_who_has_a_task_is_told_before_it_falls_due_by_the_schools_table_o
 
         async def told(who: Any) -> list[str]:
             for _ in range(2):
-                async with sut.database.transaction() as tx:
-                    await call_overdue(tx)
+                await sut.run("places")
             async with sut.as_(who) as client:
                 return [each["text"] for each in (await client.get("/inbox")).json()["items"] if each["kind"] == "task_due_soon"]
 
@@ -268,7 +265,8 @@ async def test_who_has_a_task_is_told_before_it_falls_due_by_the_schools_table_o
         assert (await told(HEAD))[0] == "任务「完成部门工作」今天到期（2026-03-12）"
         later = {**row["task"], "due": "2026-03-20"}
         assert (await office.put(f"/tasks/{row['id']}", json={"task": later, "why": "上级调整"})).status_code == 200
-        assert len(await told(HEAD)) == 4
+        clock.advance(days=1)
+        assert (await told(HEAD))[0] == "任务「完成部门工作」还有 7 天到期（2026-03-20）"
 
 
 async def test_a_units_task_without_a_head_finds_one_when_the_post_is_filled(database_url: str, tmp_path: Path) -> None:
