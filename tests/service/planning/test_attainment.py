@@ -12,7 +12,6 @@ import pytest
 from libs.common.event import Message, encode
 from libs.common.events.monitoring import WarningCleared, WarningRevised
 from libs.common.events.planning import MeasureWanted
-from services.planning.service import service
 from tests.conftest import SettableClock
 from tests.service.harness import SCHOOL, ServiceUnderTest
 from tests.service.planning.chain import (
@@ -135,9 +134,7 @@ async def test_the_next_year_has_another_target_from_its_first_day_in_the_school
 
 
 async def _tick(sut: ServiceUnderTest) -> None:
-    job = next(job for job in service.jobs if job.name == "standings")
-    async with sut.database.transaction() as tx:
-        await job.run(tx)
+    await sut.run("standings")
 
 
 async def test_a_deliverable_is_on_track_until_its_deadline_behind_after_it_and_met_when_all_are_there(
