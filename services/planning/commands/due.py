@@ -20,6 +20,7 @@ from libs.common.errors import Conflict, Forbidden, Invalid
 from libs.common.events.planning import DueItemOverdue
 from libs.common.events.routines import Routine
 from services.planning import queries
+from services.planning.commands.evidence import keep_evidence, listed
 from services.planning.commands.inbox import Notice, tell
 from services.planning.domain.calendar import Period, SchoolCalendar
 from services.planning.domain.due import About, DueStatus, Routines, concerns, handed_in_faults
@@ -32,7 +33,7 @@ LINK = "/api/v1/planning/due-items"
 
 
 async def bring_up_to_date(tx: Transaction) -> None:
-    """Do what a school's day asks for; what is more than one transaction takes waits for the next."""
+    """Do what the school's day asks for, where that is not done yet or something has changed; what is left waits for the next run."""
     await queries.lock_school(tx.session, tx.school)
     today = await queries.today_in(tx.session, tx.school, tx.now)
     row = await queries.load_routines(tx.session, tx.school)
@@ -230,6 +231,7 @@ async def end_item(
         raise Conflict("it is done already")
     if faults := handed_in_faults(row.needs, minutes, evidence):
         raise Invalid(f"it is done with {row.needs}", faults)
+    await keep_evidence(tx, "due_item", [row.id], by, listed(evidence))
     row.status, row.done_at, row.done_by = DueStatus.DONE, tx.now, by
     row.note, row.minutes, row.evidence = note, minutes, list(evidence)
     return row

@@ -73,14 +73,14 @@ async def note_standard(tx: Transaction, said: StandardActivated) -> None:
 
 
 async def keep_cycles(tx: Transaction) -> None:
-    """By the clock: end the cycles of a school whose period is over, and open those that begin, each exactly once.
+    """By the clock: end the cycles whose period is over, and open those that begin, each exactly once.
 
     What is more than one transaction takes waits for the next.
     """
-    school, left = tx.school, AT_ONCE
-    going = await cycles.going_of(tx.session, school)
-    today = await queries.today_in(tx.session, school, tx.now)
-    for row in await cycles.list_over(tx.session, school, today, AT_ONCE):
+    left = AT_ONCE
+    going = await cycles.going_of(tx.session, tx.school)
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    for row in await cycles.list_over(tx.session, tx.school, today, AT_ONCE):
         row.status = "ended"
         await move(tx, row, "period_ended", row.ends_on)
     for each in going.values():

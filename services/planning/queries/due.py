@@ -41,15 +41,11 @@ async def teacher_kinds_of(session: AsyncSession, school: str) -> TeacherKinds:
     return TeacherKinds.model_validate({"teachers": row.teachers if row else []})
 
 
-async def list_due_schools(session: AsyncSession, now: datetime) -> list[str]:
-    """Return the schools whose day is not done yet, or for which something has changed."""
+async def list_schools_to_bring(session: AsyncSession, now: datetime) -> Sequence[str]:
+    """Return the schools with routines whose day is not done yet, or where something has changed."""
     sql = select(RoutinesRow.school, SchoolRow.timezone, RoutinesRow.done_through, RoutinesRow.stale)
-    rows = (
-        await session.execute(sql.outerjoin(SchoolRow, SchoolRow.code == RoutinesRow.school).order_by(RoutinesRow.school))
-    ).all()
-    return [
-        school for school, zone, through, stale in rows if stale or through != now.astimezone(ZoneInfo(zone or DEFAULT_ZONE)).date()
-    ]
+    rows = await session.execute(sql.outerjoin(SchoolRow, SchoolRow.code == RoutinesRow.school).order_by(RoutinesRow.school))
+    return [s for s, zone, through, stale in rows if stale or through != now.astimezone(ZoneInfo(zone or DEFAULT_ZONE)).date()]
 
 
 async def load_routines(session: AsyncSession, school: str) -> RoutinesRow | None:

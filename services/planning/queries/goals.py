@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from fractions import Fraction
 from uuid import UUID, uuid5
 
@@ -247,12 +247,6 @@ async def standings_of(session: AsyncSession, goals: Collection[UUID]) -> dict[U
     for some in in_batches(list(goals), IN_AT_ONCE):
         found.update({row.goal: row for row in await session.scalars(select(StandingRow).where(StandingRow.goal.in_(some)))})
     return found
-
-
-async def list_unsettled(session: AsyncSession, now: datetime) -> Sequence[str]:
-    """Return the schools that may have goals whose standing does not hold any more: no zone is further ahead than a day."""
-    sql = select(StandingRow.school).where(StandingRow.holds_until <= (now + timedelta(days=1)).date()).distinct()
-    return sorted(await session.scalars(sql))
 
 
 async def list_due_standings(session: AsyncSession, school: str, today: date, limit: int) -> Sequence[UUID]:

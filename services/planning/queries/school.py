@@ -46,16 +46,17 @@ def forget(session: AsyncSession) -> None:
     session.info.pop("planning", None)
 
 
-async def list_schools(session: AsyncSession, _: datetime) -> Sequence[str]:
-    """Return the schools that have improvements or are known: the clock looks at each."""
+async def list_schools(session: AsyncSession, now: datetime) -> Sequence[str]:
+    """Return the schools that have improvements or are known: the clock looks at each, whatever time it is."""
+    del now
     known = set(await session.scalars(select(SchoolRow.code)))
     return sorted(known | set(await session.scalars(select(ImprovementRow.school).distinct())))
 
 
-async def list_unplaced(session: AsyncSession, now: datetime) -> Sequence[str]:
-    """Return the schools in which a new day has begun since their plans were placed."""
-    rows = await session.scalars(select(SchoolRow).order_by(SchoolRow.code))
-    return [row.code for row in rows if row.placed_on != now.astimezone(ZoneInfo(row.timezone)).date()]
+async def list_schools_of_yesterday(session: AsyncSession, now: datetime) -> Sequence[str]:
+    """Return the schools whose day has not begun here yet."""
+    sql = select(SchoolRow.code, SchoolRow.timezone, SchoolRow.placed_on).order_by(SchoolRow.code)
+    return [code for code, zone, day in await session.execute(sql) if day != now.astimezone(ZoneInfo(zone)).date()]
 
 
 async def find_school(session: AsyncSession, school: str) -> SchoolRow | None:

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -17,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
-from libs.common.database import Database, Transaction
+from libs.common.database import Database
 from libs.common.events.gateway import SchoolAdded, Session, SetupChanged
 from libs.common.events.routines import Routine
 from libs.common.runtime import run_once
@@ -86,23 +85,22 @@ class Runs:
         await tell(self.sut, SetupChanged(code=school, content=content), school=school)
         return school
 
-    async def run(self, *, where: str) -> None:
+    async def run(self, school: str, *, where: str) -> None:
         """Run the job here, at the other replica, or at both at once; `crash`: it stops before its end and nothing of it stands."""
         databases = {"here": [self.sut.database], "other": [self.other], "both": [self.sut.database, self.other]}
         job = next(job for job in service.jobs if job.name == "due_items")
 
-        async def stops(tx: Transaction) -> None:
-            await job.run(tx)
-            raise InterruptedError
-
-        async def one(database: Database) -> None:
-            await run_once(replace(job, run=stops) if where == "crash" else job, database, nobody_else)
+        async def crash() -> None:
+            async with self.sut.database.transaction() as tx:
+                tx.school = school
+                await job.run(tx)
+                raise InterruptedError
 
         if where == "crash":
             with pytest.raises(InterruptedError):
-                await one(self.sut.database)
+                await crash()
         else:
-            await asyncio.gather(*map(one, databases[where]))
+            await asyncio.gather(*(run_once(job, database, nobody_else) for database in databases[where]))
 
     async def made(self, school: str) -> list[DueItemRow]:
         async with self.sut.database.reading() as session:
@@ -141,7 +139,7 @@ def test_nothing_is_made_twice_or_missed_and_nothing_falls_due_in_a_vacation(
             runs.clock.now = at(day)
             if changed:
                 await tell(runs.sut, without(), school=school)
-            await runs.run(where=where)
+            await runs.run(school, where=where)
             if where != "crash":
                 seen.append(day)
         async with runs.sut.database.reading() as session:

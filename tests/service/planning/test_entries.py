@@ -81,6 +81,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("training", {"hours": 0}, "/hours"),
     ("training", {"attendees": []}, "/attendees"),
     ("training", {"attendees": ["T1", "T1"]}, "/attendees"),
+    ("training", {"attendees": ["T1", "S1", "X1"]}, "/attendees/2"),
     ("meeting", {"minutes": " "}, "/minutes"),
     ("hazard", {"danger": "防雷"}, "/danger"),
     ("hazard", {"owner": "S1"}, "/owner"),

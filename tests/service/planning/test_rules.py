@@ -88,6 +88,7 @@ async def test_a_rule_or_package_that_does_not_fit_is_refused_and_nothing_change
             ({"owner": "D1"}, 422, "/owner_post"),
             ({"review_on": "2026-01-10"}, 422, "/review_on"),
             ({"unit": "none"}, 422, "/unit"),
+            ({"owner": "X1", "owner_post": None}, 422, "/owner"),
             ({"rule_set": "食堂"}, 422, "/rule_set"),
             ({"tags": ["none"]}, 422, "/tags/0"),
             ({"colour": "red"}, 422, "/colour"),
@@ -96,7 +97,12 @@ async def test_a_rule_or_package_that_does_not_fit_is_refused_and_nothing_change
             assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (status, pointer), answer.text
         assert [(await leader.put("/rules/x", json={**RULE, "unit": unit})).status_code for unit in ("mech", None)] == [403, 403]
         work = {**PACKAGE["works"][0], "workflow": "none"}
-        for part, pointer in (({"works": [work]}, "/works/0/workflow"), ({"works": []}, "/works"), ({"unit": "none"}, "/unit")):
+        for part, pointer in (
+            ({"works": [work]}, "/works/0/workflow"),
+            ({"works": []}, "/works"),
+            ({"unit": "none"}, "/unit"),
+            ({"duty_id": "00000000-0000-4000-8000-000000000000"}, "/duty_id"),
+        ):
             answer = await office.put("/work-packages/x", json={**PACKAGE, **part})
             assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer), answer.text
         assert (await leader.put("/work-packages/x", json={**PACKAGE, "unit": "mech"})).status_code == 403

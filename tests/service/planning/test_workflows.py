@@ -178,6 +178,8 @@ async def test_a_departments_group_is_filed_at_once_and_nobody_approves_it(datab
         assert await inbox(sut, OFFICE) == ["filed"]
         assert (await leader.post(path, json=group)).status_code == 403
         assert (await head.post(path, json={**group, "unit": "none"})).status_code == 422
+        nobody = await head.post(path, json={**group, "head": "X1", "members": ["P1", "X2"]})
+        assert [each["pointer"] for each in nobody.json()["errors"]] == ["/head", "/members/1"]
         assert (await head.post("/registers/none/filings", json=group)).status_code == 404
         await head.post(path, json={**group, "members": ["P1"]})
         rows = (await office.get(path)).json()["items"]

@@ -152,6 +152,16 @@ async def test_the_submitter_never_judges_the_own_work(database_url: str, tmp_pa
         assert (await c.shown())["status"] == "submitted"
 
 
+async def test_who_has_an_improvement_never_judges_it_whoever_submitted_it(database_url: str, tmp_path: Path) -> None:
+    posts = ("improvement.work", "improvement.verify", "improvement.read")
+    async with case(database_url, tmp_path) as c, c.sut.as_(principal(*posts, over=["class:CNC101-A"], id="T3")) as owner:
+        await c.verifier.post(f"/improvements/{c.id}/start")
+        await c.verifier.post(f"/improvements/{c.id}/submit", json=DONE)
+        assert (await owner.post(f"/improvements/{c.id}/verify", json={"reason": "好"})).status_code == 403
+        assert (await owner.post(f"/improvements/{c.id}/return", json={"reason": "缺"})).status_code == 403
+        assert (await c.shown())["status"] == "submitted"
+
+
 async def test_an_uncleared_warning_is_verified_only_with_a_reason_which_closes_at_once(database_url: str, tmp_path: Path) -> None:
     async with case(database_url, tmp_path) as c:
         await c.submitted()
