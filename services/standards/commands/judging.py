@@ -32,10 +32,9 @@ async def judge(
 ) -> JudgementRow:
     """Write a judgement: good while the element stays as it is, until `valid_until`, and no longer than the element says.
 
-    `post`: by which of several posts the caller judges; None: by the one that they hold. Raises NotFound for a standard that is not
-    there or a subject that the caller does not see, Conflict for a standard that is not in force and for who judged for another side,
-    Invalid for an element that is not judged or not about this level and for a day that is over or too late, Forbidden for who does
-    not hold a post that judges it, and for one's own element.
+    `post`: by which of several posts; None: by the one that the caller holds. Raises NotFound for a standard that is not there or a
+    subject not seen, Conflict for a standard not in force and for who judged for another side, Invalid for an element not judged or not
+    about this level and for a day over or too late, Forbidden for who does not hold a post that judges it, and for one's own element.
     """
     today = await today_in(tx.session, scope.school, tx.now)
     about = await get_subject(tx.session, scope, level, subject, today)

@@ -257,14 +257,6 @@ async def test_a_goal_whose_indicator_is_in_warning_shows_it_until_the_data_clea
         node = (await seen(sut, f"/goals/{top}/tree"))["below"]
         assert (node["warned"], node["overdue"]) == (1, 1)
 
-        await sut.handle(HUBEI)
-        async with sut.as_(principal("task.assign", "task.read", id="Q1")) as office:
-            await made(office, "/tasks", {"task": task(task_class="a", goal=id_, due="2026-03-09"), "unit": "mech"})
-            row = await made(office, "/tasks", {"task": task(task_class="a", goal=id_, due="2026-03-09"), "unit": "mech"})
-            await made(office, f"/tasks/{row['id']}/assign")
-        assert (await standing(sut, id_))["overdue"] == 2, "of the annual tasks the one that somebody has"
-        assert (await seen(sut, f"/goals/{top}/tree"))["below"]["overdue"] == 2
-
         numbers = {"start": date(2026, 3, 2), "value": 1, "numerator": 1, "denominator": 1}
         await tell(sut, WarningCleared(warning=raised.warning, **numbers))
         assert not (await standing(sut, id_))["warned"]
@@ -280,3 +272,23 @@ async def test_a_goal_whose_indicator_is_in_warning_shows_it_until_the_data_clea
         )
         await tell(sut, again)
         assert (await standing(sut, id_))["warned"]
+
+
+async def test_a_goals_overdue_annual_tasks_are_counted_in_its_tree(database_url: str, tmp_path: Path) -> None:
+    clock = SettableClock(NOON)
+    async with planning(database_url, tmp_path, clock=clock) as sut:
+        await set_up(sut)
+        below = goal("G1", parents=[{"goal": str(goal_id(SCHOOL, "M", "TOP"))}])
+        top, id_ = await drafted(sut, plan("M"), goal("TOP", measure=None, roll_up="minimum"), below)
+        await published(sut, "M")
+        await sut.handle(HUBEI)
+        async with sut.as_(principal("task.assign", "task.read", id="Q1")) as office:
+            await made(office, "/tasks", {"task": task(task_class="a", goal=id_, due="2026-03-09"), "unit": "mech"})
+            row = await made(office, "/tasks", {"task": task(task_class="a", goal=id_, due="2026-03-09"), "unit": "mech"})
+            await made(office, f"/tasks/{row['id']}/assign")
+        assert (await seen(sut, f"/goals/{top}/tree"))["below"]["overdue"] == 0
+
+        clock.advance(days=8)
+
+        assert (await standing(sut, id_))["overdue"] == 1, "of the two the one that somebody has"
+        assert (await seen(sut, f"/goals/{top}/tree"))["below"]["overdue"] == 1
