@@ -40,8 +40,7 @@ async def judge(
     about = await get_subject(tx.session, scope, level, subject, today)
     found = await _in_force(tx, scope, standard)
     asked, how = _judged(found.content, element, level)
-    side = await _post(tx, scope, by, how, about, today, post)
-    await _one_side(tx, scope, by, standard, asked, about, side)
+    side = await _side(tx, scope, by, standard, asked, about, post)
     row = JudgementRow(
         id=uuid4(),
         school=scope.school,
@@ -85,8 +84,19 @@ def _judged(content: Content, code: str, level: str) -> tuple[Element, Judged]:
     return element, element.judged
 
 
-async def _post(tx: Transaction, scope: Scope, by: str, how: Judged, about: Subject, today: date, wanted: str | None) -> str:
-    """Return the post by which the caller judges. Raises Forbidden, Invalid where several fit and none is named."""
+async def _side(tx: Transaction, scope: Scope, by: str, standard: str, asked: Element, about: Subject, wanted: str | None) -> str:
+    """Return the post by which the caller judges; several sides are several persons. Raises Conflict for whose word stands for another."""
+    assert asked.judged is not None
+    side = await _post(tx, scope, by, asked.judged, about, wanted)
+    made = (await judgements_of(tx.session, scope.school, standard, about)).get(asked.code, [])
+    newest = {each.post: each.by for each in made if each.element == asked}
+    if others := sorted(post for post, person in newest.items() if person == by and post != side):
+        raise Conflict(f"you have judged this as {others[0]!r}: each side is judged by somebody else")
+    return side
+
+
+async def _post(tx: Transaction, scope: Scope, by: str, how: Judged, about: Subject, wanted: str | None) -> str:
+    """Raises Forbidden, Invalid where several fit and none is named."""
     own = about.level in {"teacher", "student"} and about.id == by
     posts = [each for each in how.posts if wanted in {None, each}]
     if not posts:
@@ -96,6 +106,7 @@ async def _post(tx: Transaction, scope: Scope, by: str, how: Judged, about: Subj
     named = " or ".join(repr(each) for each in posts)
     if own:
         raise Forbidden(f"nobody judges themselves: this is for who holds the post {named}")
+    today = await today_in(tx.session, scope.school, tx.now)
     held = {each.post for each in await posts_of(tx.session, scope.school, by, today) if about.under(each)}
     fitting = [each for each in posts if each in held]
     if not fitting:
@@ -103,14 +114,6 @@ async def _post(tx: Transaction, scope: Scope, by: str, how: Judged, about: Subj
     if len(fitting) > 1:
         raise Invalid("several sides", [Fault(pointer="/post", detail=f"say by which post you judge: {', '.join(fitting)}")])
     return fitting[0]
-
-
-async def _one_side(tx: Transaction, scope: Scope, by: str, standard: str, asked: Element, about: Subject, side: str) -> None:
-    """Several sides are several persons. Raises Conflict for whose word stands for another side."""
-    made = (await judgements_of(tx.session, scope.school, standard, about)).get(asked.code, [])
-    newest = {each.post: each.by for each in made if each.element == asked}
-    if others := sorted(post for post, person in newest.items() if person == by and post != side):
-        raise Conflict(f"you have judged this as {others[0]!r}: each side is judged by somebody else")
 
 
 def _until(how: Judged, today: date, given: date | None) -> date | None:
