@@ -54,7 +54,8 @@ async def start_improvements(
         row.measures, row.goal, row.deadline = plan = _plan(row, settings, today, measures, goal, deadline)
         said = dict(zip(("measures", "goal", "deadline"), plan, strict=True))
         note(tx, row, "started", by, **{**said, "deadline": row.deadline.isoformat()})
-        tx.publish(ImprovementStarted(improvement=row.id, warning=row.warning, by=by, **said))
+        about = {} if row.indicator is None else {"indicator": row.indicator, "level": row.level, "subject": row.subject}
+        tx.publish(ImprovementStarted(improvement=row.id, warning=row.warning, by=by, **said, **about))
     await _note(tx, rows, "improvement_started")
     return rows
 
