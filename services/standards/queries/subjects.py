@@ -156,7 +156,10 @@ async def judgements_of(session: AsyncSession, school: str, standard: str, subje
     )
     found: dict[str, list[Judgement]] = defaultdict(list)
     for row in await session.scalars(sql.order_by(JudgementRow.judged_at, JudgementRow.id)):
-        found[row.element].append(Judgement(str(row.id), row.met, row.judged_on, row.valid_until, Element.kept(row.said)))
+        said = Element.kept(row.said)
+        found[row.element].append(
+            Judgement(str(row.id), row.met, row.judged_on, row.valid_until, said, by=row.judged_by, post=row.post)
+        )
     return found
 
 
