@@ -237,6 +237,7 @@ class Database:
         self.clock = DatabaseClock()
         self.now: Clock = clock or self.clock.now
         self.outbox_filled = asyncio.Event()
+        self.sent = 0  # rows of the outbox that this process has written
         self.memory: dict[str, Any] = {}
         self.settings: Settings = Settings.model_construct()  # the process's own, once its background work runs
         self.closing = False  # set when the process stops: who holds a stream open ends it
@@ -281,6 +282,7 @@ class Database:
             reason = getattr(error, "orig", error)
             raise Unavailable(f"the database cannot be used now: {reason}", headers={"Retry-After": "5"}) from error
         if tx.outgoing:
+            self.sent += len(tx.outgoing)
             self.outbox_filled.set()
         for callback in tx.when_committed:
             callback()

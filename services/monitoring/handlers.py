@@ -64,7 +64,7 @@ async def link_improvement(event: ImprovementOpened, tx: Transaction) -> None:
 async def mark_improving(event: ImprovementStarted, tx: Transaction) -> None:
     if event.warning is not None:
         await warnings.mark_improving(tx, event.warning, event.by)
-        await effects.note_started(tx, event.improvement, event.warning)
+    await effects.note_started(tx, event)
 
 
 async def await_effect(event: ImprovementVerified, tx: Transaction) -> None:

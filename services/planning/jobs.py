@@ -1,6 +1,10 @@
-"""Work that planning does by the clock."""
+"""Work that planning does by the clock, for one school at a time."""
+
+from datetime import timedelta
 
 from libs.common.database import Transaction
+from libs.common.service import Job
+from services.planning import queries
 from services.planning.commands import attaining, clock, due, entries, leads, rules, spiral, tasks_working, workflows
 
 
@@ -11,19 +15,10 @@ async def call_overdue(tx: Transaction) -> None:
     await entries.call_late(tx)
 
 
-async def renew_standings(tx: Transaction) -> None:
-    """See how far goals are where a new year or a deadline that has passed says otherwise than before."""
-    await attaining.renew(tx)
-
-
-async def keep_cycles(tx: Transaction) -> None:
-    """Open the cycles of the spiral that begin, and end those whose period is over."""
-    await spiral.keep_cycles(tx)
-
-
-async def bring_due_items_up_to_date(tx: Transaction) -> None:
-    """Make, move and give what is due by the schools' routines; remind of it, and call it late."""
-    await due.bring_up_to_date(tx)
+async def begin_day(tx: Transaction) -> None:
+    """See where plans lie now that a new day has begun, and say what falls due soon; again where one transaction does not take it all."""
+    if not await tasks_working.count_down(tx):
+        await leads.place_daily(tx)
 
 
 async def call_late_runs(tx: Transaction) -> None:
@@ -32,6 +27,12 @@ async def call_late_runs(tx: Transaction) -> None:
     await rules.remind_of_rules(tx)
 
 
-async def place_plans(tx: Transaction) -> None:
-    """See where plans lie where a new day has begun."""
-    await leads.place_daily(tx)
+_MINUTE = timedelta(minutes=1)
+JOBS = (
+    Job(name="overdue", every=_MINUTE, run=call_overdue, schools=queries.list_schools),
+    Job(name="standings", every=_MINUTE, run=attaining.renew, schools=queries.list_schools),
+    Job(name="cycles", every=_MINUTE, run=spiral.keep_cycles, schools=queries.list_schools),
+    Job(name="places", every=_MINUTE, run=begin_day, schools=queries.list_schools_of_yesterday),
+    Job(name="due_items", every=timedelta(seconds=10), run=due.bring_up_to_date, schools=queries.list_schools_to_bring),
+    Job(name="workflows", every=_MINUTE, run=call_late_runs, schools=queries.list_schools),
+)

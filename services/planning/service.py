@@ -1,10 +1,8 @@
 """Planning owns what is to be reached and what is done about it: plans and goals, and improvement tasks, from warning to closed."""
 
-from datetime import timedelta
-
 from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded, SetupChanged
 from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
-from libs.common.service import Intake, Job, Service
+from libs.common.service import Intake, Service
 from services.planning import handlers, jobs
 from services.planning.api import router
 from services.planning.tables import Table
@@ -24,12 +22,5 @@ service = Service(
     },
     intake={"monitoring": Intake(handlers.take_warnings)},
     takes=handlers.TAKEN,
-    jobs=(
-        Job(name="overdue", every=timedelta(minutes=1), run=jobs.call_overdue),
-        Job(name="standings", every=timedelta(minutes=1), run=jobs.renew_standings),
-        Job(name="cycles", every=timedelta(minutes=1), run=jobs.keep_cycles),
-        Job(name="places", every=timedelta(minutes=1), run=jobs.place_plans),
-        Job(name="due_items", every=timedelta(seconds=10), run=jobs.bring_due_items_up_to_date),
-        Job(name="workflows", every=timedelta(minutes=1), run=jobs.call_late_runs),
-    ),
+    jobs=jobs.JOBS,
 )

@@ -8,6 +8,7 @@ from libs.common.events.planning import CycleClosed
 from libs.common.service import Job, Service
 from services.standards import handlers, jobs
 from services.standards.api import router
+from services.standards.queries.standards import list_turning
 from services.standards.tables import Table
 
 service = Service(
@@ -22,5 +23,5 @@ service = Service(
         Measured: handlers.keep_measured,
         CycleClosed: handlers.keep_cycle,
     },
-    jobs=(Job(name="standards", every=timedelta(minutes=1), run=jobs.begin_and_end_standards),),
+    jobs=(Job(name="standards", every=timedelta(minutes=1), run=jobs.begin_and_end_standards, schools=list_turning),),
 )

@@ -58,7 +58,7 @@ class ServiceUnderTest:
     async def run(self, name: str) -> None:
         """Run a job of the service once, as the runtime does."""
         (job,) = (job for job in self.service.jobs if job.name == name)
-        await run_once(job, self.database, _nobody_else)
+        await run_once(job, self.database, nobody_else)
 
     def _consumer(self, group: str) -> Consumer:
         return Consumer(self.service, group, self.database, self.bus, self.settings)
@@ -80,7 +80,7 @@ class ServiceUnderTest:
             yield client
 
 
-async def _nobody_else(_: Transaction) -> None:
+async def nobody_else(_: Transaction) -> None:
     """No lease is asked for: nobody else runs the job."""
 
 

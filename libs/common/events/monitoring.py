@@ -179,7 +179,7 @@ class WarningWithdrawn(Event, type="monitoring.warning_withdrawn", about="warnin
 
 class EffectMeasured(Event, type="monitoring.effect_measured", about="improvement"):
     """What a verified improvement has changed, beside peers that were as low before and were not improved; the highest `revision` of an
-    improvement stands: late data and corrections make further ones.
+    improvement stands: late data and corrections make further ones. `warning` is None where people found the problem.
 
     `before` and `after` are the subject's values over the days from `…_from` through `…_to`, `peers_before` and `peers_after` the mean ones
     of `peers` peers: exact decimals in the metric's unit, of `sum` and `count` per window; None without data. `difference` is the
@@ -190,7 +190,7 @@ class EffectMeasured(Event, type="monitoring.effect_measured", about="improvemen
     """
 
     improvement: UUID
-    warning: UUID
+    warning: UUID | None
     indicator: str
     metric: str
     level: str

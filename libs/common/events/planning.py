@@ -51,7 +51,7 @@ class ImprovementAssigned(Event, type="planning.improvement_assigned", about="im
 
 
 class ImprovementStarted(Event, type="planning.improvement_started", about="improvement"):
-    """The owner accepted the plan: measures, goal and deadline."""
+    """The owner accepted the plan: measures, goal and deadline. `indicator`: what it is to change of the subject, where that is measured."""
 
     improvement: UUID
     warning: UUID | None
@@ -59,6 +59,9 @@ class ImprovementStarted(Event, type="planning.improvement_started", about="impr
     measures: list[str]
     goal: str
     deadline: date
+    indicator: str | None = None
+    level: str | None = None
+    subject: str | None = None
 
 
 class ImprovementSubmitted(Event, type="planning.improvement_submitted", about="improvement"):

@@ -85,6 +85,7 @@ class Consumer:
         self._intake = next((work for topic, work in service.intake.items() if group == f"{service.name}.{topic}"), None)
         self._limit = settings.dead_letter_limit
         self._in_a_row = 0
+        self._room_until = 0
 
     async def run(self, health: Health) -> None:
         """Never returns; raises what a batch that keeps failing raised."""
@@ -133,14 +134,16 @@ class Consumer:
         return await asyncio.to_thread(self._intake.read, records)
 
     async def _wait_for_outbox(self) -> None:
-        while True:
+        """Return once the outbox is not full; looked at again only when this process may have filled what was free."""
+        while self.database.sent >= self._room_until:
             async with self.database.reading() as session:
                 waiting = await session.scalar(
                     select(func.count()).select_from(select(1).select_from(OutboxRow).limit(OUTBOX_FULL).subquery())
                 )
-            if (waiting or 0) < OUTBOX_FULL:
-                return
-            await asyncio.sleep(0.1)
+            if (free := OUTBOX_FULL - (waiting or 0)) > 0:
+                self._room_until = self.database.sent + free
+            else:
+                await asyncio.sleep(0.1)
 
     async def handle_batch(self, records: Sequence[Record]) -> None:
         """One transaction for the whole batch; only if that fails, one per record."""

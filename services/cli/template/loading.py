@@ -12,6 +12,7 @@ from services.cli import Failure
 from services.cli.client import POSITION, Client, of
 from services.cli.template.model import Family, Standard, Template
 from services.cli.template.plans import PLANS, body_of, goals_in_order, own_plan
+from services.cli.template.writing import NOTHING, said, something
 from services.gateway.domain.setup import Period, PlanKind, Setup
 from services.planning.domain.goals import KEPT
 from services.planning.domain.plans import PERSONAL
@@ -117,12 +118,6 @@ class Loading:
         return answer
 
 
-def said(part: Any) -> dict[str, Any]:
-    """A part as JSON, without what it leaves to the reader."""
-    body: dict[str, Any] = part.model_dump(mode="json", exclude_defaults=True)
-    return body
-
-
 def standard_body(standard: Standard, period: Period) -> dict[str, Any]:
     """A standard as a draft, in force from the first day of the period where it says no other."""
     return {"effective_from": _first_day(period), **said(standard)}
@@ -170,7 +165,7 @@ def export(client: Client, school: str) -> Template:
     for each in client.pages(STANDARDS, school):
         path = f"{STANDARDS}/{each['code']}/versions/{each['newest_version']}"
         version = client.call("GET", path, params=of(school)).json()
-        standards.append({"code": each["code"], "family": each["family"], **_something(version["content"])})
+        standards.append({"code": each["code"], "family": each["family"], **something(version["content"])})
     plans = _own_plans(client, school, {kind.code for kind in setup.plan_kinds if kind.per is None})
     for standard in standards:
         if standard["effective_from"] == _first_day(period):
@@ -210,14 +205,4 @@ def _year(school: dict[str, Any]) -> int:
 
 def _known(row: dict[str, Any], part: type[Family]) -> dict[str, Any]:
     """What a template says of an item of a list."""
-    return {name: _something(row[name]) for name in part.model_fields if row.get(name) not in _NOTHING}
-
-
-def _something(value: Any) -> Any:
-    """The same without fields that say nothing."""
-    if isinstance(value, dict):
-        return {name: _something(part) for name, part in value.items() if part not in _NOTHING}
-    return [_something(part) for part in value] if isinstance(value, list) else value
-
-
-_NOTHING: tuple[Any, ...] = (None, [], {})
+    return {name: something(row[name]) for name in part.model_fields if row.get(name) not in NOTHING}

@@ -3,153 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from libs.common.days import Day
 from libs.common.errors import Fault
 from libs.common.events.setup import Coded, Part
-from libs.common.reasons import reason_of, where_of
 from services.cli.template.plans import OwnPlan, plan_faults
 from services.gateway.domain.setup import Period, Setup, Years, faults, twice
 from services.monitoring.templates import TEMPLATE
-from services.standards.domain.content import Content, Issuer, Months
-from services.standards.domain.values import Code, Line, Post, Prose
-
-Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-SOME_DAY = "0001-01-01"
+from services.standards.domain.content import Content, Said
+from services.standards.domain.values import Code, Line, Post
 
 
-class Said(Coded):
-    """A part of a standard: code and words as standards takes them, capital letters in a code too, which a set-up has none of."""
-
-    name: Line
-    name_en: Line | None = None
-    code: Code
-
-
-class Family(Said):
+class Family(Part):
     """A family of standards: what they are about (`kind`), and every how many years they are revised (None: not stated).
 
     `review_path`: the posts that review them; where the documents do not say, as for every family of standards.
     """
 
+    code: Code
+    name: Line
+    name_en: Line | None = None
     kind: Line
     revision_years: Years | None = None
     review_path: Annotated[list[Post], Field(min_length=1, max_length=10)] = ["quality_office", "school_leader"]
     owner: Line | None = None
 
 
-class Clause(Part):
-    code: Line
-    text: Prose
-
-
-class Limit(Part):
-    """What a metric is held to."""
-
-    metric: Code
-    comparison: Literal["at_least", "at_most"]
-    value: float | int
-
-
-class Criterion(Limit):
-    """What makes an element met: the metric's latest window with data."""
-
-    window: Literal["day", "week", "month", "term", "year"] = "year"
-    min_denominator: float | int | None = None
-    valid_months: Months | None = None
-
-
-class Floor(Limit):
-    """The bottom line (底线), and the clause that a refusal names."""
-
-    clause: Line
-
-
-class Judged(Part):
-    """Who judges an element, and after how many months again."""
-
-    by: Post
-    every_months: Months | None = None
-    evidence: Prose | None = None
-
-
-class Document(Part):
-    """The rule that meets an element."""
-
-    rule: Line
-    version: Line | None = None
-
-
-class Element(Said):
-    """An element of a standard; `met_by` None: the documents do not say how it is met."""
-
-    note: Prose | None = None
-    clauses: Annotated[list[Clause], Field(max_length=200)] = []
-    issuer: Issuer | None = None
-    owner: Line | None = None
-    met_by: Literal["measured", "judged", "document"] | None = None
-    indicators: Annotated[list[Code], Field(max_length=50)] = []
-    criterion: Criterion | None = None
-    judged: Judged | None = None
-    document: Document | None = None
-    floor: Floor | None = None
-
-
-class FormField(Said):
-    """A field of a form, and what it says (None: the form is empty)."""
-
-    text: Prose | None = None
-
-
-class Position(Part):
-    """The post that a filled form describes; `unit` None: of each unit."""
-
-    post: Post
-    unit: Line | None = None
-
-
-class Group(Said):
-    """Elements that belong together; none: the documents have lost them. `form_fields` are fields of a form, no elements."""
-
-    elements: Annotated[list[Element], Field(max_length=500)] = []
-    form_fields: Annotated[list[FormField], Field(max_length=100)] = []
-
-
-class Rung(Said):
-    """A rung of a ladder, and the elements that it asks for."""
-
-    elements: Annotated[list[Code], Field(max_length=500)] = []
-
-
-class Ladder(Said):
-    """A ladder inside a standard, its lowest rung first."""
-
-    level: Line
-    cumulative: bool = False
-    rungs: Annotated[list[Rung], Field(max_length=50)] = []
-
-
 class Standard(Said):
-    """A standard with its groups and ladders. `effective_from` None: from the first day of the period."""
+    """A standard as standards takes it. `effective_from` None: from the first day of the period."""
 
+    code: Code
     family: Code
-    note: Prose | None = None
-    issuer: Issuer = "institutional"
-    source_document: Line | None = None
-    owner: Line | None = None
-    level: Line | None = None
     effective_from: Day | None = None
     effective_to: Day | None = None
-    position: Position | None = None
-    trial: bool = False
-    groups: Annotated[list[Group], Field(max_length=200)] = []
-    ladders: Annotated[list[Ladder], Field(max_length=50)] = []
-
-    @property
-    def elements(self) -> list[Element]:
-        return [element for group in self.groups for element in group.elements]
 
 
 class Template(Coded):
@@ -191,12 +81,7 @@ def template_faults(template: Template) -> list[Fault]:
 
 def standard_faults(where: str, standard: Standard) -> Iterator[Fault]:
     """What standards would refuse in a standard, but for what depends on the school; pointers begin with `where`."""
-    said = standard.model_dump(mode="json", exclude_defaults=True, exclude={"code", "family"})
-    try:
-        content = Content.kept({"effective_from": SOME_DAY, **said})
-    except ValidationError as error:
-        for found in error.errors(include_url=False, include_input=False):
-            yield Fault(pointer="/".join((where, *map(str, where_of(found)))), detail=reason_of(found))
-    else:
-        for fault in content.faults():
-            yield Fault(pointer=where + fault["pointer"], detail=fault["detail"])
+    said = {name: getattr(standard, name) for name in Content.model_fields}
+    content = Content(**{**said, "effective_from": standard.effective_from or date.min})
+    for fault in content.faults():
+        yield Fault(pointer=where + fault["pointer"], detail=fault["detail"])

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
-from decimal import Decimal
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from libs.common.errors import Fault
+from services.cli.template.writing import NOTHING, said, something
 from services.planning.domain.goals import CODE, Goal, Number, Part
 from services.planning.domain.plans import PERSONAL, Plan
 
 PLANS = "/api/v1/planning/plans"
-_NOTHING: tuple[Any, ...] = (None, [], {})
 
 
 class Served(Part):
@@ -82,22 +79,16 @@ def goals_in_order(plans: Sequence[OwnPlan]) -> list[tuple[str, OwnGoal]]:
 
 def body_of(part: OwnPlan | OwnGoal | Served, without: str) -> dict[str, Any]:
     """A plan or goal as the API takes it, but for one field."""
-    said = part.model_dump(mode="python", exclude_defaults=True, exclude={without})
-    body: dict[str, Any] = json.loads(json.dumps(said, default=_as_json))
-    return body
-
-
-def _as_json(value: Decimal | date) -> float | str:
-    return float(value) if isinstance(value, Decimal) else value.isoformat()
+    return said(part, {without})
 
 
 def own_plan(
     item: Mapping[str, Any], swot: Sequence[Any], goals: Sequence[Mapping[str, Any]], names: Mapping[str, str]
 ) -> dict[str, Any]:
     """What a template says of a plan as the API shows it; `names`: `PLAN/CODE` of each goal that the template has, by id."""
-    said = {name: item[name] for name in OwnPlan.model_fields if name in item and name not in {"owner", "goals"}}
+    own = {name: item[name] for name in OwnPlan.model_fields if name in item and name not in {"owner", "goals"}}
     found = {"swot": swot, "goals": [_own_goal(each, names) for each in goals]}
-    return {name: _something(value) for name, value in {**said, **found}.items() if value not in _NOTHING}
+    return {name: something(value) for name, value in {**own, **found}.items() if value not in NOTHING}
 
 
 def _own_goal(shown: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
@@ -106,25 +97,18 @@ def _own_goal(shown: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
     goal["parents"] = [{**each, "goal": names[each["goal"]]} for each in goal["parents"] if each["goal"] in names]
     if (measure := goal["measure"]) is not None and measure["indicator"] is not None and shown["metric"] is not None:
         goal["measure"] = {**measure, "indicator": None, **{name: shown[name] for name in ("metric", "level", "window")}}
-    return {name: _something(value) for name, value in goal.items() if value not in _NOTHING}
-
-
-def _something(value: Any) -> Any:
-    """The same without fields that say nothing."""
-    if isinstance(value, dict):
-        return {name: _something(part) for name, part in value.items() if part not in _NOTHING}
-    return [_something(part) for part in value] if isinstance(value, list) else value
+    return {name: something(value) for name, value in goal.items() if value not in NOTHING}
 
 
 def moved(plan: OwnPlan, years: int) -> OwnPlan:
     """The same plan so many years later, targets and deadlines too."""
-    said = plan.model_dump(mode="json", exclude_defaults=True)
-    for part, names in ((said, ("period_from", "period_to")), *((goal, ("deadline",)) for goal in said.get("goals", ()))):
+    later = said(plan)
+    for part, names in ((later, ("period_from", "period_to")), *((goal, ("deadline",)) for goal in later.get("goals", ()))):
         part.update({name: _later(part[name], years) for name in names if name in part})
-    for goal in said.get("goals", ()):
+    for goal in later.get("goals", ()):
         for target in goal.get("measure", {}).get("values", ()):
             target["year"] += years
-    return OwnPlan.model_validate(said, context={"kept": True})
+    return OwnPlan.model_validate(later)
 
 
 def _later(day: str, years: int) -> str:

@@ -15,6 +15,7 @@ from services.cli.shell import content_of
 from services.cli.template import lines
 from services.cli.template.model import Template, template_faults
 from services.cli.template.plans import moved as shifted
+from services.cli.template.writing import said
 from services.gateway.domain.setup import Period
 from services.planning.domain.goals import KEPT
 
@@ -22,6 +23,7 @@ FOLDER = Path(__file__).parents[1] / "templates"
 PLACE = "{period}"
 SHOWN = 10
 WIDE = 128
+FIRST = ("code", "format", "name", "name_en", "family")
 _DIGITS = "〇一二三四五六七八九"
 _FIRST_PLAN = 1951  # the years of the state's five-year plans are counted from here on, but for the break after the second
 _FIVE = 5
@@ -111,13 +113,12 @@ def _renamed(template: Template, old: str, new: str) -> Template:
 
 def written(template: Template) -> str:
     """A template as a file: a short part a line."""
-    value = template.model_dump(mode="json", exclude_defaults=True)
-    return _written({"format": template.format, **value}, 0) + "\n"
+    return _written({"format": template.format, **said(template)}, 0) + "\n"
 
 
 def _written(value: Any, indent: int) -> str:
     if isinstance(value, dict) and "code" in value:
-        value = {"code": value["code"], **value}
+        value = {**{name: value[name] for name in FIRST if name in value}, **value}
     flat = json.dumps(value, ensure_ascii=False)
     if len(flat) + indent <= WIDE or not isinstance(value, dict | list):
         return flat

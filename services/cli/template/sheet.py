@@ -17,6 +17,7 @@ from services.cli import Failure
 from services.cli.shell import content_of
 from services.cli.template.lines import path_of
 from services.cli.template.model import Standard, standard_faults
+from services.cli.template.writing import said
 
 SHEET = "标准"
 COLUMNS = {
@@ -90,11 +91,11 @@ def read_sheet(file: Path, known: Sequence[Standard], families: Collection[str],
     read = Sheet()
     for row in _said(file):
         _take(row, read)
-    before = {standard.code: standard.model_dump(mode="json", exclude_defaults=True) for standard in known}
+    before = {standard.code: said(standard) for standard in known}
     found = []
-    for code, said in read.standards.items():
+    for code, told in read.standards.items():
         try:
-            standard = Standard.model_validate(_over(before.get(code, {}), said))
+            standard = Standard.model_validate(_over(before.get(code, {}), told))
         except ValidationError as error:
             for fault in error.errors(include_url=False, include_input=False):
                 read.fault(code, where_of(fault), reason_of(fault))

@@ -7,7 +7,7 @@ services work by are in the shared language, `libs/common/events/setup.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
@@ -247,7 +247,12 @@ def _belonging_faults(setup: Setup) -> Iterator[Fault]:
                 seen.add((axes.get(each.system), field, code))
 
 
-def twice(where: str, items: Sequence[Coded]) -> Iterator[Fault]:
+class _HasCode(Protocol):
+    @property
+    def code(self) -> str: ...
+
+
+def twice(where: str, items: Sequence[_HasCode]) -> Iterator[Fault]:
     """Codes that stand a second time."""
     seen: set[str] = set()
     for n, item in enumerate(items):

@@ -12,8 +12,8 @@ from sqlalchemy import and_, delete, or_, update
 
 from libs.common.database import Transaction
 from libs.common.events.monitoring import EffectMeasured
-from libs.common.events.planning import ImprovementClosed, ImprovementReopened, ImprovementVerified
-from services.monitoring.domain.attribution import LEVELS, WORD_BITS
+from libs.common.events.planning import ImprovementClosed, ImprovementReopened, ImprovementStarted, ImprovementVerified
+from services.monitoring.domain.attribution import LEVEL_CODE, LEVELS, WORD_BITS, series_key
 from services.monitoring.domain.effect import (
     CONFIDENCE,
     METHOD,
@@ -28,12 +28,13 @@ from services.monitoring.domain.effect import (
     span_before,
     windows_after,
 )
-from services.monitoring.domain.episodes import ADDITIVE, Indicator, Sum
+from services.monitoring.domain.episodes import ADDITIVE, Indicator, Sum, in_force
 from services.monitoring.domain.windows import from_day
 from services.monitoring.queries import bulk
 from services.monitoring.queries.effects import compared_places, list_due, list_improved, list_late, list_pending
+from services.monitoring.queries.places import describe
 from services.monitoring.queries.schools import School, changed, find_school_locked, get_school, load_calendar
-from services.monitoring.queries.telling import place_of
+from services.monitoring.queries.telling import find_word, place_of
 from services.monitoring.queries.totals import list_series
 from services.monitoring.tables import EffectRow, LateRow, SchoolRow, WarningRow
 
@@ -45,29 +46,30 @@ MOST_READ = 10_000  # subjects read in one transaction, but for what one effect 
 # --- what planning says ---------------------------------------------------------------------------------------------------
 
 
-async def note_started(tx: Transaction, improvement: UUID, about: UUID) -> None:
+async def note_started(tx: Transaction, event: ImprovementStarted) -> None:
     """From now on its subject is nobody's peer, and the days before are known. Lessons do not come again: nothing is measured."""
-    warning = await tx.session.get(WarningRow, about)
     found = await find_school_locked(tx, tx.school)
-    if warning is None or found is None or warning.level == "lesson" or await _row(tx, improvement) is not None:
+    if found is None or await _row(tx, event.improvement) is not None:
         return
-    _, school = found
-    version = _version(school, warning.indicator, warning.version)
-    day = school.calendar.day_of(tx.happened)
-    whole = version.kind in ADDITIVE
-    span = span_before(school.calendar, version.window, warning.began, day, version.raise_after, whole=whole)
-    span = span or Span(warning.began, warning.began + 1, 1)
+    school, day = found[1], found[1].calendar.day_of(tx.happened)
+    low = await (_found(tx, school, event, day) if event.warning is None else _warned(tx, school, event.warning))
+    if low is None or low.version.level == "lesson":
+        return
+    version, calendar = low.version, school.calendar
+    span = span_before(calendar, version.window, low.began, day, version.raise_after, whole=version.kind in ADDITIVE)
+    span = span or Span(low.began, low.began + 1, 1)
     row = EffectRow(
-        improvement=improvement,
+        improvement=event.improvement,
         school_id=school.id,
-        warning=warning.id,
-        indicator=warning.indicator,
-        version=warning.version,
-        place=place_of(school.metric_ids[version.metric], warning.level),
-        level=warning.level,
-        subject=warning.subject,
-        subject_word=warning.subject_word,
-        better=1 if version.is_under(warning.line) else -1,
+        warning=event.warning,
+        places=low.places,
+        indicator=version.code,
+        version=version.version,
+        place=place_of(school.metric_ids[version.metric], version.level),
+        level=version.level,
+        subject=low.subject,
+        subject_word=low.word,
+        better=low.better,
         started_on=day,
         before_from=span.since,
         before_to=span.before,
@@ -75,6 +77,42 @@ async def note_started(tx: Transaction, improvement: UUID, about: UUID) -> None:
     )
     tx.session.add(row)
     await tx.session.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class _Low:
+    """What was low when an improvement was started: whose value of what, since the window `began`."""
+
+    version: Indicator
+    subject: str
+    word: int
+    began: int
+    better: int
+    places: list[str] | None = None
+
+
+async def _warned(tx: Transaction, school: School, about: UUID) -> _Low | None:
+    if (warning := await tx.session.get(WarningRow, about)) is None:
+        return None
+    version = _version(school, warning.indicator, warning.version)
+    better = 1 if version.is_under(warning.line) else -1
+    return _Low(version, warning.subject, warning.subject_word, warning.began, better)
+
+
+async def _found(tx: Transaction, school: School, event: ImprovementStarted, day: int) -> _Low | None:
+    """What people found: measured by the newest window with enough data. Of a band nobody said on which side the value was."""
+    version = in_force(school.versions.get(event.indicator or "", ()), day)
+    if version is None or version.outside or version.level != event.level or event.subject is None:
+        return None
+    if (word := await find_word(tx.session, school.id, version.level, event.subject)) is None:
+        return None
+    series = series_key(school.metric_ids[version.metric], LEVEL_CODE[version.level], word)
+    starts = await bulk.find_deciding(tx, [series], version.window, version.min_denominator, day)
+    if series not in starts:
+        return None
+    subject = (version.level, event.subject)
+    described = await describe(tx.session, school.id, school.roster, {subject}, from_day(day), {})
+    return _Low(version, event.subject, word, starts[series], 1 if version.below else -1, described[subject].places)
 
 
 async def note_verified(tx: Transaction, event: ImprovementVerified) -> None:

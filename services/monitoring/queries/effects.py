@@ -75,15 +75,16 @@ async def list_improved(session: AsyncSession, school_id: int, level: str, since
 async def list_found(session: AsyncSession, scope: Scope, indicator: str) -> list[tuple[int, dict[str, Any]]]:
     """`better` and what was found of each effect of an indicator that the scope covers."""
     sql = (
-        select(EffectRow.better, EffectRow.found)
+        select(EffectRow.better, EffectRow.found, EffectRow.places)
         .join(SchoolRow, SchoolRow.id == EffectRow.school_id)
         .where(
             SchoolRow.code == scope.school,
             EffectRow.indicator == indicator,
-            scope.where(WarningPlaceRow.place, WarningPlaceRow.warning == EffectRow.warning),
+            or_(EffectRow.warning.is_(None), scope.where(WarningPlaceRow.place, WarningPlaceRow.warning == EffectRow.warning)),
         )
     )
-    return [(better, found) for better, found in await session.execute(sql) if found is not None]
+    seen = ((better, found) for better, found, places in await session.execute(sql) if places is None or scope.covers(places))
+    return [(better, found) for better, found in seen if found is not None]
 
 
 async def has_indicator(session: AsyncSession, school: str, code: str) -> bool:

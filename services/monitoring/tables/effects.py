@@ -13,6 +13,7 @@ from services.monitoring.tables.base import Table
 class EffectRow(Table):
     """An improvement that was started: when it was under way, which days are compared, and what that came to. Days are counted.
 
+    `warning` led to it, and lies where it was seen; of a problem that people found (None) `places` says where its subject lay.
     `place` is the metric with the level, as series begin with it; `better` is 1 where a higher value is better, else -1. It was
     under way from `started_on` until `ended_on` (verified, or closed without); `verified_on` None: there is nothing to measure.
     The spans run from `…_from` (inclusive) to `…_to` (exclusive); those after are None until so many windows are over.
@@ -30,7 +31,8 @@ class EffectRow(Table):
     )
     improvement: Mapped[UUID] = mapped_column(primary_key=True)
     school_id: Mapped[int]
-    warning: Mapped[UUID]
+    warning: Mapped[UUID | None]
+    places: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     indicator: Mapped[str]
     version: Mapped[int]
     place: Mapped[int] = mapped_column(BigInteger)

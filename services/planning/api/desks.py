@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
@@ -14,6 +14,7 @@ from libs.common.http import Caller, Now, Page, Read, Tx, needs
 from services.planning import queries
 from services.planning.commands import desks as commands
 from services.planning.domain.desks import NEWS_DAYS, Section, section
+from services.planning.domain.ledger import rate
 from services.planning.queries import desks
 from services.planning.queries.desks import API, STANDING
 from services.planning.schemas.desks import AnswerBody, DeskView, RankView, SectionView, TalkBody, TalkView
@@ -32,11 +33,11 @@ _ABOUT_UNITS = ("department", "programme", "course", "class", "teacher")
 @router.get("/desks/department-head")
 async def department_head(session: Read, scope: MayLead, caller: Caller, now: Now, of: One = None) -> DeskView:
     """The head's desk: to sign or verify, what was prepared, units below a line, what is owed this week, good news."""
-    scope = _narrowed(scope, "unit", of)
+    everywhere, scope = scope.places is None, _narrowed(scope, "unit", of)
     today = await queries.today_in(session, scope.school, now)
     verify = [
         await desks.improvements(session, scope, today, desks.to_verify(caller.id)),
-        await desks.tasks(session, scope, today, desks.tasks_to_verify(caller.id)),
+        await desks.tasks(session, scope, today, desks.tasks_to_verify(caller.id, everywhere=everywhere)),
         await desks.agreements_to_sign(session, scope, caller.id),
     ]
     below = await desks.improvements(session, scope, today, *STANDING, ImprovementRow.level.in_(_ABOUT_UNITS))
@@ -121,12 +122,12 @@ async def rank_units(session: Read, scope: MayRank, now: Now, year: Annotated[in
     """Units by how far they are with their tasks of a year, the best first; what is not submitted lowers every rate."""
     rows = await desks.rank_units(session, scope, year, await queries.today_in(session, scope.school, now))
     names = ("unit", "unit_name", "total", "completed", "met", "overdue")
-    said = [dict(zip(names, row, strict=True)) for row in rows]
-    return Page(
-        items=[
-            RankView(**each, completion=each["completed"] / each["total"], attainment=each["met"] / each["total"]) for each in said
-        ]
-    )
+    return Page(items=[_ranked(**dict(zip(names, row, strict=True))) for row in rows])
+
+
+def _ranked(total: int, completed: int, met: int, **said: Any) -> RankView:
+    rates = {"completion": rate(completed, total) or 0.0, "attainment": rate(met, total) or 0.0}
+    return RankView(total=total, completed=completed, met=met, **rates, **said)
 
 
 def _narrowed(scope: Scope, kind: str, id_: str | None) -> Scope:

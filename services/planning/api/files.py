@@ -13,7 +13,7 @@ from libs.common.database import Database
 from libs.common.http import Caller, Read, Tx, needs
 from libs.common.uploads import described, read_upload
 from services.planning.commands import files
-from services.planning.domain.files import CSV, ENDINGS, TEXT
+from services.planning.domain.files import CSV, ENDINGS, TEXT, path_of
 from services.planning.queries import files as find
 from services.planning.schemas.files import FileView
 
@@ -52,7 +52,7 @@ async def hand_in(
     called = name or f"file{ENDINGS[media]}"
     row, file, new = await files.keep_file(tx, scope.school, caller.id, media=media, name=called, content=content)
     response.status_code = 201 if new else 200
-    return FileView(path=find.path_of(row.sha256), sha256=row.sha256, name=row.name, media=file.media, size=file.size, at=row.at)
+    return FileView(path=path_of(row.sha256), sha256=row.sha256, name=row.name, media=file.media, size=file.size, at=row.at)
 
 
 @router.get("/{sha256}", response_class=Response, responses={200: {"content": {media: {} for media in ENDINGS}}})

@@ -15,6 +15,7 @@ from libs.common.database import Transaction, in_batches
 from libs.common.events.monitoring import Measured
 from libs.common.events.planning import MeasureWanted
 from services.planning import queries
+from services.planning.commands.evidence import keep_evidence, listed
 from services.planning.commands.spiral import note_facts
 from services.planning.domain.attainment import Child, Standing, State, counts_for, delivered, measured, rolled_up, settled
 from services.planning.domain.goals import Goal, kept
@@ -70,15 +71,14 @@ def _key(told: Measured, subject: str) -> Key:
 
 async def renew(tx: Transaction) -> None:
     """By the clock: a new year has another target, and what lacks after its deadline is behind."""
-    for school in await queries.list_schools(tx.session):
-        tx.school = school
-        due = await queries.list_due_standings(tx.session, school, await queries.today_in(tx.session, school, tx.now), AT_ONCE)
-        if due:
-            await reassess(tx, due)
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    if due := await queries.list_due_standings(tx.session, tx.school, today, AT_ONCE):
+        await reassess(tx, due)
 
 
 async def report_delivery(tx: Transaction, goal: GoalRow, by: str, number: int, evidence: Sequence[str]) -> None:
     """Say how many of a goal's deliverables there are by now."""
+    await keep_evidence(tx, "goal", [goal.goal], by, listed(evidence))
     tx.session.add(DeliveryRow(goal=goal.goal, number=number, evidence=list(evidence), at=tx.now, by=by))
     await tx.session.flush()
     await reassess(tx, [goal.goal])

@@ -14,6 +14,7 @@ from libs.common.events.monitoring import MetricDefined
 from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
 from services.planning.queries import forget
 from services.planning.tables import (
+    ClassRow,
     CourseRow,
     EnrollmentRow,
     HomeroomRow,
@@ -26,6 +27,7 @@ from services.planning.tables import (
     SessionRow,
     SetupRow,
     StandardRow,
+    StudentRow,
     Table,
 )
 
@@ -79,7 +81,7 @@ async def drop_standard(tx: Transaction, said: StandardRetired) -> None:
 
 
 async def keep_roster(tx: Transaction, roster: RosterImported) -> None:
-    """Take in a part of a roster: units, terms, courses, homerooms, staff, and who is in which class."""
+    """Take in a part of a roster: units, terms, courses, classes, homerooms, staff, students, and who is in which class."""
     staff = [person for person in roster.people if not _NEVER_OWNERS.issuperset(person.roles) or not person.roles]
     await _replace(tx, OrgRow, [each.model_dump() for each in roster.orgs])
     await _replace(tx, SessionRow, [each.model_dump() for each in roster.sessions])
@@ -88,6 +90,8 @@ async def keep_roster(tx: Transaction, roster: RosterImported) -> None:
     await _replace(tx, HomeroomRow, [{"id": each.id, "active": each.active, "org": each.org} for each in homerooms])
     people = [{"id": each.id, "name": each.name, "active": each.active, "roles": each.roles, "orgs": each.orgs} for each in staff]
     await _replace(tx, PersonRow, people)
+    await _replace(tx, ClassRow, [{"id": each.id, "title": each.title} for each in roster.classes])
+    await _replace(tx, StudentRow, [{"id": each.id, "name": each.name} for each in roster.people if "student" in each.roles])
     await _replace(tx, EnrollmentRow, [each.model_dump() for each in roster.enrollments])
     forget(tx.session)
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
 
@@ -21,6 +20,7 @@ from libs.common.errors import Conflict, Forbidden, Invalid
 from libs.common.events.planning import DueItemOverdue
 from libs.common.events.routines import Routine
 from services.planning import queries
+from services.planning.commands.evidence import keep_evidence, listed
 from services.planning.commands.inbox import Notice, tell
 from services.planning.domain.calendar import Period, SchoolCalendar
 from services.planning.domain.due import About, DueStatus, Routines, concerns, handed_in_faults
@@ -33,21 +33,9 @@ LINK = "/api/v1/planning/due-items"
 
 
 async def bring_up_to_date(tx: Transaction) -> None:
-    """Do for each school what its day asks for, where that is not done yet or something has changed.
-
-    It ends with a school that has more to do than one transaction takes: nobody is held for the work of others.
-    """
-    for each in await queries.list_clockworks(tx.session):
-        today = tx.now.astimezone(ZoneInfo(each.timezone)).date()
-        if each.stale or each.done_through != today:
-            tx.school = each.school
-            if await _school(tx, today):
-                break
-
-
-async def _school(tx: Transaction, today: date) -> bool:
-    """Do what a school's day asks for; whether more is left."""
+    """Do what the school's day asks for, where that is not done yet or something has changed; what is left waits for the next run."""
     await queries.lock_school(tx.session, tx.school)
+    today = await queries.today_in(tx.session, tx.school, tx.now)
     row = await queries.load_routines(tx.session, tx.school)
     assert row is not None, "routines are replaced, never taken away"
     row.since = {code: min(day, today.isoformat()) for code, day in row.since.items()}  # after a clock that had run ahead
@@ -57,7 +45,6 @@ async def _school(tx: Transaction, today: date) -> bool:
     row.stale = any(left)
     if not row.stale:
         row.done_through = today
-    return row.stale
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +231,7 @@ async def end_item(
         raise Conflict("it is done already")
     if faults := handed_in_faults(row.needs, minutes, evidence):
         raise Invalid(f"it is done with {row.needs}", faults)
+    await keep_evidence(tx, "due_item", [row.id], by, listed(evidence))
     row.status, row.done_at, row.done_by = DueStatus.DONE, tx.now, by
     row.note, row.minutes, row.evidence = note, minutes, list(evidence)
     return row

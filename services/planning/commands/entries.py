@@ -11,7 +11,7 @@ from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
 from services.planning import queries
-from services.planning.commands.guarantees import check_unit, record, unit_faults
+from services.planning.commands.guarantees import check_unit, people_faults, record, unit_faults
 from services.planning.commands.inbox import Notice, tell
 from services.planning.domain.budgets import fen, yuan
 from services.planning.domain.entries import (
@@ -77,8 +77,8 @@ async def go_on(tx: Transaction, scope: Scope, by: str, id_: UUID, step: Step, s
     row = await queries.get_entry(tx.session, scope, id_, today, lock=True)
     after = next_status(row.status, step)  # type: ignore[arg-type]  # a status
     before = {each.by for each in await queries.records_of(tx.session, row.id) if each.step in OTHERS.get(step, ())}
-    if by in before:
-        raise Forbidden("this is for another person than who did what came before")
+    if by in before or (step in {"verify", "return"} and by == row.owner):
+        raise Forbidden("this is for another person than who answers for it or did what came before")
     if isinstance(said, Told | Payment) and said.on > today:
         raise Invalid("nothing is done yet", [Fault(pointer="/on", detail="the day is still to come")])
     if isinstance(said, Payment):
@@ -103,13 +103,11 @@ def _pay(row: EntryRow, said: Payment) -> Any:
 
 async def call_late(tx: Transaction) -> None:
     """Tell once of each hazard, incident and grant whose day has passed in the school's zone, whoever answers for it."""
-    for school in await queries.list_schools(tx.session):
-        today = await queries.today_in(tx.session, school, tx.now)
-        rows = await queries.list_late_entries(tx.session, school, today, AT_ONCE)
-        for row in rows:
-            row.overdue_at = tx.now
-        told = [notice(row, row.owner or row.created_by, "late", LATE[row.kind]) for row in rows]
-        await tell(tx, told, school=school)
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    rows = await queries.list_late_entries(tx.session, tx.school, today, AT_ONCE)
+    for row in rows:
+        row.overdue_at = tx.now
+    await tell(tx, [notice(row, row.owner or row.created_by, "late", LATE[row.kind]) for row in rows])
 
 
 def notice(row: EntryRow, person: str, key: str, text: str) -> Notice:
@@ -138,6 +136,8 @@ async def _faults(tx: Transaction, scope: Scope, said: Entry, today: date) -> li
     owner = getattr(said, "owner", None)
     if owner is not None and not await queries.is_staff(tx.session, scope.school, owner):
         faults.append(Fault(pointer="/owner", detail=f"nobody {owner!r} is of the staff"))
+    if isinstance(said, Training):
+        faults += await people_faults(tx, scope.school, {f"/attendees/{n}": each for n, each in enumerate(said.attendees)})
     if isinstance(said, Contingency):
         for n, code in enumerate(said.metrics):
             if await queries.find_metric(tx.session, scope.school, code) is None:

@@ -15,7 +15,7 @@ from services.planning import queries
 from services.planning.commands import entering
 from services.planning.commands.people import answering, people_for, unfilled
 from services.planning.domain import wording
-from services.planning.domain.owners import Chosen, Directory, Subject, upwards
+from services.planning.domain.owners import VERIFY, Chosen, Directory, Subject, upwards
 from services.planning.domain.settings import FoundBy, SchoolSettings
 from services.planning.queries import Known
 from services.planning.tables import ImprovementRow
@@ -50,15 +50,17 @@ FaultAt = Callable[[int, str, str], Fault]
 """Says what is wrong: of which problem by its place, in which of its fields, and why."""
 
 
-async def open_found(tx: Transaction, scope: Scope, by: str, found: Sequence[Found], at: FaultAt) -> Sequence[ImprovementRow]:
-    """Record problems, all or none; `at` makes the faults.
+async def open_found(
+    tx: Transaction, scope: Scope, by: str, found: Sequence[Found], at: FaultAt, *, kept: bool = False
+) -> Sequence[ImprovementRow]:
+    """Record problems, all or none; `at` makes the faults. `kept`: as an old ledger kept them, so that their dates may be over.
 
     Raises Invalid for what does not hang together, Forbidden for what is not the caller's to open.
     """
     settings = await queries.settings_of(tx.session, scope.school)
     today = await queries.today_in(tx.session, scope.school, tx.now)
     known = await queries.known_to(tx.session, scope.school, found)
-    _refuse([at(n, *wrong) for n, each in enumerate(found) for wrong in _faults(each, known)])
+    _refuse([at(n, *wrong) for n, each in enumerate(found) for wrong in _faults(each, known, None if kept else today)])
     own = await queries.places_for(tx.session, scope.school, [replace(each, unit=None) for each in found], today)
     for each in found:
         if each.level == "course":
@@ -70,6 +72,9 @@ async def open_found(tx: Transaction, scope: Scope, by: str, found: Sequence[Fou
     _check_reach(scope, found, own, known)
     abouts = {each.id: _about(scope.school, each, places[each.id], today, known) for each in found}
     directory = await queries.directory_of(tx.session, scope.school, list(abouts.values()))
+    no_verifier = "no post of theirs lets them verify such a problem"
+    may = [_may_verify(each, places[each.id], today, directory) for each in found]
+    _refuse([at(n, "verifier", no_verifier) for n, named in enumerate(may) if not named])
     rows = [_row(tx, by, each, abouts[each.id], directory, known, settings) for each in found]
     await entering.number(tx, rows, settings.recurs_days)
     for row in rows:
@@ -83,15 +88,16 @@ def _refuse(faults: Sequence[Fault]) -> None:
         raise Invalid("the problems cannot be recorded like this", faults)
 
 
-def _faults(each: Found, known: Known) -> list[tuple[str, str]]:
-    """What does not hang together in a problem by itself, or names somebody or something that is not there."""
-    wrong: dict[str, str] = {}
+def _faults(each: Found, known: Known, today: date | None) -> list[tuple[str, str]]:
+    """What does not hang together in a problem by itself, or names what is not there; `today` None: its dates may be over."""
+    dates = {"plan_due_on": each.plan_due_on, "due_on": each.due_on, "deadline": each.deadline}
+    wrong = {name: "that day is over" for name, day in dates.items() if day is not None and today is not None and day < today}
     if each.level != "school" and each.subject is None:
         wrong["subject"] = "say what it is about"
     elif each.level in {"department", "programme"} and each.subject not in known.units:
         wrong["subject"] = "there is no such unit"
-    elif each.level == "course" and each.subject not in known.courses:
-        wrong["subject"] = "there is no such course"
+    elif each.level in known.called and known.name(each.level, each.subject) is None:
+        wrong["subject"] = f"there is no such {each.level}"
     elif each.level == "teacher" and each.subject not in known.staff:
         wrong["subject"] = "there is nobody of that id among the staff"
     if each.unit is not None and each.unit not in known.units:
@@ -137,6 +143,14 @@ def _about(school: str, each: Found, places: set[str], day: date, known: Known) 
     return answering(about, each.unit, known.parents)
 
 
+def _may_verify(each: Found, places: set[str], day: date, directory: Directory) -> bool:
+    """Whether who was named to verify holds a post that lets them, over something in which the problem lies; nobody named: whom the posts say."""
+    if each.verifier is None:
+        return True
+    about = Subject(each.level, each.subject or "", tuple(sorted(places)), day)
+    return any(holder.person == each.verifier for held in directory.holders(about, VERIFY).values() for holder in held)
+
+
 def _people(each: Found, about: Subject, directory: Directory, settings: SchoolSettings) -> tuple[Chosen, Chosen]:
     """Who was named, else who holds the posts; never the same person."""
     by_post = people_for(settings, directory, about, owner=each.owner)
@@ -164,7 +178,7 @@ def _row(
         "comparison": measured and measured.comparison,
         "level": each.level,
         "subject": subject,
-        "subject_name": known.names.get(each.subject or ""),
+        "subject_name": known.name(each.level, each.subject),
         "title": each.problem,
         "goal_proposed": None,
         "curve": measured and wording.curve(metric=measured.metric, level=each.level, window=measured.window, subject=subject),

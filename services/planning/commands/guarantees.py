@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -81,6 +81,13 @@ async def unit_faults(tx: Transaction, school: str, **units: str | None) -> list
     """What of these units, by field, the roster does not have."""
     unknown = await queries.unknown_units(tx.session, school, units.values())
     return [Fault(pointer=f"/{name}", detail=f"there is no unit {unit!r}") for name, unit in units.items() if unit in unknown]
+
+
+async def people_faults(tx: Transaction, school: str, people: Mapping[str, str | None]) -> list[Fault]:
+    """Who of these people, by pointer, is neither of the staff nor a student."""
+    named = {pointer: person for pointer, person in people.items() if person is not None}
+    unknown = await queries.unknown_people(tx.session, school, named.values())
+    return [Fault(pointer=at, detail=f"the roster has nobody {person!r}") for at, person in named.items() if person in unknown]
 
 
 async def _check(tx: Transaction, scope: Scope, said: Guarantee, kept: Collection[str]) -> None:

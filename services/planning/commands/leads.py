@@ -51,11 +51,9 @@ async def give_to_leads(tx: Transaction) -> None:
 
 async def place_daily(tx: Transaction) -> None:
     """By the clock, once a day: plans without a lead look for one, and a class that somebody joins has their plan from that day on."""
-    for school in await queries.list_schools(tx.session):
-        tx.school = school
-        today = await queries.today_in(tx.session, school, tx.now)
-        row = await queries.find_school(tx.session, school)
-        if row is not None and row.placed_on != today:
-            row.placed_on = today
-            await give_to_leads(tx)
-            await place_again(tx)
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    row = await queries.find_school(tx.session, tx.school)
+    if row is not None and row.placed_on != today:
+        row.placed_on = today
+        await give_to_leads(tx)
+        await place_again(tx)

@@ -13,8 +13,10 @@ from libs.common.errors import Fault, Invalid
 from libs.common.sheet import SheetRow
 from libs.common.xml_text import for_xml
 from services.planning import queries
+from services.planning.commands.evidence import unknown_files
 from services.planning.commands.finding import Found, open_found
 from services.planning.commands.working import log_progress
+from services.planning.domain.files import files_in
 from services.planning.domain.sources import FOUND_BY, WORDS
 
 MOST = 5_000
@@ -65,17 +67,19 @@ async def take_ledger(tx: Transaction, scope: Scope, by: str, rows: Sequence[She
     there = await _there(tx, scope, names)
     new = [row for row in rows if not _is_there(row, there)]
     found, faults = _read_all(new, names)
+    lost = await unknown_files(tx, [part for row in new for part in _parts(row.said.get("佐证"))])
+    faults += [row.fault("佐证", "there is no such file") for row in new if _files(row) & lost]
     if faults:
         raise Invalid("the ledger cannot be taken in", faults)
 
     def at(n: int, name: str, why: str) -> Fault:
         return new[n].fault(FIELDS.get(name, "问题"), why)
 
-    opened = await open_found(tx, scope, by, found, at) if found else []
+    opened = await open_found(tx, scope, by, found, at, kept=True) if found else []
     for row, improvement in zip(new, opened, strict=True):
         text, evidence = row.said.get("进展"), _parts(row.said.get("佐证"))
         if text or evidence:
-            log_progress(tx, improvement, by, text or "随台账登记", evidence)
+            await log_progress(tx, improvement, by, text or "随台账登记", evidence)
     return Taken(len(opened), len(rows) - len(opened))
 
 
@@ -121,6 +125,10 @@ def _plain(text: str) -> str:
 
 def _parts(text: str | None) -> list[str]:
     return [part.strip() for part in _PARTS.split(text or "") if part.strip()]
+
+
+def _files(row: SheetRow) -> set[str]:
+    return {file for part in _parts(row.said.get("佐证")) for file in files_in(part)}
 
 
 def _date(text: str) -> date | None:

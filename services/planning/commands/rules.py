@@ -12,19 +12,22 @@ from services.planning import queries
 from services.planning.commands.inbox import Notice, tell
 from services.planning.commands.workflows import AT_ONCE, workflows_in
 from services.planning.domain.workflows import Package, Rule
+from services.planning.queries import projects as find
 from services.planning.tables import PackageRow, RuleRow
 
 
 async def write_rule(tx: Transaction, scope: Scope, by: str, code: str, rule: Rule) -> tuple[RuleRow, bool]:
     """Write a rule, or its next version; what the newest says already stays. Returns it and whether it is new.
 
-    Raises Forbidden beyond the caller's posts, Invalid for a unit, tag or place in a rule set that is not there.
+    Raises Forbidden beyond the caller's posts, Invalid for a unit, person, tag or place in a rule set that is not there.
     """
     setup = await queries.setup_of(tx.session, scope.school)
     faults = _tag_faults(setup, rule.tags)
     sets = {each["level"]: each["names"] for each in setup.get("rule_sets", ())}
     if rule.rule_set is not None and rule.level in sets and rule.rule_set not in sets[rule.level]:
         faults.append(Fault(pointer="/rule_set", detail=f"one of {'、'.join(sets[rule.level])} is needed"))
+    if rule.owner is not None and not await queries.is_staff(tx.session, scope.school, rule.owner):
+        faults.append(Fault(pointer="/owner", detail=f"nobody {rule.owner!r} is of the staff"))
     if faults:
         raise Invalid("the rule cannot stand like this", faults)
     await _reach(tx, scope, rule.unit)
@@ -54,12 +57,16 @@ async def write_rule(tx: Transaction, scope: Scope, by: str, code: str, rule: Ru
 
 
 async def write_package(tx: Transaction, scope: Scope, by: str, code: str, package: Package) -> PackageRow:
-    """Write a work package over the one before. Raises as `write_rule`, Invalid for a workflow that the school has not."""
+    """Write a work package over the one before. Raises as `write_rule`, Invalid for a workflow or duty that is not there."""
     setup = await queries.setup_of(tx.session, scope.school)
     faults, workflows = _tag_faults(setup, package.tags), workflows_in(setup)
     for n, work in enumerate(package.works):
         if work.workflow is not None and work.workflow not in workflows:
             faults.append(Fault(pointer=f"/works/{n}/workflow", detail=f"the school has no workflow {work.workflow}"))
+    if package.duty_id is not None:
+        duty = await find.find_duty(tx.session, scope.school, package.duty_id)
+        if duty is None or duty.unit not in {None, package.unit}:
+            faults.append(Fault(pointer="/duty_id", detail="the unit has no such duty"))
     if faults:
         raise Invalid("the work package cannot stand like this", faults)
     await _reach(tx, scope, package.unit)
@@ -97,16 +104,15 @@ def _tag_faults(setup: Mapping[str, Any], tags: Sequence[str]) -> list[Fault]:
 
 async def remind_of_rules(tx: Transaction) -> None:
     """By the clock: tell once who answers for a rule that its review comes."""
-    for school in await queries.list_schools(tx.session):
-        tx.school = school
-        today = await queries.today_in(tx.session, school, tx.now)
-        for row in await queries.list_due_rules(tx.session, school, today, AT_ONCE):
-            row.reminded_at = tx.now
-            rule = Rule.model_validate(row.content)
-            places = await queries.places_of_unit(tx.session, school, rule.unit)
-            holders = queries.holders_of(tx.session, school, rule.owner_post or "", {*places, f"level:{rule.level}"}, today)
-            people = [rule.owner] if rule.owner is not None else await holders
-            words = f"规章制度「{rule.name}」应于 {rule.review_on} 复审"
-            link = f"/api/v1/planning/rules/{row.code}"
-            notices = [Notice(person, f"rule:{row.code}:{row.version}", "rule_review", words, link) for person in people]
-            await tell(tx, notices, school=school)
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    for row in await queries.list_due_rules(tx.session, tx.school, today, AT_ONCE):
+        row.reminded_at = tx.now
+        rule = Rule.model_validate(row.content)
+        people = [] if rule.owner is None else [rule.owner]
+        if rule.owner is None:
+            places = {*await queries.places_of_unit(tx.session, tx.school, rule.unit), f"level:{rule.level}"}
+            people = await queries.holders_of(tx.session, tx.school, rule.owner_post or "", places, today)
+        words = f"规章制度「{rule.name}」应于 {rule.review_on} 复审"
+        link = f"/api/v1/planning/rules/{row.code}"
+        notices = [Notice(person, f"rule:{row.code}:{row.version}", "rule_review", words, link) for person in people]
+        await tell(tx, notices)

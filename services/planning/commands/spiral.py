@@ -75,19 +75,17 @@ async def note_standard(tx: Transaction, said: StandardActivated) -> None:
 async def keep_cycles(tx: Transaction) -> None:
     """By the clock: end the cycles whose period is over, and open those that begin, each exactly once.
 
-    What is more than one transaction takes, of all schools together, waits for the next.
+    What is more than one transaction takes waits for the next.
     """
     left = AT_ONCE
-    for school in await queries.list_schools(tx.session):
-        tx.school = school
-        going = await cycles.going_of(tx.session, school)
-        today = await queries.today_in(tx.session, school, tx.now)
-        for row in await cycles.list_over(tx.session, school, today, AT_ONCE):
-            row.status = "ended"
-            await move(tx, row, "period_ended", row.ends_on)
-        for each in going.values():
-            for span in each.spans:
-                left -= await _open(tx, each, span, today, left) if left > 0 else 0
+    going = await cycles.going_of(tx.session, tx.school)
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    for row in await cycles.list_over(tx.session, tx.school, today, AT_ONCE):
+        row.status = "ended"
+        await move(tx, row, "period_ended", row.ends_on)
+    for each in going.values():
+        for span in each.spans:
+            left -= await _open(tx, each, span, today, left) if left > 0 else 0
 
 
 async def look_again(tx: Transaction) -> None:

@@ -117,6 +117,7 @@ async def change_task(tx: Transaction, scope: Scope, by: str, id_: UUID, task: T
         raise Conflict(f"the task is {row.status}: what it says is judged by now")
     above = None if row.parent is None else await _parent(tx, Scope(scope.school, None), row.parent)
     await _check(tx, scope, task, People(row.unit), above)
+    row.countdown = row.countdown if task.due == row.due else None
     _say(row, task)
     row.version += 1
     if row.due >= await queries.today_in(tx.session, scope.school, tx.now):
@@ -203,7 +204,8 @@ async def withdraw_task(tx: Transaction, scope: Scope, by: str, id_: UUID, reaso
         words = f"任务「{each.content['title']}」已收回：{reason}"
         key = f"task-withdrawn:{each.id}:{tx.now.isoformat()}"
         await tell(tx, [Notice(person, key, "task_withdrawn", words, link_of(each.id)) for person in _whose(each) if person != by])
-        each.status, each.owner, each.helpers, each.given_by, each.overdue_at = after, None, [], None, None
+        each.status, each.owner, each.helpers, each.given_by = after, None, [], None
+        each.overdue_at = each.countdown = None
         each.percent, each.done, each.value, each.submitted_by = 0, None, None, None
         await place_task(tx, each)
     await outdate_agreements(tx, [row.id, *(each.id for each in below)])

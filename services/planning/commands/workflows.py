@@ -11,6 +11,8 @@ from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from libs.common.events.setup import Register, Workflow
 from services.planning import queries
+from services.planning.commands.evidence import keep_evidence, listed
+from services.planning.commands.guarantees import people_faults
 from services.planning.commands.inbox import Notice, tell
 from services.planning.domain.workflows import UNITS, About, Filing, RunStatus, after, due, returned
 from services.planning.tables import FilingRow, PaperPlaceRow, RunHistoryRow, RunRow
@@ -90,6 +92,7 @@ async def do_step(
     step = workflow.steps[run.step - 1]
     if step.document is not None and document is None:
         raise Invalid("the step asks for a document", [Fault(pointer="/document", detail=f"say where {step.document} is")])
+    await keep_evidence(tx, "run", [run.id], by, listed(evidence) | ({} if document is None else {"/document": document}))
     said = {"document": document, "evidence": list(evidence), "text": text}
     note(tx, run, "filed" if step.kind == "file" else "done", by, **{name: value for name, value in said.items() if value})
     status, waits = after(workflow, run.step)
@@ -174,16 +177,14 @@ async def _tell(tx: Transaction, run: RunRow, people: Iterable[str], kind: str, 
 
 async def call_late_runs(tx: Transaction) -> None:
     """By the clock: say once of each step whose last day has passed that it is overdue, to who does it and to who started the run."""
-    for school in await queries.list_schools(tx.session):
-        tx.school = school
-        today = await queries.today_in(tx.session, school, tx.now)
-        for run in await queries.list_late_runs(tx.session, school, today, AT_ONCE):
-            run.overdue_at = tx.now
-            note(tx, run, "overdue", None, due_on=f"{run.due_on}")
-            step = Workflow.model_validate(run.content).steps[run.step - 1]
-            people = {run.started_by, *await doers_of(tx, run)}
-            words = f"「{run.name}」的「{step.name}」已逾期，应于 {run.due_on} 前完成"
-            await _tell(tx, run, sorted(people), "workflow_overdue", words, f"overdue:{run.turn}")
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    for run in await queries.list_late_runs(tx.session, tx.school, today, AT_ONCE):
+        run.overdue_at = tx.now
+        note(tx, run, "overdue", None, due_on=f"{run.due_on}")
+        step = Workflow.model_validate(run.content).steps[run.step - 1]
+        people = {run.started_by, *await doers_of(tx, run)}
+        words = f"「{run.name}」的「{step.name}」已逾期，应于 {run.due_on} 前完成"
+        await _tell(tx, run, sorted(people), "workflow_overdue", words, f"overdue:{run.turn}")
 
 
 # --- filings --------------------------------------------------------------------------------------------------------------
@@ -192,8 +193,8 @@ async def call_late_runs(tx: Transaction) -> None:
 async def put_on_file(tx: Transaction, scope: Scope, by: str, code: str, filing: Filing) -> tuple[FilingRow, bool]:
     """File something of a unit: it stands as filed at once, and nobody approves it. The same again changes nothing.
 
-    Returns it and whether it is new. Raises NotFound for an unknown register, Invalid for an unknown unit, Forbidden beyond the
-    caller's posts.
+    Returns it and whether it is new. Raises NotFound for an unknown register, Invalid for an unknown unit or person, Forbidden
+    beyond the caller's posts.
     """
     register = registers_in(await queries.setup_of(tx.session, scope.school)).get(code)
     if register is None:
@@ -201,6 +202,9 @@ async def put_on_file(tx: Transaction, scope: Scope, by: str, code: str, filing:
     unit = await queries.find_unit(tx.session, scope.school, filing.unit)
     if unit is None:
         raise Invalid("nothing is filed of a unit that is not there", [Fault(pointer="/unit", detail="there is no such unit")])
+    people = {"/head": filing.head, **{f"/members/{n}": each for n, each in enumerate(filing.members)}}
+    if faults := await people_faults(tx, scope.school, people):
+        raise Invalid("nothing is filed of people who are not there", faults)
     places = await queries.places_of_unit(tx.session, scope.school, filing.unit)
     if not scope.covers(places):
         raise Forbidden("your posts do not reach this unit")

@@ -18,6 +18,7 @@ from libs.common.events.planning import (
 )
 from libs.common.events.setup import Fact
 from services.planning import queries
+from services.planning.commands.evidence import keep_evidence, listed
 from services.planning.commands.inbox import Notice, tell
 from services.planning.commands.opening import close
 from services.planning.commands.people import note
@@ -53,7 +54,8 @@ async def start_improvements(
         row.measures, row.goal, row.deadline = plan = _plan(row, settings, today, measures, goal, deadline)
         said = dict(zip(("measures", "goal", "deadline"), plan, strict=True))
         note(tx, row, "started", by, **{**said, "deadline": row.deadline.isoformat()})
-        tx.publish(ImprovementStarted(improvement=row.id, warning=row.warning, by=by, **said))
+        about = {} if row.indicator is None else {"indicator": row.indicator, "level": row.level, "subject": row.subject}
+        tx.publish(ImprovementStarted(improvement=row.id, warning=row.warning, by=by, **said, **about))
     await _note(tx, rows, "improvement_started")
     return rows
 
@@ -71,6 +73,7 @@ async def submit_improvements(
         row.evidence = [*evidence, *([] if row.curve is None else [row.curve])]
         note(tx, row, "submitted", by, done=done, evidence=row.evidence)
         tx.publish(ImprovementSubmitted(improvement=row.id, warning=row.warning, by=by, done=done, evidence=row.evidence))
+    await keep_evidence(tx, "improvement", ids, by, listed(evidence))
     await _tell(tx, [notice(row.verifier, row.id, "submitted", wording.told_submitted(row.title), tx.cause) for row in rows])
     return rows
 
@@ -80,13 +83,13 @@ async def verify_improvements(
 ) -> Sequence[ImprovementRow]:
     """Confirm what was submitted; it closes at once where no warning waits to be cleared, or a reason says why not to wait.
 
-    Raises Forbidden for the submitter, Invalid without a reason while the warning is not cleared.
+    Raises Forbidden for the submitter and the owner, Invalid without a reason while the warning is not cleared.
     """
     today = await queries.today_in(tx.session, scope.school, tx.now)
     rows = await _take(tx, scope, ids)
     for row in rows:
         after = _after(row, rows, Step.VERIFY, excused=reason is not None)
-        _not_the_submitter(row, by)
+        _not_ones_own(row, by)
         if reason is None and not _waits_for_nothing(row):
             raise Invalid(
                 "the warning is not cleared: say why the work is good all the same",
@@ -105,11 +108,11 @@ async def verify_improvements(
 async def return_improvements(
     tx: Transaction, scope: Scope, by: str, ids: Sequence[UUID], *, reason: str
 ) -> Sequence[ImprovementRow]:
-    """Send back what was submitted, with a reason. Raises Forbidden for the submitter."""
+    """Send back what was submitted, with a reason. Raises Forbidden for the submitter and the owner."""
     rows = await _take(tx, scope, ids)
     for row in rows:
         row.status = _after(row, rows, Step.RETURN)
-        _not_the_submitter(row, by)
+        _not_ones_own(row, by)
         note(tx, row, "returned", by, reason=reason)
         tx.publish(ImprovementReturned(improvement=row.id, warning=row.warning, by=by, reason=reason))
     await _tell(tx, [notice(row.owner, row.id, "returned", wording.told_returned(row.title, reason), tx.cause) for row in rows])
@@ -129,12 +132,13 @@ async def note_progress(
     (row,) = await queries.lock_improvements(tx.session, scope, [improvement])
     if row.status == Status.CLOSED:
         raise Conflict("the improvement is closed: its log is too")
-    log_progress(tx, row, by, text, evidence)
+    await log_progress(tx, row, by, text, evidence)
     return row
 
 
-def log_progress(tx: Transaction, row: ImprovementRow, by: str, text: str, evidence: Sequence[str]) -> None:
+async def log_progress(tx: Transaction, row: ImprovementRow, by: str, text: str, evidence: Sequence[str]) -> None:
     """Add an entry to the log of one that is not closed."""
+    await keep_evidence(tx, "improvement", [row.id], by, listed(evidence))
     note(tx, row, "progress", by, text=text, evidence=list(evidence))
     tx.publish(ImprovementProgressed(improvement=row.id, warning=row.warning, by=by, text=text, evidence=list(evidence)))
 
@@ -202,6 +206,6 @@ def _after(row: ImprovementRow, rows: Sequence[ImprovementRow], step: Step, *, e
         raise Conflict(error.detail if len(rows) == 1 else f"{row.id}: {error.detail}; nothing was changed") from error
 
 
-def _not_the_submitter(row: ImprovementRow, by: str) -> None:
-    if row.submitted_by == by:
-        raise Forbidden("who submitted an improvement cannot judge it: a verifier is never the submitter")
+def _not_ones_own(row: ImprovementRow, by: str) -> None:
+    if by in {row.owner, row.submitted_by}:
+        raise Forbidden("who has an improvement or submitted it cannot judge it: a verifier is never the submitter nor the owner")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
+from typing import Literal
 from zipfile import BadZipFile, ZipFile
 
 PDF, PNG, JPEG = "application/pdf", "image/png", "image/jpeg"
@@ -14,6 +16,22 @@ ENDINGS = {PDF: ".pdf", PNG: ".png", JPEG: ".jpg", DOCX: ".docx", XLSX: ".xlsx",
 _BEGINNINGS = {PDF: b"%PDF-", PNG: b"\x89PNG\r\n\x1a\n", JPEG: b"\xff\xd8\xff"}
 _PARTS = {DOCX: "word/document.xml", XLSX: "xl/workbook.xml"}
 _MOST_PARTS = 10_000
+
+EvidenceOf = Literal["task", "improvement", "goal", "due_item", "run"]
+"""What a file may be evidence of."""
+_PATH = "/api/v1/planning/files/"
+_NAMED = re.compile(rf"{_PATH}([0-9A-Za-z]*)")
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def path_of(sha256: str) -> str:
+    """Where a file is read: evidence names it so, or by its hash alone."""
+    return f"{_PATH}{sha256}"
+
+
+def files_in(text: str) -> set[str]:
+    """Return the files that a text names as evidence, each by what stands there for its hash."""
+    return {text} if _HASH.fullmatch(text) else set(_NAMED.findall(text))
 
 
 def fault_of(media: str, content: bytes) -> str | None:

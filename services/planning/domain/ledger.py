@@ -64,22 +64,22 @@ class Tally:
 
     @property
     def completion_rate(self) -> float | None:
-        return _rate(self.completed, self.total)
+        return rate(self.completed, self.total)
 
     @property
     def met_rate(self) -> float | None:
-        return _rate(self.met, self.total)
+        return rate(self.met, self.total)
 
     @property
     def overdue_rate(self) -> float | None:
-        return _rate(self.overdue, self.total)
+        return rate(self.overdue, self.total)
 
     @property
     def on_time_rate(self) -> float | None:
         """D-RCT of the metric catalogue: verified by the due date, of those due. What is not submitted stays in the denominator."""
-        return _rate(self.met, self.due)
+        return rate(self.met, self.due)
 
 
-def _rate(part: int, whole: int) -> float | None:
+def rate(part: int, whole: int) -> float | None:
     """Rounded to 6 decimals; None where there is nothing to count."""
     return round(part / whole, 6) if whole else None

@@ -27,6 +27,7 @@ MENDING = {
     "goal-without-standard": "name the element of a standard that it fulfils",
     "goal-without-owner": "name one person or one post that answers for it",
     "goal-without-deadline": "give it a deadline inside its plan's period",
+    "deadline-outside-period": "give it a deadline inside its plan's period",
     "unknown-standard": "name an element of a standard in force, or put the standard in force",
     "children-do-not-add-up": "change the weights or targets of the goals below it until they come to its own",
     "target-past-floor": "set the target on or beyond the floor; a floor is changed in its standard alone",
@@ -61,6 +62,7 @@ class LintedPlan:
     kind: str
     parent: str | None
     period_from: date
+    period_to: date
     approved: bool
     seen: bool = True
 
@@ -140,6 +142,9 @@ def _alone(each: LintedGoal, known: set[UUID], elements: set[str]) -> Iterator[F
         yield _of("goal-without-owner", each, "nobody answers for it")
     if goal.deadline is None:
         yield _of("goal-without-deadline", each, "it has no deadline")
+    elif not each.plan.period_from <= goal.deadline <= each.plan.period_to:
+        period = f"from {each.plan.period_from} to {each.plan.period_to}"
+        yield _of("deadline-outside-period", each, f"{goal.deadline} lies outside its plan's period {period}")
     if each.live and each.key is not None and each.state == "no_data" and goal.roll_up == "none":
         yield _of(
             "indicator-without-data", each, f"what measures it ({' '.join(each.key)}) has never had data in its plan's period"

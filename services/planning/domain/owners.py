@@ -19,6 +19,9 @@ OBJECTS = {
 }
 """What kind of place a post is held over; a class teacher's is the homeroom, and a teacher teaches."""
 
+VERIFY = ("course_leader", "programme_leader", "office_head", "department_head", "quality_office", "school_leader")
+"""Posts that let their holders verify the work of others: those to which the gateway gives `improvement.verify`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:

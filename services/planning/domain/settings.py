@@ -37,6 +37,7 @@ PLAN_DAYS: dict[Severity, int] = {"blue": 7, "yellow": 5, "orange": 3, "red": 1}
 DUE_DAYS: dict[Severity, int] = {"blue": 30, "yellow": 21, "orange": 14, "red": 7}
 BUDGET_BEHIND: dict[Severity, int] = {"yellow": 20, "orange": 35}
 BUDGET_AHEAD: dict[Severity, int] = {"yellow": 20, "orange": 35}
+COUNTDOWN_DAYS = [30, 7, 1]
 OWNERS: dict[Level, list[Post]] = {
     "student": ["class_teacher", "department_head", "quality_office"],
     "class": ["teacher", "course_leader", "department_head", "quality_office"],
@@ -107,7 +108,7 @@ class SchoolSettings(BaseModel):
     `plan_days` and `due_days`: days from the warning to the plan and to the end of the work; `sources`: the same of problems that
     people found. `measures`: what `start` proposes. `owners`, `verifiers`: posts from the nearest upwards; the first one held is it,
     a verifier never the owner. `tracking`: the post whose holders follow and urge (推进组). `recurs_days`: a problem that comes back
-    within so many days is known as the same again. `budget_behind`, `budget_ahead`: by how many percentage points the execution rate
+    within so many days is known as the same again. `countdown_days`: how many days before an annual task falls due its owner is told. `budget_behind`, `budget_ahead`: by how many percentage points the execution rate
     of a budget line may differ from the share of the year that is over.
     """
 
@@ -123,6 +124,7 @@ class SchoolSettings(BaseModel):
     sources: dict[FoundBy, Terms] = SOURCES
     tracking: Post = "level_group"
     recurs_days: Annotated[int, Field(ge=0, le=3650)] = 365
+    countdown_days: Annotated[list[Days], Field(max_length=10)] = COUNTDOWN_DAYS
 
     @model_validator(mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from libs.common.days import Day
 from libs.common.errors import Conflict, Fault, Invalid
 from libs.common.events.setup import Tags, Workflow, WorkflowStep
 from libs.common.reasons import at
-from services.planning.domain.goals import Code, Id, Line, Part, Words
+from services.planning.domain.goals import Code, Id, Line, Part, Reference, Words
 from services.planning.domain.settings import Level
 
 AboutKind = Literal["school", "department", "programme", "course", "plan"]
@@ -111,7 +111,7 @@ class Package(Part):
     name: Line
     unit: Id
     duty: Words
-    duty_id: Id | None = None
+    duty_id: Reference | None = None
     works: Annotated[list[Work], Field(min_length=1, max_length=100)]
     tags: Tags = []
 

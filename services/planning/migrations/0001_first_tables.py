@@ -92,6 +92,12 @@ def upgrade() -> None:
     sa.Column('changed_by', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('school', name=op.f('calendar_pk'))
     )
+    op.create_table('class',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('class_pk'))
+    )
     op.create_table('course',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
@@ -625,6 +631,12 @@ def upgrade() -> None:
     sa.Column('elements', sa.JSON(), nullable=False),
     sa.PrimaryKeyConstraint('school', 'code', 'version', name=op.f('standard_pk'))
     )
+    op.create_table('student',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('id', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('school', 'id', name=op.f('student_pk'))
+    )
     op.create_table('task',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('school', sa.String(), nullable=False),
@@ -650,6 +662,7 @@ def upgrade() -> None:
     sa.Column('submitted_by', sa.String(), nullable=True),
     sa.Column('verified_by', sa.String(), nullable=True),
     sa.Column('overdue_at', database.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('countdown', sa.Integer(), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('task_pk'))
     )
     with op.batch_alter_table('task', schema=None) as batch_op:
@@ -767,6 +780,15 @@ def upgrade() -> None:
     with op.batch_alter_table('due_place', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('due_place_place_ix'), ['place'], unique=False)
 
+    op.create_table('evidence',
+    sa.Column('school', sa.String(), nullable=False),
+    sa.Column('sha256', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('about', sa.Uuid(), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['school', 'sha256'], ['file.school', 'file.sha256'], name=op.f('evidence_school_sha256_fk')),
+    sa.PrimaryKeyConstraint('school', 'sha256', 'kind', 'about', 'by', name=op.f('evidence_pk'))
+    )
     op.create_table('file_upload',
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('sha256', sa.String(), nullable=False),

@@ -9,17 +9,16 @@ from services.planning.queries.budgets import (
 from services.planning.queries.calendar import calendar_document, calendar_of
 from services.planning.queries.concerned import concerned
 from services.planning.queries.due import (
-    Clockwork,
     Lot,
     due_id,
     due_places_of,
     get_due_item,
     ids_to_come,
     list_by_post,
-    list_clockworks,
     list_due_items,
     list_late,
     list_lots,
+    list_schools_to_bring,
     list_to_remind,
     load_routines,
     made_of,
@@ -39,6 +38,7 @@ from services.planning.queries.entries import (
     names_of_metric,
     reaches_student,
     sum_aid,
+    unknown_people,
 )
 from services.planning.queries.goals import (
     Below,
@@ -154,6 +154,7 @@ from services.planning.queries.school import (
     find_school,
     forget,
     list_schools,
+    list_schools_of_yesterday,
     names_of,
     number_of,
     parents_of,
@@ -183,7 +184,6 @@ from services.planning.queries.workflows import (
 __all__ = [
     "IN_AT_ONCE",
     "Below",
-    "Clockwork",
     "Key",
     "Known",
     "Lot",
@@ -256,7 +256,6 @@ __all__ = [
     "list_alike",
     "list_budgets",
     "list_by_post",
-    "list_clockworks",
     "list_due_items",
     "list_due_rules",
     "list_due_standings",
@@ -279,6 +278,8 @@ __all__ = [
     "list_rules",
     "list_runs",
     "list_schools",
+    "list_schools_of_yesterday",
+    "list_schools_to_bring",
     "list_spending",
     "list_to_remind",
     "list_unfilled",
@@ -339,6 +340,7 @@ __all__ = [
     "units_of",
     "units_within",
     "unknown_indicators",
+    "unknown_people",
     "unknown_units",
     "versions_of_rule",
     "which_visible",

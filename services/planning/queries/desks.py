@@ -152,9 +152,10 @@ def to_verify(person: str) -> ColumnElement[bool]:
     return (ImprovementRow.status == Status.SUBMITTED) & (ImprovementRow.verifier == person)
 
 
-def tasks_to_verify(person: str) -> ColumnElement[bool]:
-    """Tasks that were submitted by somebody else."""
-    return (TaskRow.status == TaskStatus.SUBMITTED) & (TaskRow.submitted_by != person)
+def tasks_to_verify(person: str, *, everywhere: bool) -> ColumnElement[bool]:
+    """Tasks that somebody else has and submitted: given by this person, or parts of another; for whose posts are over all, any."""
+    waits = (TaskRow.status == TaskStatus.SUBMITTED) & (TaskRow.submitted_by != person) & TaskRow.owner.is_distinct_from(person)
+    return waits if everywhere else waits & or_(TaskRow.given_by == person, TaskRow.parent.is_not(None))
 
 
 def in_review(person: str) -> ColumnElement[bool]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -40,25 +41,11 @@ async def teacher_kinds_of(session: AsyncSession, school: str) -> TeacherKinds:
     return TeacherKinds.model_validate({"teachers": row.teachers if row else []})
 
 
-@dataclass(frozen=True, slots=True)
-class Clockwork:
-    """How far the clock is with a school's routines."""
-
-    school: str
-    timezone: str
-    done_through: date | None
-    stale: bool
-
-
-async def list_clockworks(session: AsyncSession) -> list[Clockwork]:
-    """Return the schools that have routines, in the order in which schools are held."""
-    sql = select(RoutinesRow.school, SchoolRow.timezone, RoutinesRow.done_through, RoutinesRow.stale).outerjoin(
-        SchoolRow, SchoolRow.code == RoutinesRow.school
-    )
-    rows = (await session.execute(sql)).all()
-    return sorted(
-        (Clockwork(s, zone or DEFAULT_ZONE, through, stale) for s, zone, through, stale in rows), key=lambda each: each.school
-    )
+async def list_schools_to_bring(session: AsyncSession, now: datetime) -> Sequence[str]:
+    """Return the schools with routines whose day is not done yet, or where something has changed."""
+    sql = select(RoutinesRow.school, SchoolRow.timezone, RoutinesRow.done_through, RoutinesRow.stale)
+    rows = await session.execute(sql.outerjoin(SchoolRow, SchoolRow.code == RoutinesRow.school).order_by(RoutinesRow.school))
+    return [s for s, zone, through, stale in rows if stale or through != now.astimezone(ZoneInfo(zone or DEFAULT_ZONE)).date()]
 
 
 async def load_routines(session: AsyncSession, school: str) -> RoutinesRow | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -11,11 +11,22 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Scope
+from libs.common.database import in_batches
 from libs.common.errors import NotFound
 from services.planning.domain.entries import WAITING
 from services.planning.domain.owners import ids_of
 from services.planning.queries.guarantees import units_within
-from services.planning.tables import EnrollmentRow, EntryRow, HomeroomRow, ImprovementRow, MetricRow, PersonRow, PlaceRow
+from services.planning.queries.school import IN_AT_ONCE
+from services.planning.tables import (
+    EnrollmentRow,
+    EntryRow,
+    HomeroomRow,
+    ImprovementRow,
+    MetricRow,
+    PersonRow,
+    PlaceRow,
+    StudentRow,
+)
 
 
 async def covered(session: AsyncSession, scope: Scope, today: date) -> ColumnElement[bool]:
@@ -61,6 +72,15 @@ async def knows_student(session: AsyncSession, school: str, student: str) -> boo
         EnrollmentRow.school == school, EnrollmentRow.person == student, EnrollmentRow.role == "student"
     )
     return await session.scalar(sql.limit(1)) is not None
+
+
+async def unknown_people(session: AsyncSession, school: str, people: Collection[str]) -> set[str]:
+    """Return which of these the school has neither as staff nor as a student."""
+    left = set(people)
+    for table in (PersonRow, StudentRow):
+        for some in in_batches(sorted(left), IN_AT_ONCE):
+            left -= set(await session.scalars(select(table.id).where(table.school == school, table.id.in_(some))))
+    return left
 
 
 async def is_staff(session: AsyncSession, school: str, person: str) -> bool:

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Text, cast, exists, select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, undefer
+from sqlalchemy.orm import undefer
 
 from libs.common.auth import Scope
+from libs.common.database import in_batches
 from libs.common.errors import NotFound
+from services.planning.domain.files import EvidenceOf
 from services.planning.queries.due import visible as sees_due
 from services.planning.queries.improvements import visible as sees_improvement
 from services.planning.queries.plans import visible
+from services.planning.queries.school import IN_AT_ONCE
 from services.planning.queries.tasks import covered as covers_task
 from services.planning.queries.workflows import visible as sees_run
 from services.planning.tables import (
-    DeliveryRow,
     DueItemRow,
+    EvidenceRow,
     FileRow,
     GoalRow,
-    HistoryRow,
     ImprovementRow,
     PlanRow,
-    RunHistoryRow,
     RunRow,
     TaskRow,
-    TaskStepRow,
     UploadRow,
 )
-
-
-def path_of(sha256: str) -> str:
-    """Where a file is read: evidence names it so."""
-    return f"/api/v1/planning/files/{sha256}"
 
 
 async def find_file(session: AsyncSession, school: str, sha256: str) -> FileRow | None:
@@ -63,30 +58,27 @@ async def get_file(
     return row, await session.scalar(sql) or sha256
 
 
+async def known_files(session: AsyncSession, school: str, files: Collection[str]) -> set[str]:
+    """Return which of these files the school has."""
+    found: set[str] = set()
+    for some in in_batches(sorted(files), IN_AT_ONCE):
+        found.update(await session.scalars(select(FileRow.sha256).where(FileRow.school == school, FileRow.sha256.in_(some))))
+    return found
+
+
 async def _named_somewhere(session: AsyncSession, school: str, person: str, scopes: Mapping[str, Scope], sha256: str) -> bool:
     """Whether who handed the file in names it as evidence of something that may be seen: a stranger who knows its hash shows it to nobody."""
+    seen: dict[EvidenceOf, tuple[str, Callable[[Scope], Sequence[ColumnElement[bool]]]]] = {
+        "task": ("task.read", lambda scope: (TaskRow.id == EvidenceRow.about, covers_task(scope))),
+        "improvement": ("improvement.read", lambda scope: (ImprovementRow.id == EvidenceRow.about, sees_improvement(scope))),
+        "goal": ("plan.read", lambda scope: (GoalRow.goal == EvidenceRow.about, PlanRow.id == GoalRow.plan, visible(scope))),
+        "due_item": ("due.read", lambda scope: (DueItemRow.id == EvidenceRow.about, sees_due(scope, person))),
+        "run": ("process.read", lambda scope: (RunRow.id == EvidenceRow.about, sees_run(scope, person))),
+    }
     own = select(UploadRow.person).where(UploadRow.school == school, UploadRow.sha256 == sha256)
-    conditions = []
-    if (tasks := scopes.get("task.read")) is not None:
-        named = (TaskRow.id == TaskStepRow.task, _names(TaskStepRow.what, sha256), TaskStepRow.by.in_(own))
-        conditions.append(exists().where(*named, covers_task(tasks)))
-    if (improvements := scopes.get("improvement.read")) is not None:
-        named = (ImprovementRow.id == HistoryRow.improvement, _names(HistoryRow.what, sha256), HistoryRow.by.in_(own))
-        conditions.append(exists().where(*named, sees_improvement(improvements)))
-    if (plans := scopes.get("plan.read")) is not None:
-        named = (GoalRow.goal == DeliveryRow.goal, _names(DeliveryRow.evidence, sha256), DeliveryRow.by.in_(own))
-        conditions.append(exists().where(*named, PlanRow.id == GoalRow.plan, visible(plans)))
-    if (due := scopes.get("due.read")) is not None:
-        conditions.append(exists().where(_names(DueItemRow.evidence, sha256), DueItemRow.done_by.in_(own), sees_due(due, person)))
-    if (runs := scopes.get("process.read")) is not None:
-        named = (RunRow.id == RunHistoryRow.run, _names(RunHistoryRow.said, sha256), RunHistoryRow.by.in_(own))
-        conditions.append(exists().where(*named, sees_run(runs, person)))
-    for condition in conditions:
-        if await session.scalar(select(condition)):
+    named = (EvidenceRow.school == school, EvidenceRow.sha256 == sha256, EvidenceRow.by.in_(own))
+    for kind, (permission, may_see) in seen.items():
+        scope = scopes.get(permission)
+        if scope is not None and await session.scalar(select(exists().where(*named, EvidenceRow.kind == kind, *may_see(scope)))):
             return True
     return False
-
-
-def _names(column: InstrumentedAttribute[object], sha256: str) -> ColumnElement[bool]:
-    """Whether a JSON text names the file; the hash has no characters that JSON or LIKE would read otherwise."""
-    return cast(column, Text).contains(path_of(sha256))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +21,7 @@ from libs.common.events.standards import Element
 from services.planning.domain.attainment import STATES
 from services.planning.domain.floors import Bottom, InForce, floors_of, in_force
 from services.planning.domain.states import OWNERS_TURN
+from services.planning.domain.tasks import OWNERS_TURN as TASK_OWNERS_TURN
 from services.planning.queries.plans import visible
 from services.planning.queries.school import IN_AT_ONCE
 from services.planning.tables import (
@@ -35,6 +37,7 @@ from services.planning.tables import (
     PlanRow,
     StandardRow,
     StandingRow,
+    TaskRow,
 )
 
 Key = tuple[str, str, str, str]
@@ -267,11 +270,17 @@ def _late(today: date) -> ColumnElement[bool]:
     return and_(ImprovementRow.status.in_(OWNERS_TURN), ImprovementRow.due_on < today)
 
 
+def _late_task(today: date) -> ColumnElement[bool]:
+    return and_(TaskRow.status.in_(TASK_OWNERS_TURN), TaskRow.due < today)
+
+
 async def troubles_of(session: AsyncSession, goals: Collection[UUID], today: date) -> tuple[set[UUID], dict[UUID, int]]:
-    """Return which of these live goals have an uncleared warning of their indicator, and how many overdue tasks each has."""
+    """Return which of these live goals have an uncleared warning of their indicator, and how many overdue tasks each has: improvements
+    of what measures it, and annual tasks for it.
+    """
     late = _late(today)
     warned: set[UUID] = set()
-    overdue: dict[UUID, int] = {}
+    overdue: Counter[UUID] = Counter()
     for some in in_batches(list(goals), IN_AT_ONCE):
         mine = and_(GoalRow.goal.in_(some), GoalRow.live)
         warned.update(
@@ -279,7 +288,9 @@ async def troubles_of(session: AsyncSession, goals: Collection[UUID], today: dat
         )
         counts = select(GoalRow.goal, func.count()).join(ImprovementRow, ABOUT).where(mine, late).group_by(GoalRow.goal)
         overdue.update(dict((await session.execute(counts)).all()))
-    return warned, overdue
+        annual = select(TaskRow.goal, func.count()).where(TaskRow.goal.in_(some), _late_task(today)).group_by(TaskRow.goal)
+        overdue.update({goal: many for goal, many in await session.execute(annual) if goal is not None})
+    return warned, dict(overdue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,9 +317,14 @@ async def below(session: AsyncSession, school: str, goal: UUID, today: date) -> 
     here = troubled.c.goal.in_(select(all_below.c.goal))
     warned = select(literal("warned"), func.count(distinct(troubled.c.goal))).where(troubled.c.warned, here)
     overdue = select(literal("overdue"), func.count(distinct(troubled.c.id))).where(troubled.c.late, here)
-    found = (await session.execute(states.union_all(warned, overdue))).all()
+    tasks = select(TaskRow.goal).where(TaskRow.school == school, TaskRow.goal.is_not(None), _late_task(today))
+    late_tasks = tasks.cte("late_tasks").prefix_with("MATERIALIZED")
+    annual = select(literal("annual"), func.count()).select_from(late_tasks)
+    annual = annual.where(late_tasks.c.goal.in_(select(all_below.c.goal)))
+    found = (await session.execute(states.union_all(warned, overdue, annual))).all()
     counts = {str(name): int(many) for name, many in found}
-    return Below({name: many for name, many in counts.items() if name in STATES}, counts["warned"], counts["overdue"])
+    known: dict[str, int] = {name: many for name, many in counts.items() if name in STATES}
+    return Below(known, counts["warned"], counts["overdue"] + counts["annual"])
 
 
 async def children_of(

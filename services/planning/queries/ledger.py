@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from libs.common.auth import Scope
 from libs.common.database import in_batches
@@ -17,7 +18,17 @@ from services.planning.domain.ledger import Tally
 from services.planning.domain.states import DONE, OWNERS_TURN, Status
 from services.planning.queries.improvements import visible
 from services.planning.queries.school import IN_AT_ONCE
-from services.planning.tables import CourseRow, HistoryRow, ImprovementRow, IndicatorRow, OrgRow, PersonRow
+from services.planning.tables import (
+    ClassRow,
+    CourseRow,
+    HistoryRow,
+    ImprovementRow,
+    IndicatorRow,
+    OrgRow,
+    PersonRow,
+    StudentRow,
+    Table,
+)
 
 NO_PROBLEM = ("dismissed", "withdrawn")
 """Why an improvement was closed that there was no need for."""
@@ -40,17 +51,23 @@ class Naming(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What of a school new problems name and is there: units, staff, indicators in force, courses with their unit."""
+    """What of a school new problems name and is there: units, staff, indicators in force, courses with their unit; and what the
+    courses, classes and students that they are about are called.
+    """
 
     units: Mapping[str, str]
     parents: Mapping[str, str | None]
     staff: Mapping[str, str]
     indicators: Mapping[str, IndicatorRow]
     courses: Mapping[str, str | None]
+    called: Mapping[str, Mapping[str, str]]
 
-    @property
-    def names(self) -> Mapping[str, str]:
-        return {**self.staff, **self.units}
+    def name(self, level: str, subject: str | None) -> str | None:
+        """What a subject of a level is called; None where nobody knows."""
+        if subject is None:
+            return None
+        by_level = {"teacher": self.staff, "department": self.units, "programme": self.units, **self.called}
+        return by_level.get(level, {}).get(subject)
 
 
 async def known_to(session: AsyncSession, school: str, found: Iterable[Naming]) -> Known:
@@ -74,13 +91,32 @@ async def known_to(session: AsyncSession, school: str, found: Iterable[Naming]) 
     wanted = sorted({each.subject for each in found if each.level == "course" and each.subject is not None})
     courses: dict[str, str | None] = {}
     for some in in_batches(wanted, IN_AT_ONCE):
-        courses.update(
-            (
-                await session.execute(select(CourseRow.id, CourseRow.org).where(CourseRow.school == school, CourseRow.id.in_(some)))
-            ).all()
-        )
+        of_courses = select(CourseRow.id, CourseRow.org).where(CourseRow.school == school, CourseRow.id.in_(some))
+        courses.update((await session.execute(of_courses)).all())
     parents = {id_: parent for id_, (_, parent) in units.items()}
-    return Known({id_: name for id_, (name, _) in units.items()}, parents, staff, indicators, courses)
+    called = {level: await _called(session, school, level, found) for level in CALLED}
+    return Known({id_: name for id_, (name, _) in units.items()}, parents, staff, indicators, courses, called)
+
+
+CALLED: Mapping[str, tuple[type[Table], InstrumentedAttribute[str]]] = {
+    "course": (CourseRow, CourseRow.title),
+    "class": (ClassRow, ClassRow.title),
+    "homeroom": (ClassRow, ClassRow.title),
+    "student": (StudentRow, StudentRow.name),
+}
+"""Where it stands what the subjects of a level are called."""
+
+
+async def _called(session: AsyncSession, school: str, level: str, found: Sequence[Naming]) -> dict[str, str]:
+    table, name = CALLED[level]
+    columns = table.__table__.c
+    called: dict[str, str] = {}
+    for some in in_batches(
+        sorted({each.subject for each in found if each.level == level and each.subject is not None}), IN_AT_ONCE
+    ):
+        sql = select(columns.id, name).where(columns.school == school, columns.id.in_(some))
+        called.update((await session.execute(sql)).all())
+    return called
 
 
 # --- the ledger ---------------------------------------------------------------------------------------------------------

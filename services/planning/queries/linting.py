@@ -18,11 +18,13 @@ from services.planning.tables import GoalRow, PlanRow, StandingRow
 
 async def load_chain(session: AsyncSession, scope: Scope, today: date) -> Chain:
     """Return the plans that stand, each with whether the caller may see it, their goals, and the standards in force."""
-    columns = (PlanRow.id, PlanRow.code, PlanRow.kind, PlanRow.parent, PlanRow.period_from)
+    columns = (PlanRow.id, PlanRow.code, PlanRow.kind, PlanRow.parent, PlanRow.period_from, PlanRow.period_to)
     seen = case((visible(scope), True), else_=False).label("seen")
     sql = select(*columns, PlanRow.approved_by, seen).where(PlanRow.school == scope.school, PlanRow.current).order_by(PlanRow.code)
     plans = {
-        row.id: LintedPlan(row.code, row.kind, row.parent, row.period_from, row.approved_by is not None, bool(row.seen))
+        row.id: LintedPlan(
+            row.code, row.kind, row.parent, row.period_from, row.period_to, row.approved_by is not None, bool(row.seen)
+        )
         for row in await session.execute(sql)
     }
     goals = (

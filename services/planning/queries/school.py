@@ -46,10 +46,17 @@ def forget(session: AsyncSession) -> None:
     session.info.pop("planning", None)
 
 
-async def list_schools(session: AsyncSession) -> Sequence[str]:
-    """Return the schools that have improvements or are known: the clock looks at each."""
+async def list_schools(session: AsyncSession, now: datetime) -> Sequence[str]:
+    """Return the schools that have improvements or are known: the clock looks at each, whatever time it is."""
+    del now
     known = set(await session.scalars(select(SchoolRow.code)))
     return sorted(known | set(await session.scalars(select(ImprovementRow.school).distinct())))
+
+
+async def list_schools_of_yesterday(session: AsyncSession, now: datetime) -> Sequence[str]:
+    """Return the schools whose day has not begun here yet."""
+    sql = select(SchoolRow.code, SchoolRow.timezone, SchoolRow.placed_on).order_by(SchoolRow.code)
+    return [code for code, zone, day in await session.execute(sql) if day != now.astimezone(ZoneInfo(zone)).date()]
 
 
 async def find_school(session: AsyncSession, school: str) -> SchoolRow | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -105,6 +105,14 @@ async def tasks_below(session: AsyncSession, tasks: Collection[UUID]) -> Sequenc
     return found
 
 
+async def units_above(session: AsyncSession, tasks: Collection[UUID]) -> dict[UUID, str | None]:
+    """Return whose these tasks are, by unit."""
+    found: dict[UUID, str | None] = {}
+    for some in in_batches(list(tasks), IN_AT_ONCE):
+        found.update((await session.execute(select(TaskRow.id, TaskRow.unit).where(TaskRow.id.in_(some)))).all())
+    return found
+
+
 async def children_of_task(session: AsyncSession, scope: Scope, task: UUID) -> Sequence[TaskRow]:
     """Return the tasks right below one that the caller may see, by due date."""
     sql = select(TaskRow).where(covered(scope), TaskRow.parent == task)
@@ -131,6 +139,15 @@ async def list_late_tasks(session: AsyncSession, school: str, today: date, limit
     """Return what is past its due date, in its owner's hands, and has not been called overdue yet; locked."""
     late = (TaskRow.status.in_(OWNERS_TURN), TaskRow.due < today, TaskRow.overdue_at.is_(None))
     sql = select(TaskRow).where(TaskRow.school == school, *late).order_by(TaskRow.id).limit(limit).with_for_update()
+    return (await session.scalars(sql)).all()
+
+
+async def list_soon_tasks(session: AsyncSession, school: str, today: date, days: int, limit: int) -> Sequence[TaskRow]:
+    """Return what falls due within so many days, is in its owner's hands, and has been told of so few days or fewer by nobody; locked."""
+    ours = (TaskRow.school == school, TaskRow.status.in_(OWNERS_TURN), TaskRow.owner.is_not(None))
+    soon = (TaskRow.due >= today, TaskRow.due <= today + timedelta(days=days))
+    new = or_(TaskRow.countdown.is_(None), TaskRow.countdown > days)
+    sql = select(TaskRow).where(*ours, *soon, new).order_by(TaskRow.id).limit(limit).with_for_update()
     return (await session.scalars(sql)).all()
 
 

@@ -67,7 +67,10 @@ class AnswerBody(Body):
 
 
 class RankView(View):
-    """A unit's tasks of a year: how many there are, are verified, met their aim, are late. What is not submitted stays in both rates."""
+    """A unit's tasks of a year: how many there are, are verified, met their aim, are late. What is not submitted stays in both rates.
+
+    Rates have six decimals, as everywhere.
+    """
 
     unit: str
     unit_name: str | None

@@ -128,7 +128,7 @@ class PlanView(PlanItem):
 class StandingView(View):
     """How far a goal is; ratios: 0.9 is 90 %. `as_of` is the first day of the window that `value` is of.
 
-    `covered` is the share of what counts that has data; `warned`: its indicator has an uncleared warning; `overdue` tasks of it.
+    `covered` is the share of what counts that has data; `warned`: its indicator has an uncleared warning; `overdue`: so many tasks, improvements of what measures it and annual tasks for it.
     """
 
     state: State
@@ -194,7 +194,7 @@ class ChildView(View):
 
 
 class BelowView(View):
-    """All goals below, each once, however many ways lead to it; `states` counts them, `overdue` their tasks."""
+    """All goals below, each once, however many ways lead to it; `states` counts them, `overdue` their improvements and annual tasks."""
 
     goals: int
     states: dict[State, int]

@@ -4,6 +4,7 @@ from services.planning.tables.agreements import AgreementPlaceRow, AgreementRow,
 from services.planning.tables.base import Table
 from services.planning.tables.calendar import CalendarRow
 from services.planning.tables.copies import (
+    ClassRow,
     CourseRow,
     EnrollmentRow,
     FollowedRow,
@@ -18,10 +19,11 @@ from services.planning.tables.copies import (
     SessionRow,
     SetupRow,
     StandardRow,
+    StudentRow,
 )
 from services.planning.tables.due import DueItemRow, DuePlaceRow, RoutinesRow, TeacherKindsRow
 from services.planning.tables.effects import EffectRow
-from services.planning.tables.files import FileRow, UploadRow
+from services.planning.tables.files import EvidenceRow, FileRow, UploadRow
 from services.planning.tables.guarantees import BudgetRow, EntryRow, GuaranteeRow, ProtectionRow, RecordRow, SpendingRow
 from services.planning.tables.improvements import HistoryRow, ImprovementRow, PlaceRow, SettingsRow
 from services.planning.tables.inbox import NoticeRow
@@ -53,6 +55,7 @@ __all__ = [
     "AgreementTaskRow",
     "BudgetRow",
     "CalendarRow",
+    "ClassRow",
     "CourseRow",
     "CyclePlaceRow",
     "CycleRow",
@@ -63,6 +66,7 @@ __all__ = [
     "EffectRow",
     "EnrollmentRow",
     "EntryRow",
+    "EvidenceRow",
     "FileRow",
     "FilingRow",
     "FollowedRow",
@@ -104,6 +108,7 @@ __all__ = [
     "SpendingRow",
     "StandardRow",
     "StandingRow",
+    "StudentRow",
     "Table",
     "TaskPlaceRow",
     "TaskRow",

@@ -152,6 +152,24 @@ class PersonRow(Table):
     orgs: Mapped[list[str]] = mapped_column(JSON)
 
 
+class StudentRow(Table):
+    """What a student is called, for problems about them."""
+
+    __tablename__ = "student"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class ClassRow(Table):
+    """What a class is called, of a course or a homeroom, for problems about it."""
+
+    __tablename__ = "class"
+    school: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+
+
 class EnrollmentRow(Table):
     """Somebody in a class, from `start` (inclusive) to `end` (exclusive); None is open."""
 

@@ -1,6 +1,7 @@
 """Files that people hand in as evidence, by the hash of their content."""
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
@@ -29,3 +30,15 @@ class UploadRow(Table):
     person: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
     at: Mapped[datetime]
+
+
+class EvidenceRow(Table):
+    """That somebody named a file as evidence: `kind` says of what (`domain.files.EvidenceOf`), `about` is that thing's id."""
+
+    __tablename__ = "evidence"
+    __table_args__ = (ForeignKeyConstraint(["school", "sha256"], ["file.school", "file.sha256"]),)
+    school: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    about: Mapped[UUID] = mapped_column(primary_key=True)
+    by: Mapped[str] = mapped_column(primary_key=True)

@@ -49,7 +49,7 @@ class TaskRow(Table):
     """A task as it stands. `content` is what is agreed on, in its newest version; `task_class`, `year`, `goal`, `due` are the content's.
 
     `unit` has it, by its `owner` (None: nobody yet). `given_by` assigned it. `percent` is how far its owner says it is, `value` and
-    `done` what was submitted, `met` and `score` what the verifier found.
+    `done` what was submitted, `met` and `score` what the verifier found. `countdown`: the days before `due` of which its owner was told last.
     """
 
     __tablename__ = "task"
@@ -86,6 +86,7 @@ class TaskRow(Table):
     submitted_by: Mapped[str | None]
     verified_by: Mapped[str | None]
     overdue_at: Mapped[datetime | None]
+    countdown: Mapped[int | None]
 
 
 class TaskPlaceRow(Table):

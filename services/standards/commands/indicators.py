@@ -16,7 +16,7 @@ from services.standards.commands.origins import origin_of, second_person
 from services.standards.domain.indicators import Definition, faults_of
 from services.standards.queries.indicators import find_indicator, find_metric, get_indicator, get_version, list_metrics
 from services.standards.queries.standards import active_indicators, indicator_codes, list_in_force
-from services.standards.queries.subjects import levels_of, today_in
+from services.standards.queries.subjects import levels_of, today_in, unknown_units
 from services.standards.tables import IndicatorRow, MetricRow, VersionRow
 from services.standards.templates import SUGGESTED
 
@@ -33,10 +33,16 @@ async def define_indicator(
     abandoned: that is tried anew as the next.
 
     A metric named by its alias is the metric: the version says its code. Returns the version, its indicator and whether it is new.
-    Raises Invalid for lines that contradict themselves or an unknown metric, Forbidden where the caller's posts do not reach the level.
+    Raises Invalid for lines that contradict themselves, an unknown metric or unit, Forbidden where the caller's posts do not reach the level.
     """
     _check_level(scope, definition)
     faults = faults_of(definition)
+    unknown = await unknown_units(tx.session, scope.school, [(each.kind, each.id) for each in definition.overrides])
+    faults += [
+        Fault(pointer=f"/overrides/{n}/{each.kind}", detail=f"the roster has no {each.kind} {each.id!r}")
+        for n, each in enumerate(definition.overrides)
+        if (each.kind, each.id) in unknown
+    ]
     metric = await find_metric(tx.session, scope.school, definition.metric)
     if metric is None:
         faults.append(Fault(pointer="/metric", detail=f"the school has no metric {definition.metric!r}"))

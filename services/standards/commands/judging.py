@@ -12,7 +12,7 @@ from services.standards.domain.content import SELF, Content, Element, Judged
 from services.standards.domain.places import Subject
 from services.standards.domain.values import months_later
 from services.standards.queries import standards as queries
-from services.standards.queries.subjects import get_subject, posts_of, today_in
+from services.standards.queries.subjects import get_subject, judgements_of, posts_of, today_in
 from services.standards.tables import JudgementPlaceRow, JudgementRow
 
 
@@ -28,18 +28,19 @@ async def judge(
     met: bool,
     evidence: str,
     valid_until: date | None,
+    post: str | None = None,
 ) -> JudgementRow:
     """Write a judgement: good while the element stays as it is, until `valid_until`, and no longer than the element says.
 
-    Raises NotFound for a standard that is not there or a subject that the caller does not see, Conflict for a standard that is not in
-    force, Invalid for an element that is not judged or not about this level and for a day that is over or too late, Forbidden for
-    who does not hold the post that judges it, and for one's own element.
+    `post`: by which of several posts; None: by the one that the caller holds. Raises NotFound for a standard that is not there or a
+    subject not seen, Conflict for a standard not in force and for who judged for another side, Invalid for an element not judged or not
+    about this level and for a day over or too late, Forbidden for who does not hold a post that judges it, and for one's own element.
     """
     today = await today_in(tx.session, scope.school, tx.now)
     about = await get_subject(tx.session, scope, level, subject, today)
     found = await _in_force(tx, scope, standard)
     asked, how = _judged(found.content, element, level)
-    post = await _post(tx, scope, by, how, about, today)
+    side = await _side(tx, scope, by, standard, asked, about, post)
     row = JudgementRow(
         id=uuid4(),
         school=scope.school,
@@ -54,7 +55,7 @@ async def judge(
         judged_on=today,
         valid_until=_until(how, today, valid_until),
         judged_by=by,
-        post=post,
+        post=side,
         said=asked.model_dump(mode="json"),
     )
     tx.session.add(row)
@@ -83,16 +84,36 @@ def _judged(content: Content, code: str, level: str) -> tuple[Element, Judged]:
     return element, element.judged
 
 
-async def _post(tx: Transaction, scope: Scope, by: str, how: Judged, about: Subject, today: date) -> str:
-    """Return the post by which the caller judges. Raises Forbidden."""
+async def _side(tx: Transaction, scope: Scope, by: str, standard: str, asked: Element, about: Subject, wanted: str | None) -> str:
+    """Return the post by which the caller judges; several sides are several persons. Raises Conflict for whose word stands for another."""
+    assert asked.judged is not None
+    side = await _post(tx, scope, by, asked.judged, about, wanted)
+    made = (await judgements_of(tx.session, scope.school, standard, about)).get(asked.code, [])
+    newest = {each.post: each.by for each in made if each.element == asked}
+    if others := sorted(post for post, person in newest.items() if person == by and post != side):
+        raise Conflict(f"you have judged this as {others[0]!r}: each side is judged by somebody else")
+    return side
+
+
+async def _post(tx: Transaction, scope: Scope, by: str, how: Judged, about: Subject, wanted: str | None) -> str:
+    """Raises Forbidden, Invalid where several fit and none is named."""
     own = about.level in {"teacher", "student"} and about.id == by
-    if how.by == SELF and own:
+    posts = [each for each in how.posts if wanted in {None, each}]
+    if not posts:
+        raise Invalid("not a side", [Fault(pointer="/post", detail=f"this is judged by: {', '.join(how.posts)}")])
+    if own and SELF in posts:
         return SELF
+    named = " or ".join(repr(each) for each in posts)
     if own:
-        raise Forbidden(f"nobody judges themselves: this is for who holds the post {how.by!r}")
-    if not any(held.post == how.by and about.under(held) for held in await posts_of(tx.session, scope.school, by, today)):
-        raise Forbidden(f"this is judged by who holds the post {how.by!r} over the subject")
-    return how.by
+        raise Forbidden(f"nobody judges themselves: this is for who holds the post {named}")
+    today = await today_in(tx.session, scope.school, tx.now)
+    held = {each.post for each in await posts_of(tx.session, scope.school, by, today) if about.under(each)}
+    fitting = [each for each in posts if each in held]
+    if not fitting:
+        raise Forbidden(f"this is judged by who holds the post {named} over the subject")
+    if len(fitting) > 1:
+        raise Invalid("several sides", [Fault(pointer="/post", detail=f"say by which post you judge: {', '.join(fitting)}")])
+    return fitting[0]
 
 
 def _until(how: Judged, today: date, given: date | None) -> date | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 from libs.common.auth import Scope
 from libs.common.database import Transaction
@@ -102,19 +102,18 @@ async def activate(tx: Transaction, row: StandardVersionRow, standard: StandardR
 
 
 async def go_by_the_clock(tx: Transaction) -> None:
-    """Put in force what is approved and whose day has come in its school's zone, and retire what has ended there."""
-    tomorrow = (tx.now + timedelta(days=1)).date()  # no zone is further ahead
-    for row in await queries.list_begun(tx.session, tomorrow):
+    """Put in force what is approved and whose day has come in the school's zone, and retire what has ended there."""
+    today = await today_in(tx.session, tx.school, tx.now)
+    for row in await queries.list_begun(tx.session, tx.school, today):
         standard = await queries.find_standard(tx.session, row.school, row.code)
         assert standard is not None
         await tx.session.refresh(row)
-        if row.state == State.APPROVED and row.effective_from <= await today_in(tx.session, row.school, tx.now):
+        if row.state == State.APPROVED and row.effective_from <= today:
             await activate(tx, row, standard)
     await tx.session.flush()
-    for row in await queries.list_ended(tx.session, tomorrow):
+    for row in await queries.list_ended(tx.session, tx.school, today):
         standard = await queries.find_standard(tx.session, row.school, row.code)
         assert standard is not None
         await tx.session.refresh(row)
-        ended = row.effective_to is not None and row.effective_to <= await today_in(tx.session, row.school, tx.now)
-        if row.state == State.ACTIVE and ended:
+        if row.state == State.ACTIVE and row.effective_to is not None and row.effective_to <= today:
             _retire(tx, row, standard, "ended")

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
-from services.standards.domain.content import Content, Element, Ladder, Rung
+from services.standards.domain.content import Content, Element, Judged, Ladder, Rater, Rung
 from services.standards.domain.indicators import SEVERITIES, Definition
 from services.standards.domain.values import months_later
 
@@ -29,6 +29,7 @@ class Why(StrEnum):
     TOO_OLD = "too_old"
     NOT_JUDGED = "not_judged"
     EXPIRED = "expired"
+    NOT_AGREED = "not_agreed"
     NO_VERSION = "no_version"
     NO_TARGET = "no_target"
     OTHER_LEVEL = "other_level"
@@ -60,8 +61,8 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A judgement of somebody; `element` is the element as it stood then (None: elements no longer say such things). Good up to and
-    including `valid_until`, None: for ever.
+    """A judgement of somebody by a post; `element` is the element as it stood then (None: elements no longer say such things). Good up
+    to and including `valid_until`, None: for ever.
     """
 
     id: str
@@ -69,17 +70,20 @@ class Judgement:
     on: date
     valid_until: date | None
     element: Element | None
+    by: str = ""
+    post: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Whether an element is met, and what says so: the measured values, a judgement, or a document."""
+    """Whether an element is met, and what says so: the measured values, a judgement, those of several raters, or a document."""
 
     element: Element
     verdict: Verdict
     why: Why | None = None
     values: list[tuple[Ask, Sum]] = field(default_factory=list)
     judgement: Judgement | None = None
+    raters: list[tuple[Rater, Judgement | None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +114,40 @@ def finding_of(element: Element, known: Known) -> Finding:
 def _judged(element: Element, known: Known) -> Finding:
     """The newest judgement decides, while the element says what it said then, and until the judgement is over."""
     made = [each for each in known.judgements.get(element.code, ()) if each.element == element]
+    if element.judged is not None and element.judged.raters:
+        return _rated(element, element.judged, made, known.today)
     if not made:
         return Finding(element, Verdict.UNDETERMINED, Why.NOT_JUDGED)
     newest = made[-1]
-    if newest.valid_until is not None and known.today > newest.valid_until:
+    if _over(newest, known.today):
         return Finding(element, Verdict.UNDETERMINED, Why.EXPIRED, judgement=newest)
     return Finding(element, Verdict.MET if newest.met else Verdict.NOT_MET, judgement=newest)
+
+
+def _rated(element: Element, judged: Judged, made: Sequence[Judgement], today: date) -> Finding:
+    """The newest judgement of each side counts. It is decided as soon as those that are lacking cannot change it."""
+    newest = {each.post: each for each in made}
+    raters = [(rater, newest.get(rater.by)) for rater in judged.raters]
+    words = {rater.by: each.met for rater, each in raters if each is not None and not _over(each, today)}
+    weights = {rater.by: rater.weight for rater in judged.raters if rater.weight is not None}
+    if judged.passes_at is not None:
+        least = sum(weight for post, weight in weights.items() if words.get(post, False))
+        most = sum(weight for post, weight in weights.items() if words.get(post, True))
+        decided = True if least >= judged.passes_at else False if most < judged.passes_at else None
+    else:
+        decided = words.popitem()[1] if len(words) == len(raters) and len(set(words.values())) == 1 else None
+    if decided is not None:
+        return Finding(element, Verdict.MET if decided else Verdict.NOT_MET, raters=raters)
+    why = Why.NOT_JUDGED if any(each is None for _, each in raters) else Why.EXPIRED if _stale(raters, today) else Why.NOT_AGREED
+    return Finding(element, Verdict.UNDETERMINED, why, raters=raters)
+
+
+def _stale(raters: Sequence[tuple[Rater, Judgement | None]], today: date) -> bool:
+    return any(each is not None and _over(each, today) for _, each in raters)
+
+
+def _over(judgement: Judgement, today: date) -> bool:
+    return judgement.valid_until is not None and today > judgement.valid_until
 
 
 def _measured(element: Element, known: Known) -> Finding:

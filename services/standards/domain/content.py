@@ -47,12 +47,30 @@ class Position(Part):
     unit: Id | None = None
 
 
-class Judged(Part):
-    """Judged by who holds a post over the subject (`self`: by the teacher or student), each time for so many months at most."""
+class Rater(Part):
+    """One of several sides that judge, and what its word weighs beside the others' (None: the school has not said)."""
 
     by: Post
+    weight: Annotated[Kept, Field(gt=0, le=1)] | None = None
+
+
+class Judged(Part):
+    """Judged by who holds a post over the subject (`self`: by the teacher or student), each time for so many months at most.
+
+    Several `raters` in the place of one (多方评价): met where the weights of those who say so come to `passes_at`; without weights only
+    where all say the same.
+    """
+
+    by: Post | None = None
+    raters: Annotated[list[Rater], Field(max_length=10)] = []
+    passes_at: Annotated[Kept, Field(gt=0, le=1)] | None = None
     every_months: Months | None = None
     evidence: Annotated[Prose | None, Field(description="What a judgement has to rest on.")] = None
+
+    @property
+    def posts(self) -> list[str]:
+        """Who judges, each side once."""
+        return [each.by for each in self.raters] if self.by is None else [self.by]
 
 
 class Document(Part):
@@ -157,8 +175,8 @@ class Ladder(Part):
         return list(dict.fromkeys(asked))
 
 
-class Content(Part):
-    """What one version of a standard says. In force from midnight of `effective_from` until midnight of `effective_to`."""
+class Said(Part):
+    """What a standard says, whenever it is in force."""
 
     name: Annotated[Line, Field(examples=["师资队伍建设标准"])]
     name_en: Line | None = None
@@ -167,21 +185,26 @@ class Content(Part):
     source_document: Line | None = None
     owner: Line | None = None
     level: Annotated[Level | None, Field(description="Whom its elements are about, beside the subjects of its ladders.")] = None
-    effective_from: Day
-    effective_to: Annotated[Day | None, Field(description="The first day on which it is no longer in force.")] = None
     position: Annotated[Position | None, Field(description="It describes a post: its form fields are filled in.")] = None
     trial: Annotated[bool, Field(description="Tried out (试运行): in force, and nobody is refused by its floors.")] = False
     groups: Annotated[list[Group], Field(max_length=200)] = []
     ladders: Annotated[list[Ladder], Field(max_length=50)] = []
 
+    @property
+    def elements(self) -> list[Element]:
+        return [element for group in self.groups for element in group.elements]
+
+
+class Content(Said):
+    """What one version of a standard says. In force from midnight of `effective_from` until midnight of `effective_to`."""
+
+    effective_from: Day
+    effective_to: Annotated[Day | None, Field(description="The first day on which it is no longer in force.")] = None
+
     @classmethod
     def kept(cls, document: Mapping[str, Any]) -> Self:
         """Read what `model_dump(mode="json")` wrote."""
         return cls.model_validate_json(json.dumps(document))
-
-    @property
-    def elements(self) -> list[Element]:
-        return [element for group in self.groups for element in group.elements]
 
     def element(self, code: str) -> Element | None:
         return next((each for each in self.elements if each.code == code), None)
@@ -322,9 +345,25 @@ def _faults_of_element(element: Element, at: str) -> Iterator[Fault]:
             yield Fault(pointer=f"{at}/{way}", detail=f"only an element that is met by {way!r} says this")
         if not said and element.met_by == way:
             yield Fault(pointer=f"{at}/{way}", detail=f"an element that is met by {way!r} says it")
+    if element.judged is not None:
+        yield from _faults_of_judges(element.judged, f"{at}/judged")
     yield from _twice([(clause.code, f"{at}/clauses/{n}/code") for n, clause in enumerate(element.clauses)], "clause")
     codes = {clause.code for clause in element.clauses}
     if element.floor is not None and codes and element.floor.clause not in codes:
         yield Fault(pointer=f"{at}/floor/clause", detail=f"the element has no clause {element.floor.clause!r}")
     if element.criterion is not None and (least := element.criterion.min_denominator) is not None and least <= 0:
         yield Fault(pointer=f"{at}/criterion/min_denominator", detail="more than 0")
+
+
+def _faults_of_judges(judged: Judged, at: str) -> Iterator[Fault]:
+    """One post judges, or several sides do, whose weights are 1 together where they have any."""
+    if (judged.by is None) is not bool(judged.raters):
+        yield Fault(pointer=f"{at}/by", detail="one post judges, or several raters do")
+    if len(judged.raters) == 1:
+        yield Fault(pointer=f"{at}/raters", detail="a rater alone is the post that judges: say `by`")
+    yield from _twice([(each.by, f"{at}/raters/{n}/by") for n, each in enumerate(judged.raters)], "rater")
+    weights = [each.weight for each in judged.raters if each.weight is not None]
+    if weights and (len(weights) < len(judged.raters) or sum(weights) != 1):
+        yield Fault(pointer=f"{at}/raters", detail="either no rater has a weight, or each has one, and they are 1 together")
+    if bool(weights) is (judged.passes_at is None):
+        yield Fault(pointer=f"{at}/passes_at", detail="weights say from which share on it is met, and nothing else does")

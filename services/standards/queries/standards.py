@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, func, select, true
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -137,18 +137,26 @@ async def list_revisable(session: AsyncSession, scope: Scope) -> Sequence[Row[St
     return (await session.execute(sql.order_by(StandardVersionRow.code))).all()
 
 
-async def list_begun(session: AsyncSession, latest: date) -> Sequence[StandardVersionRow]:
-    """Return the approved versions of all schools that begin no later than a day, by standard, older versions first."""
-    row = StandardVersionRow
-    sql = select(row).where(row.state == State.APPROVED, row.effective_from <= latest)
-    return (await session.scalars(sql.order_by(row.school, row.code, row.version))).all()
+async def list_turning(session: AsyncSession, now: datetime) -> Sequence[str]:
+    """Return the schools in which a version may begin or end: no zone is further ahead than a day."""
+    row, latest = StandardVersionRow, (now + timedelta(days=1)).date()
+    begins = and_(row.state == State.APPROVED, row.effective_from <= latest)
+    ends = and_(row.state == State.ACTIVE, row.effective_to <= latest)
+    return sorted(await session.scalars(select(row.school).where(or_(begins, ends)).distinct()))
 
 
-async def list_ended(session: AsyncSession, latest: date) -> Sequence[StandardVersionRow]:
-    """Return the versions in force of all schools that end no later than a day."""
+async def list_begun(session: AsyncSession, school: str, today: date) -> Sequence[StandardVersionRow]:
+    """Return the approved versions that begin no later than today, by standard, older versions first."""
     row = StandardVersionRow
-    sql = select(row).where(row.state == State.ACTIVE, row.effective_to <= latest)
-    return (await session.scalars(sql.order_by(row.school, row.code))).all()
+    sql = select(row).where(row.school == school, row.state == State.APPROVED, row.effective_from <= today)
+    return (await session.scalars(sql.order_by(row.code, row.version))).all()
+
+
+async def list_ended(session: AsyncSession, school: str, today: date) -> Sequence[StandardVersionRow]:
+    """Return the versions in force that end no later than today."""
+    row = StandardVersionRow
+    sql = select(row).where(row.school == school, row.state == State.ACTIVE, row.effective_to <= today)
+    return (await session.scalars(sql.order_by(row.code))).all()
 
 
 async def active_indicators(session: AsyncSession, school: str) -> dict[str, Definition]:

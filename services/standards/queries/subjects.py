@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -42,6 +42,14 @@ async def zone_of(session: AsyncSession, school: str) -> ZoneInfo:
     """A school's zone."""
     row = await session.get(SchoolRow, school)
     return ZoneInfo(DEFAULT_ZONE if row is None else row.timezone)
+
+
+async def unknown_units(session: AsyncSession, school: str, units: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return which of these (kind, id) the school's roster does not have; none while it has no roster yet."""
+    if await session.scalar(select(OrgRow.id).where(OrgRow.school == school).limit(1)) is None:
+        return set()
+    tables = {"class": ClassRow, "course": CourseRow}
+    return {(kind, id_) for kind, id_ in units if await session.get(tables.get(kind, OrgRow), (school, id_)) is None}
 
 
 async def get_subject(session: AsyncSession, scope: Scope, level: str, subject: str, today: date) -> Subject:
@@ -148,7 +156,10 @@ async def judgements_of(session: AsyncSession, school: str, standard: str, subje
     )
     found: dict[str, list[Judgement]] = defaultdict(list)
     for row in await session.scalars(sql.order_by(JudgementRow.judged_at, JudgementRow.id)):
-        found[row.element].append(Judgement(str(row.id), row.met, row.judged_on, row.valid_until, Element.kept(row.said)))
+        said = Element.kept(row.said)
+        found[row.element].append(
+            Judgement(str(row.id), row.met, row.judged_on, row.valid_until, said, by=row.judged_by, post=row.post)
+        )
     return found
 
 

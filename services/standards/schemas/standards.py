@@ -12,8 +12,8 @@ from pydantic import Field, WithJsonSchema
 from libs.common.days import Day
 from libs.common.events.origin import Origin
 from libs.common.http import Body, View
-from services.standards.domain.attainment import Ask, Finding, Known, LadderResult, RungResult, Sum, Verdict, Why
-from services.standards.domain.content import Content, Ladder
+from services.standards.domain.attainment import Ask, Finding, Judgement, Known, LadderResult, RungResult, Sum, Verdict, Why
+from services.standards.domain.content import Content, Ladder, Rater
 from services.standards.domain.difference import Differences, difference
 from services.standards.domain.states import State
 from services.standards.domain.values import Code, Id, Level, Line, Post, Prose, Shown
@@ -218,6 +218,7 @@ class JudgementIn(Body):
     met: bool
     evidence: Prose
     valid_until: Day | None = None
+    post: Annotated[Post | None, Field(description="By which post, where the caller holds several that judge.")] = None
 
 
 class JudgementView(View):
@@ -255,8 +256,28 @@ class MeasuredView(View):
         return cls(metric=ask.metric, window=ask.window, start=found.start, value=found.value, low=ask.low, high=ask.high)
 
 
+class RaterView(View):
+    """A side that judges, what it weighs, and what it said last; `met` null: it has not judged yet."""
+
+    by: str
+    weight: Shown | None
+    met: bool | None
+    judgement: UUID | None
+    valid_until: date | None
+
+    @classmethod
+    def of(cls, rater: Rater, found: Judgement | None) -> RaterView:
+        said = {"by": rater.by, "weight": rater.weight}
+        if found is None:
+            return cls(**said, met=None, judgement=None, valid_until=None)
+        return cls(**said, met=found.met, judgement=UUID(found.id), valid_until=found.valid_until)
+
+
 class FindingView(View):
-    """Whether an element is met; `why` says why it is undetermined (未认定), which is never the same as not met."""
+    """Whether an element is met; `why` says why it is undetermined (未认定), which is never the same as not met.
+
+    `raters`: of several sides that judge it, each.
+    """
 
     element: str
     name: str
@@ -266,6 +287,7 @@ class FindingView(View):
     measured: list[MeasuredView]
     judgement: UUID | None
     valid_until: date | None
+    raters: list[RaterView]
 
     @classmethod
     def of(cls, found: Finding) -> FindingView:
@@ -279,6 +301,7 @@ class FindingView(View):
             measured=[MeasuredView.of(ask, each) for ask, each in found.values],
             judgement=UUID(judgement.id) if judgement else None,
             valid_until=judgement.valid_until if judgement else None,
+            raters=[RaterView.of(*each) for each in found.raters],
         )
 
 

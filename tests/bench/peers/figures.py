@@ -10,6 +10,11 @@ from tests.bench.peers.lab import OURS, Lab, Line
 from tests.bench.peers.product import Run, exact
 
 STREAMS = "ks-eos-big"  # exactly-once, tuned
+PYTHON_PEERS = {
+    "bytewax": ("Bytewax", "d500k"),
+    "quix-alo": ("Quix Streams at-least-once", "d500k"),
+    "faust-rocksdb": ("Faust", "d20k"),
+}
 LIMIT_S = 480.0
 
 
@@ -33,6 +38,18 @@ def throughput(lab: Lab) -> list[Line]:
             "–",
         ),
     ]
+
+
+def in_python(lab: Lab) -> list[Line]:
+    """The stream processors that a user of Python would pick, each on as many events as it takes in some two minutes."""
+    ours = lab.rounds(list(OURS), "d500k")[next(iter(OURS))].median("eps")
+    lines = []
+    for peer, (name, dataset) in PYTHON_PEERS.items():
+        lab.add(peer)
+        runs = lab.rounds([peer], dataset)[peer]
+        lines.append(Line(f"{name}, {dataset.removeprefix('d')} events", runs.speed(), "–"))
+        lines.append(Line("– PostgreSQL against it", f"{ours / runs.median('eps'):.1f}x", "> 1x"))
+    return lines
 
 
 def memory(lab: Lab) -> list[Line]:

@@ -19,6 +19,7 @@ from tests.bench.peers.servers import Servers
 
 TIMEOUT_S = 600  # with setting up, feeding and checking
 OURS = {"zhengai-postgres": "postgres", "zhengai-sqlite": "sqlite"}
+IN_PYTHON = {"quix-alo": ("quixstreams",), "bytewax": ("bytewax",), "faust-rocksdb": ("faust-streaming", "rocksdict")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,18 @@ class Lab:
         for name, stack in OURS.items():
             command = [sys.executable, "-m", "tests.bench.peers.contender", stack]
             place.harness("bench").C[name] = lambda ds, n, w, dump, command=command: ([*command, ds, str(n), w, dump], {})
+
+    def add(self, peer: str) -> None:
+        """Let a peer written in Python run in an interpreter of its own."""
+        contenders = place.harness("bench").C
+        command = contenders[peer]
+        python = str(place.interpreter_of(peer, IN_PYTHON[peer]))
+
+        def with_its_own(*run: Any) -> tuple[list[str], dict[str, str]]:
+            (_, *rest), environment = command(*run)
+            return [python, *rest], environment
+
+        contenders[peer] = with_its_own
 
     def rounds(self, names: Sequence[str], dataset: str) -> dict[str, Runs]:
         """Run each contender as often as asked, in turns; what was run before in this session counts."""

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ CACHE = Path(os.environ.get("BENCH_CACHE", Path.home() / ".cache" / "zhengai-ben
 PACKAGES = ("confluent-kafka", "orjson")  # of the harness, beside what requirements.lock names
 DATASETS = {
     "tiny": ["--events", "2000"],
+    "d20k": ["--events", "20000"],
     "d100k": ["--events", "100000"],
     "d500k": [],
     "d1m": ["--events", "1000000"],
@@ -33,19 +35,29 @@ def with_packages(arguments: list[str]) -> None:
     """Go on in an interpreter that has the product's locked packages and the harness's; make it the first time."""
     if importlib.util.find_spec("confluent_kafka") is not None:
         return
-    folder = CACHE / f"python-{_digest(ROOT / 'requirements.lock')}"
-    python = folder / "bin" / "python"
-    if not python.exists():
+    locked = ["-r", str(ROOT / "requirements.lock"), *PACKAGES]
+    ours = ["--no-build-isolation", "--no-deps", "--editable", str(ROOT)]  # PYTHONPATH says whose code really runs
+    python = str(_interpreter(f"python-{_digest(ROOT / 'requirements.lock')}", locked, ours))
+    os.environ["PYTHONPATH"] = str(ROOT)
+    os.execv(python, [python, "-m", "tests.bench.peers", *arguments])  # noqa: S606 - the same program again
+
+
+def interpreter_of(peer: str, packages: Sequence[str]) -> Path:
+    """An interpreter that has a peer's packages and the harness's: its own, since peers ask for other versions than the product."""
+    return _interpreter(f"peer-{peer}", [*packages, *PACKAGES, "msgspec"])
+
+
+def _interpreter(name: str, *installs: Sequence[str]) -> Path:
+    folder = CACHE / name
+    if not folder.exists():
         print(f"making {folder} (once, about a minute) ...", flush=True)
         draft = folder.with_name(f".{folder.name}.{os.getpid()}")
         uv = str(Path(sys.executable).with_name("uv"))
         _run([uv, "venv", "--quiet", "--relocatable", "--python", sys.executable, str(draft)])
-        install = [uv, "pip", "install", "--quiet", "--python", str(draft / "bin" / "python")]
-        _run([*install, "-r", str(ROOT / "requirements.lock"), *PACKAGES])
-        _run([*install, "--no-build-isolation", "--no-deps", "--editable", str(ROOT)])  # PYTHONPATH says whose code really runs
+        for each in installs:
+            _run([uv, "pip", "install", "--quiet", "--python", str(draft / "bin" / "python"), *each])
         draft.replace(folder)
-    os.environ["PYTHONPATH"] = str(ROOT)
-    os.execv(python, [str(python), "-m", "tests.bench.peers", *arguments])  # noqa: S606 - the same program again
+    return folder / "bin" / "python"
 
 
 def _run(command: list[str], **options: object) -> None:

@@ -243,6 +243,27 @@ async def test_fewer_than_eight_peers_are_not_judged(sqlite_url: str, tmp_path: 
         assert (told.before, told.after) == (Decimal("0.7"), Decimal("0.95"))
 
 
+async def test_what_people_found_is_measured_by_its_indicator_from_the_newest_window_with_enough_data(
+    database_url: str, tmp_path: Path
+) -> None:
+    plan = {"by": "T1", "measures": ["谈话"], "goal": "≥80%", "deadline": date(2026, 3, 20), "warning": None}
+    async with school(database_url, tmp_path) as (sut, clock):
+        improvement = uuid4()
+        about = {"indicator": "rate", "level": "class", "subject": "C1"}
+        await sut.handle(ImprovementStarted(improvement=improvement, **plan, **about), at=noon("2026-03-10"))
+        for other in ({}, {**about, "indicator": "nothing"}, {**about, "subject": "nobody"}, {**about, "level": "course"}):
+            await sut.handle(ImprovementStarted(improvement=(lost := uuid4()), **plan, **other), at=noon("2026-03-10"))
+            await verify(sut, lost)
+        await verify(sut, improvement)
+        await afterwards(sut, clock, own=95)
+        clock.now = noon("2026-03-30")
+        (told,) = await run(sut)
+        assert (told.improvement, told.warning, told.subject, told.verdict, told.better) == (improvement, None, "C1", EFFECT, 1)
+        assert (str(told.before_from), str(told.before_to)) == ("2026-03-02", "2026-03-08"), "in the week of the 9th is nothing yet"
+        seen = [principal("warning.read", over=[over]) for over in ("class:C1", "unit:mech", "unit:arts")]
+        assert [(await effects(sut, who))["improvements"] for who in seen] == [1, 1, 0]
+
+
 async def test_windows_without_data_are_waited_for_and_without_the_school_saying_so_there_are_four_weeks(
     sqlite_url: str, tmp_path: Path
 ) -> None:

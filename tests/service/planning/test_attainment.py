@@ -12,14 +12,15 @@ import pytest
 from libs.common.event import Message, encode
 from libs.common.events.monitoring import WarningCleared, WarningRevised
 from libs.common.events.planning import MeasureWanted
-from services.planning.service import service
+from services.planning.queries import goal_id
 from tests.conftest import SettableClock
-from tests.service.harness import SCHOOL, ServiceUnderTest
+from tests.service.harness import SCHOOL, ServiceUnderTest, principal
 from tests.service.planning.chain import (
     HEAD,
     TEACHER,
     drafted,
     goal,
+    made,
     measured,
     plan,
     published,
@@ -28,6 +29,7 @@ from tests.service.planning.chain import (
     standing,
 )
 from tests.service.planning.school import NOON, planning, tell, warning
+from tests.service.planning.tasks import HUBEI, task
 
 
 def personal(code: str = "T1-2026", **said: Any) -> dict[str, Any]:
@@ -135,9 +137,7 @@ async def test_the_next_year_has_another_target_from_its_first_day_in_the_school
 
 
 async def _tick(sut: ServiceUnderTest) -> None:
-    job = next(job for job in service.jobs if job.name == "standings")
-    async with sut.database.transaction() as tx:
-        await job.run(tx)
+    await sut.run("standings")
 
 
 async def test_a_deliverable_is_on_track_until_its_deadline_behind_after_it_and_met_when_all_are_there(
@@ -204,8 +204,6 @@ async def test_a_parent_is_as_far_as_its_rule_says(
 
 async def _family(sut: ServiceUnderTest, rule: str, **top: Any) -> list[str]:
     """A goal with two below it: two open lessons each of courses K1 and K2."""
-    from services.planning.queries import goal_id
-
     parent = {"goal": str(goal_id(SCHOOL, "M", "TOP")), **({"weight": 0.5} if rule == "weighted" else {})}
     children = [
         goal(
@@ -243,8 +241,6 @@ async def test_a_goal_whose_indicator_is_in_warning_shows_it_until_the_data_clea
     clock = SettableClock(NOON)
     async with planning(database_url, tmp_path, clock=clock) as sut:
         await set_up(sut)
-        from services.planning.queries import goal_id
-
         top, id_ = await drafted(
             sut,
             plan("M"),
@@ -276,3 +272,23 @@ async def test_a_goal_whose_indicator_is_in_warning_shows_it_until_the_data_clea
         )
         await tell(sut, again)
         assert (await standing(sut, id_))["warned"]
+
+
+async def test_a_goals_overdue_annual_tasks_are_counted_in_its_tree(database_url: str, tmp_path: Path) -> None:
+    clock = SettableClock(NOON)
+    async with planning(database_url, tmp_path, clock=clock) as sut:
+        await set_up(sut)
+        below = goal("G1", parents=[{"goal": str(goal_id(SCHOOL, "M", "TOP"))}])
+        top, id_ = await drafted(sut, plan("M"), goal("TOP", measure=None, roll_up="minimum"), below)
+        await published(sut, "M")
+        await sut.handle(HUBEI)
+        async with sut.as_(principal("task.assign", "task.read", id="Q1")) as office:
+            await made(office, "/tasks", {"task": task(task_class="a", goal=id_, due="2026-03-09"), "unit": "mech"})
+            row = await made(office, "/tasks", {"task": task(task_class="a", goal=id_, due="2026-03-09"), "unit": "mech"})
+            await made(office, f"/tasks/{row['id']}/assign")
+        assert (await seen(sut, f"/goals/{top}/tree"))["below"]["overdue"] == 0
+
+        clock.advance(days=8)
+
+        assert (await standing(sut, id_))["overdue"] == 1, "of the two the one that somebody has"
+        assert (await seen(sut, f"/goals/{top}/tree"))["below"]["overdue"] == 1

@@ -16,9 +16,7 @@ ALL = principal("improvement.read", "improvement.work", "settings.write", id="Q1
 
 async def tick(sut: ServiceUnderTest) -> list[ImprovementOverdue]:
     """Run the job once and return what is newly overdue."""
-    job = next(job for job in service.jobs if job.name == "overdue")
-    async with sut.database.transaction() as tx:
-        await job.run(tx)
+    await sut.run("overdue")
     return [m.event for m in await sut.published() if isinstance(m.event, ImprovementOverdue)]
 
 
@@ -91,5 +89,10 @@ async def test_settings_are_changed_only_over_the_whole_school_and_only_to_what_
         refused = await client.put("/settings", json={"due_days": {"red": "7"}})
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/due_days/red")
         assert (await client.put("/settings", json={"colour": "red"})).status_code == 422
+        assert (await client.put("/settings", json={"countdown_days": [-1]})).status_code == 422
         assert (await client.put("/settings", json={"due_days": {"red": 60}})).status_code == 422
         assert (await client.get("/settings")).json()["due_days"]["red"] == 7
+
+
+def test_all_that_the_clock_does_goes_school_by_school() -> None:
+    assert [job.name for job in service.jobs if job.schools is None] == []

@@ -14,7 +14,6 @@ from libs.common.events.planning import CycleClosed
 from libs.common.events.standards import StandardActivated
 from services.cli.template.reading import find, read_template
 from services.planning.queries.cycles import cycles_at
-from services.planning.service import service
 from services.planning.tables import CycleRow
 from tests.conftest import SettableClock
 from tests.service.harness import SCHOOL, ServiceUnderTest, principal
@@ -34,9 +33,7 @@ HUBEI = {**SETUP, "period": {"first": 2026, "last": 2030}}
 
 async def tick(sut: ServiceUnderTest) -> None:
     """Let the clock look at the cycles once."""
-    job = next(job for job in service.jobs if job.name == "cycles")
-    async with sut.database.transaction() as tx:
-        await job.run(tx)
+    await sut.run("cycles")
 
 
 async def set_up_as(sut: ServiceUnderTest, content: dict[str, Any] = HUBEI) -> None:

@@ -132,12 +132,12 @@ async def test_a_desk_is_for_whoever_holds_its_post(database_url: str, tmp_path:
 async def test_what_is_not_submitted_lowers_a_units_rates(database_url: str, tmp_path: Path) -> None:
     async with planning(database_url, tmp_path) as sut, sut.as_(OFFICE) as office:
         await sut.handle(HUBEI)
-        rows = {unit: [await _given(office, unit, n) for n in range(2)] for unit in ("mech", "cnc")}
+        rows = {unit: [await _given(office, unit, n) for n in range(3)] for unit in ("mech", "cnc")}
         await _verified(sut, office, rows["cnc"][0])
         ranked = (await office.get("/rankings?year=2026")).json()["items"]
     assert [(each["unit"], each["total"], each["completed"], each["completion"]) for each in ranked] == [
-        ("cnc", 2, 1, 0.5),
-        ("mech", 2, 0, 0.0),
+        ("cnc", 3, 1, 0.333333),
+        ("mech", 3, 0, 0.0),
     ]
 
 

@@ -12,7 +12,6 @@ import pytest
 from libs.common.events.gateway import Org, Person, Post, PostsImported, Session, SetupChanged
 from libs.common.events.planning import DueItemOverdue
 from services.planning.commands import due as commands
-from services.planning.service import service
 from tests.conftest import SettableClock
 from tests.service.harness import SCHOOL, ServiceUnderTest, principal
 from tests.service.planning.school import ORGS, PEOPLE, POSTS, planning, roster, tell, without
@@ -37,9 +36,7 @@ def noon(year: int, month: int, day: int) -> datetime:
 
 async def tick(sut: ServiceUnderTest) -> list[DueItemOverdue]:
     """Run the clock's job once and return what is newly late."""
-    job = next(job for job in service.jobs if job.name == "due_items")
-    async with sut.database.transaction() as tx:
-        await job.run(tx)
+    await sut.run("due_items")
     return [m.event for m in await sut.published() if isinstance(m.event, DueItemOverdue)]
 
 

@@ -19,13 +19,14 @@ from sqlalchemy import delete, select
 from libs.common.database import Database
 from libs.common.events.gateway import SchoolAdded, Session, SetupChanged
 from libs.common.events.routines import Routine
+from libs.common.runtime import run_once
 from services.planning import queries
 from services.planning.domain.calendar import CalendarDocument
 from services.planning.domain.routines import rounds_of
 from services.planning.service import service
 from services.planning.tables import CalendarRow, DueItemRow, RoutinesRow
 from tests.conftest import SettableClock
-from tests.service.harness import ServiceUnderTest
+from tests.service.harness import ServiceUnderTest, nobody_else
 from tests.service.planning.school import planning, roster, tell, without
 
 START = date(2026, 3, 2)
@@ -91,7 +92,7 @@ class Runs:
         await tell(self.sut, SetupChanged(code=school, content=content), school=school)
         return school
 
-    async def run(self, *, where: str) -> None:
+    async def run(self, school: str, *, where: str) -> None:
         """Run the job here, at another replica, at one that has just been started, or at all at once; `crash`: it stops before its end and
         nothing of it stands.
         """
@@ -101,17 +102,17 @@ class Runs:
         databases = {"here": here, "other": other, "restarted": other, "all": [*here, *self.others]}
         job = next(job for job in service.jobs if job.name == "due_items")
 
-        async def one(database: Database) -> None:
-            async with database.transaction() as tx:
+        async def crash() -> None:
+            async with self.sut.database.transaction() as tx:
+                tx.school = school
                 await job.run(tx)
-                if where == "crash":
-                    raise InterruptedError
+                raise InterruptedError
 
         if where == "crash":
             with pytest.raises(InterruptedError):
-                await one(self.sut.database)
+                await crash()
         else:
-            await asyncio.gather(*map(one, databases[where]))
+            await asyncio.gather(*(run_once(job, database, nobody_else) for database in databases[where]))
 
     async def made(self, school: str) -> list[DueItemRow]:
         async with self.sut.database.reading() as session:
@@ -153,7 +154,7 @@ def test_nothing_is_made_twice_or_missed_and_nothing_falls_due_in_a_vacation(
             runs.clock.now = at(day)
             if changed:
                 await tell(runs.sut, without(), school=school)
-            await runs.run(where=where)
+            await runs.run(school, where=where)
             if where != "crash":
                 seen.append(day)
         async with runs.sut.database.reading() as session:

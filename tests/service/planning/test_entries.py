@@ -9,8 +9,6 @@ from uuid import uuid4
 
 import pytest
 
-from libs.common.database import Database
-from services.planning.jobs import call_overdue
 from tests.conftest import SettableClock
 from tests.service.harness import ServiceUnderTest, principal
 from tests.service.planning.chain import made, seen
@@ -83,6 +81,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("training", {"hours": 0}, "/hours"),
     ("training", {"attendees": []}, "/attendees"),
     ("training", {"attendees": ["T1", "T1"]}, "/attendees"),
+    ("training", {"attendees": ["T1", "S1", "X1"]}, "/attendees/2"),
     ("meeting", {"minutes": " "}, "/minutes"),
     ("hazard", {"danger": "防雷"}, "/danger"),
     ("hazard", {"owner": "S1"}, "/owner"),
@@ -174,19 +173,14 @@ async def test_what_is_late_is_told_once_to_who_answers_for_it(database_url: str
         for kind in ("hazard", "incident", "aid"):
             await made(client, f"/entries/{kind}", ENTRIES[kind])
         assert await told(sut, "T1") == ["安全隐患待整改：防火（2026-03-10）"]
-        await late(sut.database)
+        await sut.run("overdue")
         assert len(await told(sut, "T1")) == 1, "not yet late"
         clock.now = MARCH_20
         for _ in range(2):
-            await late(sut.database)
+            await sut.run("overdue")
         assert await told(sut, "T1") == ["安全隐患整改逾期：防火（2026-03-10）", "安全隐患待整改：防火（2026-03-10）"]
         assert (await told(sut, "T2"))[0] == "质量事故处理逾期：教学（2026-03-16）"
         assert await told(sut, "Q1") == ["学生资助发放逾期：助学金（2026-03-15）"], "no student is named"
-
-
-async def late(database: Database) -> None:
-    async with database.transaction() as tx:
-        await call_overdue(tx)
 
 
 async def told(sut: ServiceUnderTest, person: str) -> list[str]:

@@ -71,6 +71,27 @@ async def test_who_may_see_a_task_sees_the_evidence_that_its_uploader_named(data
             assert (await stranger.get(f"/files/{secret['sha256']}")).status_code == 404
 
 
+async def test_evidence_that_names_a_file_nobody_handed_in_is_refused_and_changes_nothing(
+    database_url: str, tmp_path: Path
+) -> None:
+    nothing = hashlib.sha256(b"nothing").hexdigest()
+    async with planning(database_url, tmp_path) as sut, sut.as_(TEACHER) as teacher, sut.as_(OWNER) as head:
+        await sut.handle(HUBEI)
+        secret = (await teacher.post("/files", content=b"secret", headers={"Content-Type": "text/plain"})).json()
+        duty = (await made(head, "/duties", {"unit": "mech", "text": "管理"}))["id"]
+        row = await made(head, "/tasks", {"task": task(duty=duty), "unit": "mech", "owner": "T1"})
+        await made(head, f"/tasks/{row['id']}/assign")
+        before = await made(teacher, f"/tasks/{row['id']}/accept")
+        for wrong in (nothing, f"/api/v1/planning/files/{nothing}", "见 /api/v1/planning/files/photo"):
+            said = {"done": "完成", "evidence": ["口头", secret["sha256"], wrong]}
+            refused = await teacher.post(f"/tasks/{row['id']}/submit", json=said)
+            assert (refused.status_code, [each["pointer"] for each in refused.json()["errors"]]) == (422, ["/evidence/2"])
+        assert (await teacher.get(f"/tasks/{row['id']}")).json() == before
+        assert (await head.get(f"/files/{secret['sha256']}")).status_code == 404
+        await made(teacher, f"/tasks/{row['id']}/submit", {"done": "完成", "evidence": [secret["sha256"]]})
+        assert (await head.get(f"/files/{secret['sha256']}")).content == b"secret"
+
+
 @pytest.mark.parametrize(
     ("media", "content", "status"),
     [

@@ -132,11 +132,17 @@ async def test_a_plan_may_not_end_after_the_due_date_unless_that_has_passed(data
             ["/problems/0/owner", "/problems/0/unit", "/problems/0/verifier"],
         ),
         ({"owner": "T1", "verifier": "T1"}, ["/problems/0/verifier"]),
+        ({"verifier": "T2"}, ["/problems/0/verifier"]),
+        ({"verifier": "L1"}, ["/problems/0/verifier"]),
         ({"level": "teacher", "subject": "nobody"}, ["/problems/0/subject"]),
         ({"level": "course", "subject": "nothing"}, ["/problems/0/subject"]),
         ({"level": "class", "subject": "CNC101-A"}, ["/problems/0/unit"]),
+        ({"level": "class", "subject": "CNC101-Z", "unit": "cnc"}, ["/problems/0/subject"]),
+        ({"level": "student", "subject": "T1", "unit": "cnc"}, ["/problems/0/subject"]),
         ({"plan_due_on": "2026-03-20", "due_on": "2026-03-10"}, ["/problems/0/plan_due_on"]),
         ({"deadline": "2026-03-20", "due_on": "2026-03-10"}, ["/problems/0/deadline"]),
+        ({"plan_due_on": "2026-03-01", "due_on": "2026-03-01"}, ["/problems/0/due_on", "/problems/0/plan_due_on"]),
+        ({"deadline": "2026-03-01"}, ["/problems/0/deadline"]),
         ({"indicator": "class-completion-week"}, ["/problems/0/indicator"]),
         ({"problem": " "}, ["/problems/0/problem"]),
         ({"colour": "red"}, ["/problems/0/colour"]),
@@ -175,12 +181,20 @@ async def test_what_is_wrong_in_the_whole_school_is_answered_by_the_unit_named(d
             office,
             whole,
             {**whole, "unit": "mech"},
-            {**whole, "owner": "T1", "verifier": "T2", "unit": "mech"},
+            {**whole, "owner": "T1", "verifier": "B1", "unit": "mech"},
             source="collection",
         )
         assert (nobody["subject"], nobody["unit"], nobody["owner"]) == ("demo", None, "Q1")
         assert (unit["owner"], unit["verifier"]) == ("D1", "Q1")
-        assert (named["owner"], named["verifier"]) == ("T1", "T2")
+        assert (named["owner"], named["verifier"]) == ("T1", "B1")
+
+
+async def test_a_problem_says_what_its_subject_is_called(database_url: str, tmp_path: Path) -> None:
+    about = {"course": "CNC101", "class": "CNC101-A", "homeroom": "CNC2301", "student": "S1", "teacher": "T1", "programme": "cnc"}
+    async with school(database_url, tmp_path) as sut, sut.as_(OFFICE) as office:
+        problems = [{"problem": "缺", "level": level, "subject": id_, "unit": "cnc"} for level, id_ in about.items()]
+        names = [each["subject_name"] for each in await recorded(office, *problems, source="patrol")]
+    assert names == ["数控编程", "数控2301班", "数控2301", "学生一", "T1老师", "数控技术"]
 
 
 async def test_who_was_named_works_on_it_whatever_posts_they_hold(database_url: str, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from sqlalchemy import event
 
 from libs.common.events.planning import ImprovementOverdue, ImprovementPlanOverdue
 from services.planning.domain.states import OWNERS_TURN, Status
-from services.planning.service import service
 from services.planning.tables import ImprovementRow
 from tests.conftest import SettableClock
 from tests.service.harness import ServiceUnderTest, principal
@@ -25,9 +24,7 @@ from tests.service.planning.test_finding import FINDING, HEAD, OFFICE, PLAN, rec
 
 async def tick(sut: ServiceUnderTest) -> list[Any]:
     """Run the clock's job once; returns what it published."""
-    job = next(job for job in service.jobs if job.name == "overdue")
-    async with sut.database.transaction() as tx:
-        await job.run(tx)
+    await sut.run("overdue")
     return [message.event for message in await sut.published()]
 
 

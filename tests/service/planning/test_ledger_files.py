@@ -100,7 +100,7 @@ async def test_a_schools_own_ledger_comes_in_whole_and_once(database_url: str, t
             "验收人": "P1老师",
         },
         {"问题": "制度未修订", "来源": "年度收集"},
-        {"问题": "部门计划缺目标", "来源": "自查", "责任部门": "mech"},
+        {"问题": "部门计划缺目标", "来源": "自查", "责任部门": "mech", "整改期限": "2025-12-31"},
     ]
     async with school(database_url, tmp_path) as sut, sut.as_(OFFICE) as office:
         answer = await bring(office, *mine)
@@ -111,6 +111,7 @@ async def test_a_schools_own_ledger_comes_in_whole_and_once(database_url: str, t
         assert (first["measures"], first["goal"], first["progress"]) == (["补记录", "培训"], "全部补齐", "已补 20 份")
         assert (first["evidence"], first["status"]) == (["照片"], "proposed")
         assert (second["level"], second["unit"], third["level"], third["owner"]) == ("school", None, "department", "D1")
+        assert (third["due_on"], third["overdue"]) == ("2025-12-31", True), "an old ledger says what was due long ago"
         async with sut.as_(
             principal("improvement.work", "improvement.read", id="T1")
         ) as owner:  # the plan stands in the sheet already

@@ -52,7 +52,12 @@ async def test_what_a_goal_lacks_is_found(database_url: str, tmp_path: Path) -> 
     async with planning(database_url, tmp_path) as sut:
         await set_up(sut)
         await drafted(sut, plan("M"), goal("TOP"))
-        bare, wrong = await drafted(sut, plan("S", parent="M"), {"code": "BARE"}, goal("G1", standard="NONE", parents=link("TOP")))
+        late = goal("G2", parents=link("TOP"), deadline="2030-12-31")
+        said = ({"code": "BARE"}, goal("G1", standard="NONE", parents=link("TOP"), deadline="2029-12-31"), late)
+        bare, wrong, outside = await drafted(sut, plan("S", parent="M"), *said)
+        shorter = {name: value for name, value in plan("S", parent="M", period_to="2030-06-30").items() if name != "code"}
+        async with sut.as_(OFFICE) as office:
+            assert (await office.put("/plans/S", json=shorter)).status_code == 200
 
         assert await codes(sut, bare) == [
             "goal-without-deadline",
@@ -62,6 +67,7 @@ async def test_what_a_goal_lacks_is_found(database_url: str, tmp_path: Path) -> 
             "orphan-goal",
         ]
         assert await codes(sut, wrong) == ["unknown-standard"]
+        assert await codes(sut, outside) == ["deadline-outside-period", "goal-without-standard"]
         assert await codes(sut, "S") == ["plan-without-review"]
         assert await codes(sut, "student-standard") == ["standard-unused"]
         shown = await seen(sut, "/lint?code=orphan-goal&limit=1")

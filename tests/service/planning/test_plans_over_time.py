@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from libs.common.events.gateway import Class, Enrollment, Session, SetupChanged
-from services.planning.jobs import place_plans, renew_standings
 from services.planning.queries import goal_id
 from tests.conftest import SettableClock
 from tests.service.harness import SCHOOL, principal
@@ -77,8 +76,7 @@ async def test_goals_of_a_closed_plan_stay_as_far_as_they_came(database_url: str
         await made(office, "/plans/M/close")
         await tell(sut, measured("dual_qualified", SCHOOL, "1", level="school", of="10"))
         clock.advance(days=365)
-        async with sut.database.transaction() as tx:
-            await renew_standings(tx)
+        await sut.run("standings")
         assert await standing(sut, id_) == before
         await made(office, f"/goals/{delivered}/deliver", {"number": 1, "evidence": ["证书"]}, status=409)
 
@@ -165,8 +163,7 @@ async def test_a_plan_goes_with_its_student_on_the_day_of_the_move(database_url:
         await drafted(sut, plan("S1", kind="personal", level="student", subject="S1"), who=STUDENT)
 
         async def seeing() -> tuple[int, int]:
-            async with sut.database.transaction() as tx:
-                await place_plans(tx)
+            await sut.run("places")
             async with sut.as_(CLASS_TEACHER) as old, sut.as_(new_teacher) as new:
                 return (await old.get("/plans/S1")).status_code, (await new.get("/plans/S1")).status_code
 

@@ -9,7 +9,6 @@ from typing import Any
 from docx import Document
 
 from libs.common.events.gateway import SetupChanged
-from services.planning.jobs import call_late_runs
 from tests.conftest import SettableClock
 from tests.service.harness import SCHOOL, ServiceUnderTest
 from tests.service.planning.school import NOON, planning
@@ -76,8 +75,7 @@ async def test_who_answers_for_a_rule_is_reminded_once_before_its_review(databas
         told = []
         for days in (38, 1, 1):
             clock.advance(days=days)
-            async with sut.database.transaction() as tx:
-                await call_late_runs(tx)
+            await sut.run("workflows")
             told.append((await inbox(sut, HEAD)).count("rule_review"))
         assert told == [0, 1, 1], "on 10 April, and once"
         assert (await head.get("/rules/a")).json()["review_due"]
@@ -90,6 +88,7 @@ async def test_a_rule_or_package_that_does_not_fit_is_refused_and_nothing_change
             ({"owner": "D1"}, 422, "/owner_post"),
             ({"review_on": "2026-01-10"}, 422, "/review_on"),
             ({"unit": "none"}, 422, "/unit"),
+            ({"owner": "X1", "owner_post": None}, 422, "/owner"),
             ({"rule_set": "食堂"}, 422, "/rule_set"),
             ({"tags": ["none"]}, 422, "/tags/0"),
             ({"colour": "red"}, 422, "/colour"),
@@ -98,7 +97,12 @@ async def test_a_rule_or_package_that_does_not_fit_is_refused_and_nothing_change
             assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (status, pointer), answer.text
         assert [(await leader.put("/rules/x", json={**RULE, "unit": unit})).status_code for unit in ("mech", None)] == [403, 403]
         work = {**PACKAGE["works"][0], "workflow": "none"}
-        for part, pointer in (({"works": [work]}, "/works/0/workflow"), ({"works": []}, "/works"), ({"unit": "none"}, "/unit")):
+        for part, pointer in (
+            ({"works": [work]}, "/works/0/workflow"),
+            ({"works": []}, "/works"),
+            ({"unit": "none"}, "/unit"),
+            ({"duty_id": "00000000-0000-4000-8000-000000000000"}, "/duty_id"),
+        ):
             answer = await office.put("/work-packages/x", json={**PACKAGE, **part})
             assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer), answer.text
         assert (await leader.put("/work-packages/x", json={**PACKAGE, "unit": "mech"})).status_code == 403

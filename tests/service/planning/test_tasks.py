@@ -10,9 +10,8 @@ from typing import Any
 
 import httpx
 
-from services.planning.jobs import call_overdue
 from tests.conftest import SettableClock
-from tests.service.harness import ServiceUnderTest
+from tests.service.harness import ServiceUnderTest, principal
 from tests.service.planning.chain import INDICATOR, METRICS, drafted, goal, made, plan, published
 from tests.service.planning.school import NOON, planning, tell, without
 from tests.service.planning.tasks import HEAD, HUBEI, LEADER, OFFICE, OFFICER, OTHER_OFFICE, TEACHER, task
@@ -142,6 +141,23 @@ async def test_who_has_a_task_or_submitted_it_never_judges_it(database_url: str,
             assert (await made(other, f"/tasks/{row['id']}/verify"))["verified_by"] == "Q2"
 
 
+async def test_a_head_judges_what_the_unit_gave_and_not_what_others_gave_it(database_url: str, tmp_path: Path) -> None:
+    async with school(database_url, tmp_path) as sut, sut.as_(OFFICE) as office, sut.as_(HEAD) as head, sut.as_(OFFICER) as officer:
+        paths = {}
+        for client, unit in ((office, "mech"), (head, "mech"), (office, "cnc")):
+            row = await given(client, unit=unit, owner="T2")
+            path = paths[row["given_by"], unit] = f"/tasks/{row['id']}"
+            await made(officer, f"{path}/accept")
+            await made(officer, f"{path}/submit", {"done": "完成"})
+        await made(head, f"{paths['Q1', 'mech']}/return", {"reason": "x"}, 403)
+        await made(head, f"{paths['Q1', 'mech']}/verify", {}, 403)
+        assert (await made(head, f"{paths['D1', 'mech']}/verify"))["verified_by"] == "D1"
+        assert (await made(head, f"{paths['Q1', 'cnc']}/verify"))["verified_by"] == "D1", (
+            "the table: a programme's by the department"
+        )
+        assert (await made(office, f"{paths['Q1', 'mech']}/verify"))["verified_by"] == "Q1"
+
+
 async def test_a_number_to_reach_is_reported_and_judged_on_the_line(database_url: str, tmp_path: Path) -> None:
     aim = {"target": 0.75, "operator": "at_least", "unit": "%"}
     async with school(database_url, tmp_path) as sut, sut.as_(OFFICE) as office, sut.as_(HEAD) as head:
@@ -211,8 +227,7 @@ async def test_a_task_is_overdue_the_morning_after_its_due_date_in_the_schools_z
         await sut.published()
 
         async def run() -> list[str]:
-            async with sut.database.transaction() as tx:
-                await call_overdue(tx)
+            await sut.run("overdue")
             return [type(message.event).__name__ for message in await sut.published()]
 
         clock.now = datetime(2026, 3, 2, 15, 59, tzinfo=UTC)
@@ -225,6 +240,33 @@ async def test_a_task_is_overdue_the_morning_after_its_due_date_in_the_schools_z
         assert (late["overdue"], late["days_left"]) == (True, -1)
         assert (await office.get("/tasks", params={"overdue": "false"})).json()["items"] == []
         assert await inbox(sut, HEAD) == ["task_overdue", "task_assigned"]
+
+
+async def test_who_has_a_task_is_told_before_it_falls_due_by_the_schools_table_once(database_url: str, tmp_path: Path) -> None:
+    clock = SettableClock(NOON)
+    async with school(database_url, tmp_path, clock=clock) as sut, sut.as_(OFFICE) as office:
+        async with sut.as_(principal("settings.write")) as set_up:
+            assert (await set_up.put("/settings", json={"countdown_days": [0, 5, 10]})).status_code == 200
+        body = {"task": task(due="2026-03-12", duty=await duty(office)), "unit": "mech", "owner": "D1", "helpers": ["T2"]}
+        row = await made(office, "/tasks", body)
+        await made(office, f"/tasks/{row['id']}/assign")
+
+        async def told(who: Any) -> list[str]:
+            for _ in range(2):
+                await sut.run("places")
+            async with sut.as_(who) as client:
+                return [each["text"] for each in (await client.get("/inbox")).json()["items"] if each["kind"] == "task_due_soon"]
+
+        assert await told(HEAD) == ["任务「完成部门工作」还有 10 天到期（2026-03-12）"]
+        clock.advance(days=8)  # the process was down on the day: the nearest number counts
+        assert len(await told(HEAD)) == 2
+        clock.advance(days=2)
+        assert await told(HEAD) == await told(OFFICER)
+        assert (await told(HEAD))[0] == "任务「完成部门工作」今天到期（2026-03-12）"
+        later = {**row["task"], "due": "2026-03-20"}
+        assert (await office.put(f"/tasks/{row['id']}", json={"task": later, "why": "上级调整"})).status_code == 200
+        clock.advance(days=1)
+        assert (await told(HEAD))[0] == "任务「完成部门工作」还有 7 天到期（2026-03-20）"
 
 
 async def test_a_units_task_without_a_head_finds_one_when_the_post_is_filled(database_url: str, tmp_path: Path) -> None:

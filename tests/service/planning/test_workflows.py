@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 
 from libs.common.events.gateway import Post, PostsImported, SetupChanged
-from services.planning.jobs import call_late_runs
 from tests.conftest import SettableClock
 from tests.service.harness import SCHOOL, ServiceUnderTest, principal
 from tests.service.planning.school import NOON, planning
@@ -141,8 +140,7 @@ async def test_an_overdue_step_is_told_once_the_next_morning(database_url: str, 
         async def tick(days: int) -> tuple[bool, int, int]:
             clock.advance(days=days)
             for _ in range(2):
-                async with sut.database.transaction() as tx:
-                    await call_late_runs(tx)
+                await sut.run("workflows")
             shown = (await head.get(f"/workflow-runs/{run['id']}")).json()
             told = [(await inbox(sut, who)).count("workflow_overdue") for who in (LEADER, HEAD)]
             return shown["overdue"], told[0], told[1]
@@ -180,6 +178,8 @@ async def test_a_departments_group_is_filed_at_once_and_nobody_approves_it(datab
         assert await inbox(sut, OFFICE) == ["filed"]
         assert (await leader.post(path, json=group)).status_code == 403
         assert (await head.post(path, json={**group, "unit": "none"})).status_code == 422
+        nobody = await head.post(path, json={**group, "head": "X1", "members": ["P1", "X2"]})
+        assert [each["pointer"] for each in nobody.json()["errors"]] == ["/head", "/members/1"]
         assert (await head.post("/registers/none/filings", json=group)).status_code == 404
         await head.post(path, json={**group, "members": ["P1"]})
         rows = (await office.get(path)).json()["items"]

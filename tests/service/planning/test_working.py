@@ -92,6 +92,9 @@ async def test_the_whole_way_from_proposed_to_closed_is_told_step_by_step(databa
                 measures=["谈话", "补交", "听课帮扶"],
                 goal="周作业完成率不低于 85%",
                 deadline=date(2026, 3, 16),
+                indicator="class-completion-week",
+                level="class",
+                subject="CNC101-A",
             ),
             ImprovementSubmitted(**ids, by="T3", done="已谈话并补交", evidence=["谈话记录", CURVE]),
             ImprovementReturned(**ids, by="L1", reason="缺家长反馈"),
@@ -149,6 +152,16 @@ async def test_the_submitter_never_judges_the_own_work(database_url: str, tmp_pa
 
         assert (verified.status_code, returned.status_code) == (403, 403)
         assert "never the submitter" in verified.json()["detail"]
+        assert (await c.shown())["status"] == "submitted"
+
+
+async def test_who_has_an_improvement_never_judges_it_whoever_submitted_it(database_url: str, tmp_path: Path) -> None:
+    posts = ("improvement.work", "improvement.verify", "improvement.read")
+    async with case(database_url, tmp_path) as c, c.sut.as_(principal(*posts, over=["class:CNC101-A"], id="T3")) as owner:
+        await c.verifier.post(f"/improvements/{c.id}/start")
+        await c.verifier.post(f"/improvements/{c.id}/submit", json=DONE)
+        assert (await owner.post(f"/improvements/{c.id}/verify", json={"reason": "好"})).status_code == 403
+        assert (await owner.post(f"/improvements/{c.id}/return", json={"reason": "缺"})).status_code == 403
         assert (await c.shown())["status"] == "submitted"
 
 

@@ -185,3 +185,12 @@ async def test_lines_are_tuned_with_a_reason_by_who_may_for_the_whole_school(dat
         async with at.sut.as_(principal("indicator.read", "indicator.write", id="L1")) as client:
             assert (await tune(client))[0] == 403
         assert await at.sut.published() == []
+
+
+async def test_a_line_of_a_unit_that_the_roster_does_not_have_is_refused(database_url: str, tmp_path: Path) -> None:
+    known, unknown = {"department": "mech", "off": True}, {"class": "C404", "off": True}
+    async with school(database_url, tmp_path) as at, at.sut.as_(OFFICE) as client:
+        refused = await client.post("/indicators", json=trial(overrides=[known, unknown]))
+        assert (refused.status_code, [each["pointer"] for each in refused.json()["errors"]]) == (422, ["/overrides/1/class"])
+        assert (await client.get("/indicators")).json()["items"] == []
+        assert (await client.post("/indicators", json=trial(overrides=[known]))).status_code == 201

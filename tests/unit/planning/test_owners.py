@@ -7,7 +7,8 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.planning.domain.owners import Directory, Held, Holder, Subject, climb
+from services.gateway.domain import policy
+from services.planning.domain.owners import VERIFY, Directory, Held, Holder, Subject, climb
 from services.planning.domain.settings import OWNERS, VERIFIERS
 
 POSTS = ("teacher", "course_leader", "department_head", "quality_office")
@@ -118,3 +119,7 @@ def test_the_deepest_unit_is_the_nearest_even_where_units_go_in_a_circle() -> No
 def test_every_default_ladder_ends_with_the_quality_office_or_above() -> None:
     assert {ladder[-1] for ladder in OWNERS.values()} == {"quality_office"}
     assert all("quality_office" in ladder[-2:] for ladder in VERIFIERS.values())
+
+
+def test_the_posts_that_verify_are_those_to_which_the_gateway_gives_it() -> None:
+    assert set(VERIFY) == {post for post, rule in policy.POSTS.items() if "improvement.verify" in rule.may}

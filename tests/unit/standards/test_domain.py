@@ -1,5 +1,6 @@
 """Which warning lines can stand, which version counts, and which judgement."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from libs.common.events.standards import WarningLine
 from services.standards.domain.attainment import Judgement, Known, Verdict, finding_of
-from services.standards.domain.content import Element, Judged
+from services.standards.domain.content import Element, Judged, Rater
 from services.standards.domain.indicators import SEVERITIES, Definition, Status, faults_of, status_of
 
 
@@ -156,3 +157,27 @@ def test_a_judgement_stands_when_elements_learn_to_say_more_and_not_when_the_ele
     assert verdict(older) is Verdict.MET
     assert verdict({**older, "name": "品行"}) is Verdict.UNDETERMINED
     assert verdict({**older, "colour": 1}) is Verdict.UNDETERMINED
+
+
+@given(
+    st.lists(st.integers(1, 5), min_size=2, max_size=5),
+    st.integers(1, 25),
+    st.lists(st.sampled_from([True, False, None]), min_size=5, max_size=5),
+    st.lists(st.booleans(), min_size=5, max_size=5),
+)
+def test_what_several_raters_have_decided_stays_whatever_the_others_say(
+    parts: list[int], at: int, said: list[bool | None], later: list[bool]
+) -> None:
+    raters = [Rater(by=f"p{n}", weight=Decimal(part) / 100) for n, part in enumerate(parts)]
+    element = Element(code="e", name="行为规范", met_by="judged", judged=Judged(raters=raters, passes_at=Decimal(at) / 100))
+    day = date(2026, 3, 2)
+
+    def verdict(words: Sequence[bool | None]) -> Verdict:
+        spoken = [(f"p{n}", met) for n, met in enumerate(words) if met is not None]
+        made = [Judgement(post, met=met, on=day, valid_until=None, element=element, post=post) for post, met in spoken]
+        return finding_of(element, Known("student", day, {}, {"e": made}, {})).verdict
+
+    first = said[: len(parts)]
+    now, then = verdict(first), verdict([late if early is None else early for early, late in zip(first, later, strict=False)])
+    assert then is not Verdict.UNDETERMINED
+    assert now in {then, Verdict.UNDETERMINED}
