@@ -68,7 +68,7 @@ WORKING: tuple[Bug, ...] = (
     Bug(
         "The submitter verifies",
         "Whoever did the work for an owner confirms it, too",
-        (Edit(COMMANDS + "working.py", "    if row.submitted_by == by:\n", "    if row.owner == by != row.submitted_by:\n"),),
+        (Edit(COMMANDS + "working.py", "    if by in {row.owner, row.submitted_by}:\n", "    if by == row.owner:\n"),),
         (
             PLANNING + "test_working.py::test_the_submitter_never_judges_the_own_work",
             PLANNING + "test_many.py::test_the_submitter_of_one_of_many_verifies_none",
