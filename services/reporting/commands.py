@@ -13,6 +13,7 @@ from libs.common.database import Transaction, days_ago
 from libs.common.event import Event
 from libs.common.events.gateway import Org
 from libs.common.events.monitoring import (
+    EffectMeasured,
     MetricDefined,
     WarningCleared,
     WarningEscalated,
@@ -20,12 +21,12 @@ from libs.common.events.monitoring import (
     WarningResumed,
     WarningRevised,
 )
-from libs.common.events.planning import ImprovementDueChanged, ImprovementOpened
+from libs.common.events.planning import ImprovementDueChanged, ImprovementOpened, TaskAssigned, TaskOverdue, TaskVerified
 from services.reporting import domain, queries
-from services.reporting.domain import About, Measure, Reading
+from services.reporting.domain import About, Measure, Reading, Work
 from services.reporting.tables import FeedEndRow, FeedRow, ImprovementRow, MetricRow, OrgRow, PlaceRow, SchoolRow, WarningRow
 
-_NOT_IN_DETAIL = {"warning", "improvement", "places", "by", "observed_at"}
+_NOT_IN_DETAIL = {"warning", "improvement", "task", "agreement", "item", "places", "by", "observed_at"}
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
@@ -178,6 +179,37 @@ async def hurry_improvement(tx: Transaction, fact: ImprovementDueChanged) -> Non
     await change_improvement(tx, fact, fact.improvement, "due_changed", fact.severity, fact.due_on, earlier, **changes)
 
 
+async def note_effect(tx: Transaction, fact: EffectMeasured) -> None:
+    """Say what an improvement has changed. It may not be known yet: two topics have no common order."""
+    row = await tx.session.get(ImprovementRow, fact.improvement)
+    measure = await queries.measure_of(tx.session, tx.school, fact.metric)
+    before, after = ("无数据" if value is None else measure.show(value) for value in (fact.before, fact.after))
+    what = fact.subject if row is None else f"“{row.title}”"
+    about: dict[str, Any] = {"kind": "improvement", "object": fact.improvement, "level": fact.level, "subject": fact.subject}
+    text = domain.effect(what, before, after, fact.verdict)
+    await _add_line(tx, "effect", text, fact, indicator=fact.indicator, **about)
+
+
+# --- annual tasks, letters, and what is due ---------------------------------------------------------------------------------
+
+
+def of_task(fact: TaskAssigned | TaskVerified | TaskOverdue) -> Work:
+    return Work("task", fact.task, fact.unit, fact.owner, fact.places)
+
+
+async def note_work(tx: Transaction, fact: Event, work: Work, what: str, sentence: str, *said: Any, by: str | None = None) -> None:
+    """Add a line about work of a unit or person, which lies where it is said to lie now; the sentence is given whose it is and what was `said`."""
+    level, subject, name = work.level or "teacher", work.subject or work.person or tx.school, work.subject or work.person
+    if work.unit is not None:
+        unit = await tx.session.get(OrgRow, (tx.school, work.unit))
+        level, subject, name = domain.level_of(unit.kind if unit else None), work.unit, unit.name if unit else work.unit
+    await tx.write_appended()
+    await tx.session.execute(delete(PlaceRow).where(PlaceRow.object == work.id))
+    _lie_in(tx, work.id, work.places)
+    text = getattr(domain, sentence)(name or "学校", *said)
+    await _add_line(tx, what, text, fact, by, kind=work.kind, object=work.id, level=level, subject=subject, indicator=None)
+
+
 # --- feed ------------------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +221,12 @@ def _lie_in(tx: Transaction, object_: UUID, places: list[str]) -> None:
 async def _tell(
     tx: Transaction, row: WarningRow | ImprovementRow, what: str, text: str, fact: Event, by: str | None = None
 ) -> None:
+    kind = "warning" if isinstance(row, WarningRow) else "improvement"
+    same = {name: getattr(row, name) for name in ("level", "subject", "indicator")}
+    await _add_line(tx, what, text, fact, by, kind=kind, object=row.id, **same)
+
+
+async def _add_line(tx: Transaction, what: str, text: str, fact: Event, by: str | None = None, **about: Any) -> None:
     """Add a line to the school's feed; once committed, the streams of this process wake."""
     position = await _next_position(tx)
     tx.append(
@@ -196,13 +234,9 @@ async def _tell(
         school=tx.school,
         position=position,
         at=tx.now,
-        kind="warning" if isinstance(row, WarningRow) else "improvement",
-        object=row.id,
         what=what,
         by=by,
-        level=row.level,
-        subject=row.subject,
-        indicator=row.indicator,
+        **about,
         text=text,
         detail=domain.to_json(fact.model_dump(exclude=_NOT_IN_DETAIL)),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -27,6 +28,7 @@ _SOURCES = {
     "review_element": "复核",
     "collection": "年度收集",
 }
+_VERDICTS = {"effect": "有效", "no_detectable_effect": "未检出效果", "worse": "变差", "too_few": "样本不足，不作判断"}
 _POSTS = {
     "teacher": "任课教师",
     "class_teacher": "班主任",
@@ -69,6 +71,22 @@ class Measure:
         if self.kind != "ratio":
             return plain(value) + (self.unit or "")
         return plain((value * 100).quantize(Decimal("0.01"), ROUND_HALF_UP)) + "%"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A task, a letter or something due, whose it is (a unit's, else a person's), and where it lies (`kind:id`).
+
+    `level` and `subject`: what it is about, where that is neither.
+    """
+
+    kind: str
+    id: UUID
+    unit: str | None
+    person: str | None
+    places: list[str]
+    level: str | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +207,36 @@ def plan_overdue(title: str, plan_due_on: date) -> str:
 
 def overdue(title: str, due_on: date) -> str:
     return f"“{title}”已逾期：应于{due_on.isoformat()}前提交"
+
+
+def effect(what: str, before: str, after: str, verdict: str) -> str:
+    return f"{what}的整改成效：整改前{before}，整改后{after}，{_VERDICTS.get(verdict, verdict)}"
+
+
+# --- annual tasks, letters, and what is due ---------------------------------------------------------------------------------
+
+
+def level_of(kind: str | None) -> str:
+    """The level of a unit by its kind in the roster: any other than these is a department."""
+    return kind if kind in {"programme", "school"} else "department"
+
+
+def task_assigned(whose: str, title: str, due_on: date) -> str:
+    return f"{whose}的年度任务“{title}”已下达：{due_on.isoformat()}前完成"
+
+
+def task_verified(whose: str, title: str, by: str, met: bool, score: Decimal | None) -> str:
+    reached = "已达成" if met else "未达成"
+    return f"{by}核验{whose}的年度任务“{title}”：{reached}" + ("" if score is None else f"，{plain(score)}分")
+
+
+def task_overdue(whose: str, title: str, due_on: date) -> str:
+    return f"{whose}的年度任务“{title}”已逾期：应于{due_on.isoformat()}前完成"
+
+
+def agreement_signed(whose: str, name: str, year: int, version: int, by: str) -> str:
+    return f"{by}签署{whose}的{year}年{name}（第{version}版）"
+
+
+def due_item_overdue(whose: str, name: str, due_on: date) -> str:
+    return f"{whose}的“{name}”已逾期：应于{due_on.isoformat()}前完成"

@@ -5,6 +5,7 @@ from libs.common.events import monitoring as m
 from libs.common.events import planning as p
 from libs.common.events.gateway import RosterImported, SchoolAdded
 from services.reporting import commands
+from services.reporting.domain import Work
 
 
 async def name_school(event: SchoolAdded, tx: Transaction) -> None:
@@ -101,6 +102,36 @@ async def note_overdue(event: p.ImprovementOverdue, tx: Transaction) -> None:
 
 async def note_plan_overdue(event: p.ImprovementPlanOverdue, tx: Transaction) -> None:
     await commands.change_improvement(tx, event, event.improvement, "plan_overdue", event.plan_due_on)
+
+
+async def note_effect(event: m.EffectMeasured, tx: Transaction) -> None:
+    await commands.note_effect(tx, event)
+
+
+async def note_task_assigned(event: p.TaskAssigned, tx: Transaction) -> None:
+    said = (event.title, event.due_on)
+    await commands.note_work(tx, event, commands.of_task(event), "assigned", "task_assigned", *said)
+
+
+async def note_task_verified(event: p.TaskVerified, tx: Transaction) -> None:
+    said = (event.title, event.by, event.met, event.score)
+    await commands.note_work(tx, event, commands.of_task(event), "verified", "task_verified", *said, by=event.by)
+
+
+async def note_task_overdue(event: p.TaskOverdue, tx: Transaction) -> None:
+    said = (event.title, event.due_on)
+    await commands.note_work(tx, event, commands.of_task(event), "overdue", "task_overdue", *said)
+
+
+async def note_agreement_signed(event: p.AgreementSigned, tx: Transaction) -> None:
+    work = Work("agreement", event.agreement, event.unit, event.holder, event.places)
+    said = (event.name or event.kind, event.year, event.version, event.by)
+    await commands.note_work(tx, event, work, "signed", "agreement_signed", *said, by=event.by)
+
+
+async def note_due_item_overdue(event: p.DueItemOverdue, tx: Transaction) -> None:
+    work = Work("due_item", event.item, None, None, event.places, level=event.per, subject=event.subject)
+    await commands.note_work(tx, event, work, "overdue", "due_item_overdue", event.name, event.due_on)
 
 
 async def note_progress(event: p.ImprovementProgressed, tx: Transaction) -> None:

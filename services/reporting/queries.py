@@ -23,6 +23,8 @@ from services.reporting.tables import FeedEndRow, FeedRow, ImprovementRow, Metri
 
 POLL_S = 0.5
 STREAM_ROWS = 200
+STREAMED = ("warning", "improvement")
+"""What the stream sends; the timeline has more."""
 
 
 # --- single rows -----------------------------------------------------------------------------------------------------
@@ -174,6 +176,7 @@ async def list_feed(session: AsyncSession, scope: Scope, after: int) -> tuple[Se
     sql = (
         select(FeedRow)
         .where(FeedRow.school == scope.school, FeedRow.position > after, FeedRow.position <= end, _lies_in(scope, FeedRow.object))
+        .where(FeedRow.kind.in_(STREAMED))
         .order_by(FeedRow.position)
         .limit(STREAM_ROWS)
     )

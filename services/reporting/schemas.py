@@ -56,7 +56,7 @@ class OverviewView(View):
 
 
 class TimelineView(View):
-    """One thing that happened to the warning or improvement `object`: in words, and in fields."""
+    """One thing that happened to `object`, a warning, improvement, annual task, letter or due item (`kind`): in words, and in fields."""
 
     position: int
     at: datetime

@@ -39,6 +39,12 @@ service = Service(
         p.ImprovementOverdue: handlers.note_overdue,
         p.ImprovementPlanOverdue: handlers.note_plan_overdue,
         p.ImprovementProgressed: handlers.note_progress,
+        m.EffectMeasured: handlers.note_effect,
+        p.TaskAssigned: handlers.note_task_assigned,
+        p.TaskVerified: handlers.note_task_verified,
+        p.TaskOverdue: handlers.note_task_overdue,
+        p.AgreementSigned: handlers.note_agreement_signed,
+        p.DueItemOverdue: handlers.note_due_item_overdue,
     },
     jobs=(
         Job(name="count-warnings", every=timedelta(seconds=15), run=jobs.count_warnings),

@@ -94,7 +94,7 @@ class ImprovementRow(Table):
 
 
 class PlaceRow(Table):
-    """A place where a warning or an improvement lies: who may see it follows from these."""
+    """A place where what a line of the feed is about lies: who may see it follows from these."""
 
     __tablename__ = "place"
     object: Mapped[UUID] = mapped_column(primary_key=True)
@@ -110,7 +110,7 @@ class FeedEndRow(Table):
 
 
 class FeedRow(Table):
-    """One thing that happened to a warning or an improvement: a line of the timeline and an event of the stream."""
+    """One thing that happened: a line of the timeline; of a warning or an improvement an event of the stream, too."""
 
     __tablename__ = "feed"
     school: Mapped[str] = mapped_column(primary_key=True)

@@ -188,7 +188,10 @@ class CycleClosed(Event, type="planning.cycle_closed", about="cycle"):
 
 
 class TaskAssigned(Event, type="planning.task_assigned", about="task"):
-    """An annual task was given to a unit or a person, or a unit's task found its owner; `goal` is the goal whose value of the year it is."""
+    """An annual task was given to a unit or a person, or a unit's task found its owner; `goal` is the goal whose value of the year it is.
+
+    `places` is where it lies, with the people who have it: of the following facts, too.
+    """
 
     task: UUID
     task_class: str
@@ -198,6 +201,7 @@ class TaskAssigned(Event, type="planning.task_assigned", about="task"):
     owner: str | None
     goal: UUID | None
     due_on: date
+    places: list[str] = []
 
 
 class TaskVerified(Event, type="planning.task_verified", about="task"):
@@ -205,6 +209,7 @@ class TaskVerified(Event, type="planning.task_verified", about="task"):
 
     task: UUID
     task_class: str
+    title: str = ""
     year: int
     unit: str | None
     owner: str | None
@@ -213,6 +218,7 @@ class TaskVerified(Event, type="planning.task_verified", about="task"):
     by: str
     met: bool
     score: Decimal | None
+    places: list[str] = []
 
 
 class TaskOverdue(Event, type="planning.task_overdue", about="task"):
@@ -225,6 +231,7 @@ class TaskOverdue(Event, type="planning.task_overdue", about="task"):
     unit: str | None
     owner: str | None
     due_on: date
+    places: list[str] = []
 
 
 class AgreementSigned(Event, type="planning.agreement_signed", about="agreement"):
@@ -232,12 +239,14 @@ class AgreementSigned(Event, type="planning.agreement_signed", about="agreement"
 
     agreement: UUID
     kind: str
+    name: str = ""
     year: int
     unit: str | None
     holder: str | None
     version: int
     by: str
     hash: str
+    places: list[str] = []
 
 
 class DueItemOverdue(Event, type="planning.due_item_overdue", about="item"):
@@ -254,3 +263,4 @@ class DueItemOverdue(Event, type="planning.due_item_overdue", about="item"):
     subject: str
     owner: str | None
     due_on: date
+    places: list[str] = []

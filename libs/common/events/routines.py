@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -89,17 +89,24 @@ class Routine(Coded):
     remind: Annotated[int, Field(ge=0, le=60)] = 3
 
 
-def routine_faults(where: str, routines: Sequence[Routine], *, period: bool) -> Iterator[Fault]:
+LEVELS = ("school", "department", "programme", "course", "class", "homeroom", "teacher", "student")
+"""The levels that every school has; its set-up may have others, by the cycles that it gives them."""
+
+
+def routine_faults(where: str, routines: Sequence[Routine], *, period: bool, levels: Collection[str]) -> Iterator[Fault]:
     """What does not hang together in routines: a school's set-up and its own list are held to the same.
 
-    `period`: whether the school plans for one, from which the years of `once` are counted.
+    `period`: whether the school plans for one, from which the years of `once` are counted; `levels`: those that its cycles name.
     """
+    known = {*LEVELS, *levels}
     seen: set[str] = set()
     for n, routine in enumerate(routines):
         at = f"{where}/{n}"
         if routine.code in seen:
             yield Fault(pointer=f"{at}/code", detail=f"the code {routine.code!r} stands twice")
         seen.add(routine.code)
+        if routine.level not in known:
+            yield Fault(pointer=f"{at}/level", detail=f"no such level; there are {', '.join(sorted(known))}")
         yield from _one_routine(at, routine, period=period)
 
 

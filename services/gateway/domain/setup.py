@@ -156,7 +156,8 @@ def faults(setup: Setup) -> list[Fault]:
     for n, department in enumerate(setup.departments):
         if department.body is not None and department.body not in bodies:
             found.append(Fault(pointer=f"/departments/{n}/body", detail=f"no body {department.body!r} is there"))
-    found += routine_faults("/routines", setup.routines, period=setup.period is not None)
+    levels = {cycle.level for cycle in setup.cycles}
+    found += routine_faults("/routines", setup.routines, period=setup.period is not None, levels=levels)
     return [*found, *_breakdown_faults(setup.breakdown), *_process_faults(setup), *_agreement_faults(setup)]
 
 

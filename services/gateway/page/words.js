@@ -24,7 +24,8 @@ const WORDS = {
   uncleared: ["未解除", "Uncleared"],
   unclearedWarnings: ["未解除预警", "Uncleared warnings"],
   openTasks: ["未关闭的整改", "Open improvements"],
-  overdue: ["逾期", "Overdue"],
+  overdue: ["逾期", "Overdue"], plan_overdue: ["方案逾期", "Plan overdue"],
+    progressed: ["进展", "Progress"], effect: ["成效", "Effect"], assigned: ["下达", "Task given"], signed: ["签署", "Signed"],
   overdueTasks: ["逾期未提交", "Overdue"],
   allInTime: ["没有逾期", "All in time"],
   byUnit: ["按部门", "By department"],
@@ -101,7 +102,8 @@ const NAMES = {
     acknowledged: ["知悉", "Acknowledged"], improving: ["整改中", "Improving"], dismissed: ["不成立", "Dismissed"],
     opened: ["任务", "Task opened"], started: ["开始", "Task started"], submitted: ["提交", "Task submitted"],
     returned: ["退回", "Task returned"], verified: ["验收", "Task verified"], closed: ["关闭", "Task closed"],
-    due_changed: ["加急", "Task more urgent"], overdue: ["逾期", "Overdue"],
+    due_changed: ["加急", "Task more urgent"], overdue: ["逾期", "Overdue"], plan_overdue: ["方案逾期", "Plan overdue"],
+    progressed: ["进展", "Progress"], effect: ["成效", "Effect"], assigned: ["下达", "Task given"], signed: ["签署", "Signed"],
   },
 };
 

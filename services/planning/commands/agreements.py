@@ -180,7 +180,8 @@ async def sign_agreements(
             raise Conflict("the agreement does not say what was shown: read it again")
         row.status, row.signed_by, row.signed_at = AgreementStatus.SIGNED, by, tx.now
         said = {name: getattr(row, name) for name in ("kind", "year", "unit", "holder", "version", "hash")}
-        tx.publish(AgreementSigned(agreement=row.id, by=by, **said))
+        lies = await find_tasks.places_of_task(tx.session, row.school, row.unit, [by])
+        tx.publish(AgreementSigned(agreement=row.id, name=row.content["name"], by=by, places=sorted(lies), **said))
         await note_facts(tx, unit_places(row.school, row.unit, row.holder), "tasks_signed", day=today)
     return rows
 

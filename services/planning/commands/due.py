@@ -176,6 +176,7 @@ async def move(tx: Transaction) -> None:
 async def _call_late(tx: Transaction, today: date) -> bool:
     """Say once of each open item that was due before today that it is late; whether more are left."""
     rows = await queries.list_late(tx.session, tx.school, today, AT_ONCE)
+    places = await queries.due_places_of(tx.session, [row.id for row in rows])
     for row in rows:
         fact = DueItemOverdue(
             item=row.id,
@@ -186,6 +187,7 @@ async def _call_late(tx: Transaction, today: date) -> bool:
             subject=row.subject,
             owner=row.owner,
             due_on=row.due_on,
+            places=sorted({*places[row.id], *([f"teacher:{row.owner}"] if row.owner and row.posts else [])}),
         )
         tx.publish(fact, cause=f"late:{row.id}")
     await _set(tx, rows, overdue_at=tx.now, remind_on=None)

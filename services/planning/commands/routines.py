@@ -36,7 +36,8 @@ async def change_routines(tx: Transaction, scope: Scope, by: str, routines: Sequ
     """
     _whole_school(scope, "routines hold")
     setup = await queries.setup_of(tx.session, scope.school)
-    if faults := list(routine_faults("/routines", routines, period=setup.get("period") is not None)):
+    levels = {cycle["level"] for cycle in setup.get("cycles", ())}
+    if faults := list(routine_faults("/routines", routines, period=setup.get("period") is not None, levels=levels)):
         raise Invalid("routines cannot be like this", faults)
     await queries.lock_school(tx.session, scope.school)
     row = await queries.load_routines(tx.session, scope.school)

@@ -55,7 +55,7 @@ async def define_task(tx: Transaction, scope: Scope, by: str, task: Task, people
         task = _inherited(task, kept_task(above.content))
     await _check(tx, scope, task, people, above)
     row = new_task(tx, scope.school, by, task, people, id_=uuid4(), parent=parent)
-    places = await _places(tx, row)
+    places = await places_of(tx, row)
     if not scope.covers(places):
         raise Forbidden("your posts do not reach whom this task is for")
     await save_tasks(tx, [row])
@@ -141,7 +141,7 @@ async def assign_tasks(
         above = None if row.parent is None else await _parent(tx, Scope(scope.school, None), row.parent)
         await _check_people(tx, scope.school, people, above)
         row.unit, row.owner, row.helpers = people.unit, people.owner, list(people.helpers)
-        if not scope.covers(await _places(tx, row)):
+        if not scope.covers(await places_of(tx, row)):
             raise Forbidden("your posts do not reach whom this task is for")
     await give(tx, by, rows)
     return rows
@@ -169,7 +169,7 @@ async def say_assigned(tx: Transaction, row: TaskRow, by: str | None) -> None:
     note_task(tx, row.id, "assigned", by, unit=row.unit, owner=row.owner, helpers=row.helpers)
     said = {name: getattr(row, name) for name in ("task_class", "year", "unit", "owner", "goal")}
     title = row.content["title"]
-    tx.publish(TaskAssigned(task=row.id, title=title, due_on=row.due, **said))
+    tx.publish(TaskAssigned(task=row.id, title=title, due_on=row.due, places=sorted(await places_of(tx, row)), **said))
     step = f"task-assigned:{row.id}:{tx.now.isoformat()}"
     words = f"您有新任务「{title}」，{row.due} 到期"
     await tell(tx, [Notice(person, step, "task_assigned", words, link_of(row.id)) for person in _whose(row) if person != by])
@@ -229,7 +229,7 @@ async def _hanging(tx: Transaction, row: TaskRow, below: Sequence[TaskRow]) -> l
 async def place_task(tx: Transaction, row: TaskRow) -> None:
     """Write where a task lies."""
     await tx.session.execute(delete(TaskPlaceRow).where(TaskPlaceRow.task == row.id))
-    tx.session.add_all(TaskPlaceRow(task=row.id, place=place) for place in sorted(await _places(tx, row)))
+    tx.session.add_all(TaskPlaceRow(task=row.id, place=place) for place in sorted(await places_of(tx, row)))
     await tx.session.flush()
 
 
@@ -237,7 +237,7 @@ async def place_tasks_again(tx: Transaction) -> None:
     """After a roster: a unit that lies elsewhere takes its tasks along."""
     there = await find_tasks.places_of_tasks(tx.session, tx.school)
     for row in await find_tasks.placed_tasks(tx.session, tx.school):
-        if await _places(tx, row) != there.get(row.id, set()):
+        if await places_of(tx, row) != there.get(row.id, set()):
             await place_task(tx, row)
 
 
@@ -268,7 +268,8 @@ async def _not_whose_it_is(tx: Transaction, row: TaskRow, by: str) -> None:
         raise Forbidden("who has a task neither changes nor withdraws it: nobody moves the line that they are judged by")
 
 
-async def _places(tx: Transaction, row: TaskRow) -> set[str]:
+async def places_of(tx: Transaction, row: TaskRow) -> set[str]:
+    """Where a task lies, by whom it is for now."""
     return await find_tasks.places_of_task(tx.session, row.school, row.unit, _whose(row))
 
 

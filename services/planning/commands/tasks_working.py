@@ -16,7 +16,7 @@ from services.planning.commands.evidence import keep_evidence, listed
 from services.planning.commands.inbox import Notice, tell
 from services.planning.commands.judges import judges_of, must_judge
 from services.planning.commands.spiral import note_facts
-from services.planning.commands.tasks import after_step, link_of, note_task
+from services.planning.commands.tasks import after_step, link_of, note_task, places_of
 from services.planning.domain.objects import unit_places
 from services.planning.domain.tasks import DONE, TaskStatus, TaskStep, days_left, kept_task
 from services.planning.queries import tasks as find_tasks
@@ -90,8 +90,9 @@ async def verify_tasks(
         row.met, row.verified_by = reached if met is None else met, by
         row.score = None if score is None else f"{score:f}"
         note_task(tx, row.id, "verified", by, met=row.met, score=row.score, comment=comment)
-        said = {name: getattr(row, name) for name in ("task_class", "year", "unit", "owner", "goal")}
-        tx.publish(TaskVerified(task=row.id, by=by, met=row.met, score=score, due_on=row.due, **said))
+        said = {name: getattr(row, name) for name in ("task_class", "year", "unit", "owner", "goal", "met")}
+        said |= {"title": row.content["title"], "places": sorted(await places_of(tx, row))}
+        tx.publish(TaskVerified(task=row.id, by=by, score=score, due_on=row.due, **said))
     return rows
 
 
@@ -127,7 +128,7 @@ async def call_overdue_tasks(tx: Transaction) -> None:
         row.overdue_at = tx.now
         note_task(tx, row.id, "overdue", None, due_on=row.due.isoformat())
         said = {name: getattr(row, name) for name in ("task_class", "year", "unit", "owner")}
-        fact = TaskOverdue(task=row.id, title=row.content["title"], due_on=row.due, **said)
+        fact = TaskOverdue(task=row.id, title=row.content["title"], due_on=row.due, places=sorted(await places_of(tx, row)), **said)
         tx.publish(fact, cause=f"overdue:{row.id}:{row.due}")
     await tell(tx, [notice for row in late for notice in _overdue(row)])
 

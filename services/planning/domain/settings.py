@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from libs.common.events.routines import Post
+from libs.common.reasons import at
 
 Severity = Literal["blue", "yellow", "orange", "red"]
 Level = Literal["student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school"]
@@ -84,7 +85,7 @@ class Terms(BaseModel):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.plan_days > self.due_days:
-            raise ValueError("the plan cannot be due after its work")
+            raise at("plan_days", "the plan cannot be due after its work")
         return self
 
 
@@ -145,8 +146,8 @@ class SchoolSettings(BaseModel):
         for mild, worse in pairwise(SEVERITIES):
             for name, days in (("plan_days", self.plan_days), ("due_days", self.due_days)):
                 if days[worse] > days[mild]:
-                    raise ValueError(f"{name}: {worse} cannot have more days than {mild}")
+                    raise at(name, f"{worse} cannot have more days than {mild}")
         for severity in SEVERITIES:
             if self.plan_days[severity] > self.due_days[severity]:
-                raise ValueError(f"plan_days: the plan of {severity} cannot be due after its work")
+                raise at("plan_days", f"the plan of {severity} cannot be due after its work")
         return self

@@ -77,7 +77,7 @@ def _each(words: Iterable[str], counts: Counter[str]) -> dict[str, int]:
 async def list_timeline(
     scope: Annotated[Scope, needs("report.read")], session: Read, limit: Limit = 100, cursor: Cursor = None
 ) -> Page[TimelineView]:
-    """List what happened to warnings and improvements, newest first."""
+    """List what happened to warnings, improvements, annual tasks, letters and due items, newest first."""
     last = from_cursor(cursor, int)
     rows = await queries.list_timeline(session, scope, before=last[0] if last else None, limit=limit)
     return page(rows, limit, _line, lambda row: (row.position,))

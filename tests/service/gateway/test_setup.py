@@ -53,7 +53,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"bodies": [{"code": "a", "name": ""}]}, "/bodies/0/name"),
     ({"bodies": [{"code": "a", "name": "x", "duty": "y"}]}, "/bodies/0/duty"),
     ({"bodies": [{"code": "a", "name": "\u0000"}]}, "/bodies/0/name"),
-    ({"period": {"first": 2030, "last": 2026}}, "/period"),
+    ({"period": {"first": 2030, "last": 2026}}, "/period/last"),
     ({"period": {"first": "2026", "last": 2030}}, "/period/first"),
     ({"cycles": [{"level": "course", "periods": []}]}, "/cycles/0/periods"),
     ({"cycles": [{"level": "course", "periods": [{"value": 1, "unit": "moon"}]}]}, "/cycles/0/periods/0/unit"),

@@ -268,7 +268,7 @@ async def test_a_schools_own_terms_for_a_source_rule_what_is_recorded_next(datab
     own = {"sources": {"mid_term_check": {"plan_days": 3, "due_days": 10}}, "tracking": "quality_office"}
     async with school(database_url, tmp_path) as sut, sut.as_(OFFICE) as office:
         wrong = {"sources": {"patrol": {"plan_days": 3, "due_days": 2}}}
-        assert pointers(await office.put("/settings", json=wrong)) == ["/sources/patrol"]
+        assert pointers(await office.put("/settings", json=wrong)) == ["/sources/patrol/plan_days"]
         assert (await office.put("/settings", json=own)).status_code == 200
         (item,) = await recorded(office, FINDING)
         assert (item["plan_due_on"], item["due_on"], item["tracking"]) == ("2026-03-05", "2026-03-12", "quality_office")

@@ -208,7 +208,12 @@ async def test_every_step_of_a_warning_and_its_task_is_told_in_words_and_fields(
         "subject": "C1",
         "indicator": "class-completion-week",
         "text": lines[3]["text"],
-        "detail": {"measures": ["谈话", "补交"], "goal": "0.85", "deadline": "2026-03-09"},
+        "detail": {
+            "measures": ["谈话", "补交"],
+            "goal": "0.85",
+            "deadline": "2026-03-09",
+            **dict.fromkeys(("indicator", "level", "subject")),
+        },
     }
 
 

@@ -159,6 +159,12 @@ def test_what_an_owner_hands_in_depends_on_what_the_routine_needs() -> None:
 
 def test_routines_of_a_set_up_are_faulted_where_they_never_come_round() -> None:
     once = routine(every=None, once={"first": {"year": 2, "month": 1}, "last": {"year": 1, "month": 12}})
-    assert [each["pointer"] for each in routine_faults("/routines", [once], period=True)] == ["/routines/0/once/last"]
+    assert [each["pointer"] for each in routine_faults("/routines", [once], period=True, levels=())] == ["/routines/0/once/last"]
     both = routine(per="teacher", of_kinds=["new"], not_of_kinds=["new"])
-    assert [each["pointer"] for each in routine_faults("/r", [both], period=True)] == ["/r/0/not_of_kinds"]
+    assert [each["pointer"] for each in routine_faults("/r", [both], period=True, levels=())] == ["/r/0/not_of_kinds"]
+
+
+def test_a_routine_is_of_a_level_that_every_school_has_or_that_the_cycles_name() -> None:
+    guild = routine(level="guild")
+    assert [each["pointer"] for each in routine_faults("/r", [guild], period=True, levels=())] == ["/r/0/level"]
+    assert list(routine_faults("/r", [guild], period=True, levels={"guild"})) == []
