@@ -5,27 +5,22 @@ usage: make bench        (needs the project's shared folder; a quiet machine giv
 
 from __future__ import annotations
 
-import asyncio
-import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.bench import goals
+from tests.bench import planning
+from tests.bench.page import machine, put, table
 from tests.conftest import SHARED
 from tests.flow.oulad import Oulad, post
 from tests.flow.stack import School, Stack, embedded
 
-PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 STARTS = 5
 SINGLES = 200
-GOALS = 20_000
 
 
 def start_to_ready(folder: Path) -> list[float]:
@@ -126,10 +121,6 @@ def measure() -> list[tuple[str, str, str]]:
         for what, values in (("warning", warnings), ("task", tasks)):
             figure = f"{percentile(values, 0.5):.0f} / {percentile(values, 0.99):.0f} ms"
             show(f"POST of one event to its {what} visible over HTTP, p50 / p99 of {SINGLES}", figure, "≤ 50 / 250 ms")
-    figures = asyncio.run(goals.run("", GOALS))
-    show(f"goal tree of {GOALS:,} goals in 6 levels, the slowest node, median", f"{figures['tree']:.0f} ms", "≤ 100 ms")
-    show(f"matrix of systems and levels: {GOALS:,} goals, as many tasks, median", f"{figures['matrix']:.0f} ms", "≤ 100 ms")
-    show(f"lint of the whole: {goals.PLANS} plans, {GOALS:,} goals", f"{figures['lint'] / 1000:.1f} s", "≤ 5 s")
     return rows
 
 
@@ -152,19 +143,16 @@ class _folder:  # noqa: N801 - a context manager read as a function
 
 
 def write(rows: list[tuple[str, str, str]]) -> None:
-    """Put the table into docs/performance.md between its marks; what people wrote around it stays."""
-    table = "\n".join(["| Figure | Measured | Aim |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)])
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, embedded (one process, SQLite)"
-    section = f"<!-- figures -->\nMeasured {datetime.now(UTC):%Y-%m-%d} by `make bench` on {machine}.\n\n{table}\n<!-- end -->"
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition("<!-- figures -->")
-    _, _, after = rest.partition("<!-- end -->")
-    PAGE.write_text(before + section + after, encoding="utf-8")
+    """Put the table into docs/performance.md."""
+    said = f"Measured by `make bench`, {machine()}, embedded (one process, SQLite)."
+    put("figures", f"{said}\n\n{table(('Figure', 'Measured', 'Aim'), rows)}")
 
 
 def main() -> None:
     if not SHARED.is_dir():
         sys.exit("make bench needs the project's shared folder with the real data")
     write(measure())
+    planning.measure()
 
 
 if __name__ == "__main__":

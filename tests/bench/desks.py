@@ -1,6 +1,6 @@
 """How fast desks, ledger, matrix and rankings answer: 20,000 tasks and 5,000 improvements, on SQLite or the PostgreSQL of `make test-servers`.
 
-usage: python -m tests.bench.desks [TASKS]        (BENCH_POSTGRES=postgresql+psycopg://… for the other database)
+usage: python -m tests.bench.desks [TASKS]        (BENCH_POSTGRES=postgresql+psycopg://… for the other database; make bench runs it on both)
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from tests.service.planning.school import tell
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 UNITS, CLASSES, STUDENTS = 30, 300, 9_000
-IMPROVEMENTS = 5_000
 MAY = ("improvement.read", "task.read", "plan.read", "school.read", "guarantee.read", "standard.read")
 ASKED = (
     ("desk of a department", "/desks/department-head", principal(*MAY, "desk.department", over=["unit:U3"], id="D3")),
@@ -37,7 +36,7 @@ ASKED = (
     ("ledger, a page of the school", "/ledger", principal(*MAY, id="Q1")),
     ("ledger, a page of a unit", "/ledger", principal(*MAY, over=["unit:U3"], id="D3")),
     ("counts of the ledger by unit", "/ledger/summary?by=unit", principal(*MAY, id="Q1")),
-    ("matrix, five by five", "/matrix", principal(*MAY, id="Q1")),
+    ("matrix, five by five, of tasks and improvements", "/matrix", principal(*MAY, id="Q1")),
     ("rankings of a year", "/rankings?year=2026", principal(*MAY, id="Q1")),
 )
 
@@ -62,12 +61,17 @@ def tasks(many: int) -> Iterator[dict[str, Any]]:
         yield {**empty, **said, **state, **made, "id": UUID(int=n + 1), "school": SCHOOL}
 
 
-def improvements() -> Iterator[dict[str, Any]]:
+def problems_of(many: int) -> int:
+    """How many improvements there are beside so many tasks."""
+    return many // 4
+
+
+def improvements(many: int) -> Iterator[dict[str, Any]]:
     """Improvements of students and classes, half of them done."""
     chance = random.Random(7)
     empty: dict[str, Any] = {column.key: None for column in ImprovementRow.__table__.columns}
     words = ("metric", "comparison", "title", "goal_proposed", "curve", "owner_post", "verifier_post", "indicator_name", "tracking")
-    for n in range(IMPROVEMENTS):
+    for n in range(many):
         student = n % 3 > 0
         done = n % 2 == 0
         subject = f"S{chance.randrange(STUDENTS)}" if student else f"C{n % CLASSES}"
@@ -111,7 +115,7 @@ def places(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 async def fill(sut: ServiceUnderTest, many: int) -> None:
     await tell(sut, SchoolAdded(code=SCHOOL, name="示范学院"))
-    work, problems = list(tasks(many)), list(improvements())
+    work, problems = list(tasks(many)), list(improvements(problems_of(many)))
     empty: dict[str, Any] = {column.key: None for column in OrgRow.__table__.columns}
     cleared = [{"improvement": row["id"], "step": "warning_cleared", "at": NOW, "by": None, "what": {}} for row in problems[::2]]
     async with sut.database.transaction() as tx:
@@ -133,7 +137,9 @@ async def fill(sut: ServiceUnderTest, many: int) -> None:
         await (await tx.session.connection()).exec_driver_sql("ANALYZE")
 
 
-async def run(url: str, many: int) -> None:
+async def run(url: str, many: int) -> dict[str, float]:
+    """Median milliseconds of each call."""
+    figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         async with running(service, url or f"sqlite+aiosqlite:///{folder}/planning.db", Path(folder), lambda: NOW) as sut:
             await fill(sut, many)
@@ -145,7 +151,9 @@ async def run(url: str, many: int) -> None:
                         answer = await client.get(path)
                         seconds.append(time.perf_counter() - begin)
                         assert answer.status_code == 200, answer.text
-                print(f"{what:32}  {statistics.median(seconds) * 1000:8.1f} ms  worst {max(seconds) * 1000:.1f} ms")
+                figures[what] = statistics.median(seconds) * 1000
+                print(f"{what:32}  {figures[what]:8.1f} ms  worst {max(seconds) * 1000:.1f} ms")
+    return figures
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast the goal tree, the chain lint and the matrix answer: 20,000 goals in 6 levels with a task each, 600 plans, on SQLite or the PostgreSQL of `make test-servers`.
 
-usage: python -m tests.bench.goals [GOALS]        (BENCH_POSTGRES=postgresql+psycopg://… for the other database)
+usage: python -m tests.bench.goals [GOALS]        (BENCH_POSTGRES=postgresql+psycopg://… for the other database; make bench runs it on both)
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from uuid import UUID
 from libs.common.database import Database
 from libs.common.events.gateway import SchoolAdded
 from libs.common.events.monitoring import Measured, Measurement
+from libs.common.events.origin import FIRST
 from services.planning.commands.attaining import reassess
 from services.planning.queries import goal_id, plan_id
 from services.planning.service import service
@@ -46,7 +47,15 @@ def plans() -> list[dict[str, Any]]:
         "swot": [],
     }
     status = {"status": "published", "current": True, "live": True, "created_at": NOW, "created_by": "Q1", "submitted_by": "Q1"}
-    said = {**same, **status, "school": SCHOOL, "version": 1, "approved_by": "B1", "published_on": date(2026, 1, 1)}
+    said = {
+        **same,
+        **status,
+        "school": SCHOOL,
+        "version": 1,
+        "approved_by": "B1",
+        "published_on": date(2026, 1, 1),
+        "origin": FIRST,
+    }
     period = {"period_from": date(2026, 1, 1), "period_to": date(2030, 12, 31)}
     return [
         {**said, **period, "id": plan_id(SCHOOL, f"P{n}", 1), "code": f"P{n}", "kind": "unit", "parent": "P0" if n else None}

@@ -1,18 +1,35 @@
 """What the installation says of itself: `/openapi.json`, `/asyncapi.json`, `/docs`."""
 
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from html.parser import HTMLParser
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from openapi_spec_validator import validate
+from pydantic import TypeAdapter
 
 from libs.common.event import catalogue
 from services.app import ALL, load
 from services.asyncapi import asyncapi
-from services.openapi import METHODS, openapi, page
+from services.openapi import METHODS, examples, openapi, page, public_routes
+
+WORDLESS = {
+    "POST /api/v1/standards/indicators/template",
+    "PUT /api/v1/planning/settings",
+    "PUT /api/v1/planning/teacher-kinds",
+    "POST /api/v1/planning/inbox/read",
+    "POST /api/v1/planning/tasks/generate",
+    "POST /api/v1/planning/tasks/assign",
+    "POST /api/v1/planning/tasks/close",
+    "POST /api/v1/planning/tasks/{task}/assign",
+    "POST /api/v1/planning/agreements",
+    "POST /api/v1/planning/agreements/sign",
+    "POST /api/v1/planning/agreements/{agreement}/sign",
+}
+"""Bodies in which nobody writes words."""
 
 
 @cache
@@ -56,6 +73,20 @@ def test_every_operation_has_an_id_of_its_own_and_a_summary_and_says_how_it_fail
         if path.startswith("/api/"):
             assert operation["responses"]["4XX"] == {"$ref": "#/components/responses/Problem"}, (path, method)
             assert "422" not in operation["responses"], (path, method)
+
+
+def test_every_body_of_plans_and_standards_has_an_example_in_chinese_that_the_route_takes() -> None:
+    bodies = {
+        f"{method} {route.path_format}": route.body_field.field_info
+        for _, route in public_routes({name: load(name) for name in ("standards", "planning")})
+        for method in route.methods or ()
+        if route.body_field is not None
+    }
+    assert examples().keys() == bodies.keys()
+    for name, info in bodies.items():
+        body: Any = Annotated[info.annotation, info]
+        TypeAdapter(body).validate_python(examples()[name])
+    assert {name for name, said in examples().items() if not re.search("[一-鿿]", json.dumps(said, ensure_ascii=False))} == WORDLESS
 
 
 def test_only_what_is_asked_before_signing_in_is_open_to_all_under_the_api() -> None:

@@ -1,4 +1,4 @@
-"""Write the pages of docs/ that are generated from the code: settings, events, metrics.
+"""Write the pages of docs/ that are generated from the code: settings, events, metrics, the API.
 
 usage: python -m tests.contract.write_docs
 """
@@ -23,6 +23,7 @@ from libs.common import telemetry
 from libs.common.event import Event
 from libs.common.settings import PREFIX, Settings
 from services.app import ALL, load
+from services.openapi import METHODS, openapi
 from tests.contract.write_golden import every_event
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -64,6 +65,24 @@ def events() -> str:
         "(`urn:zhengai:<service>`), `type`, `time`, the extensions `school`, `causationid` and `traceparent`, and as `data` the fields "
         "below. The topic is the producer's name, the key is the school. How a version is changed: "
         "[decision 5](decisions/0005-event-versioning.md). A payload of each stands in `tests/contract/golden/`.",
+        "\n\n".join(sections),
+    )
+
+
+def api() -> str:
+    """Every route of the API, by the part of the installation that it is about."""
+    parts: dict[str, list[tuple[str, str, str]]] = {}
+    for path, item in openapi({name: load(name) for name in ALL})["paths"].items():
+        for method in METHODS:
+            if path.startswith("/api/") and (said := item.get(method)) is not None:
+                does = said.get("description", said["summary"]).split("\n\n")[0].replace("\n", " ")
+                row = (f"`{method.upper()} {path.removeprefix('/api/v1')}`", does, code(said.get("x-permission", "")))
+                parts.setdefault(said["tags"][0], []).append(row)
+    sections = [f"## {tag}\n\n{table(('Route', 'What it does', 'Permission'), rows)}" for tag, rows in sorted(parts.items())]
+    return page(
+        "API",
+        "Every route, below `/api/v1`. Bodies and answers, those of standards and planning with an example, stand in `/openapi.json` and `/docs` of a running "
+        "installation; who has which permission is in `services/gateway/domain/policy.py`.",
         "\n\n".join(sections),
     )
 
@@ -155,7 +174,7 @@ def page(title: str, opening: str, body: str) -> str:
     return f"# {title}\n\n<!-- Written by `make docs` from the code; edit the code, not this page. -->\n\n{opening}\n\n{body}\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings, "events.md": events, "metrics.md": metrics}
+PAGES: dict[str, Callable[[], str]] = {"settings.md": settings, "events.md": events, "metrics.md": metrics, "api.md": api}
 
 
 def main() -> None:

@@ -4,5 +4,6 @@ from tests.planted.bug import Bug
 from tests.planted.counting import COUNTING
 from tests.planted.delivering import DELIVERING
 from tests.planted.judging import JUDGING
+from tests.planted.working import WORKING
 
-BUGS: tuple[Bug, ...] = (*DELIVERING, *COUNTING, *JUDGING)
+BUGS: tuple[Bug, ...] = (*DELIVERING, *COUNTING, *JUDGING, *WORKING)

@@ -14,7 +14,7 @@ OPENING = """# Planted bugs
 <!-- Written by `make planted` after a run in which every bug was caught; edit the lists in tests/planted, not this page. -->
 
 Would the tests notice? `make planted` plants each of these bugs in a copy of the tree, runs the tests named beside it, and fails where one of them
-stays green. On an unchanged copy all of them are green. What changes in the source stands in `tests/planted/delivering.py`, `counting.py` and `judging.py`.
+stays green. On an unchanged copy all of them are green. What changes in the source stands in `tests/planted/delivering.py`, `counting.py`, `judging.py` and `working.py`.
 """
 
 

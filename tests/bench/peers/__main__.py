@@ -9,17 +9,14 @@ usage: make bench-peers                        everything, into docs/performance
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
 
-from tests.bench.__main__ import PAGE
+from tests.bench.page import machine, put, table
 from tests.bench.peers import place
 from tests.servers import KAFKA_VERSION, as_program
 
-BEGIN, END = "<!-- peers -->", "<!-- end of peers -->"
 NOTE = """Of throughput and of two processes each run's sums, warnings and number of stored observations were compared with the
 harness's reference before its time counted; of latency that every warning came, of the front door the number of records. The clock runs from the process being ready (a Java machine: from `start()`) until every event is counted and every warning
 is readable. The product adds up two levels more than its peers do, class and lesson, notes for each event which ids no roster knows,
@@ -74,18 +71,11 @@ def main(arguments: list[str]) -> None:
 
 def write(rows: Sequence[tuple[str, str, str]], runs: int, postgres: str) -> None:
     """Put the table into docs/performance.md between marks of its own; what people wrote around it stays."""
-    table = "\n".join(["| Figure | Measured | Aim |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)])
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     beside = (
         f"Kafka {KAFKA_VERSION} (one broker), PostgreSQL {postgres}, aiokafka {version('aiokafka')}, psycopg {version('psycopg')}"
     )
-    measured = (
-        f"Measured {datetime.now(UTC):%Y-%m-%d} by `make bench-peers` on {machine}, {beside}; medians of {runs} runs in turns."
-    )
-    section = f"{BEGIN}\n{measured}\n\n{table}\n\n{NOTE}\n{END}"
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(before + section + (after or "\n"), encoding="utf-8")
+    measured = f"Measured by `make bench-peers`, {machine()}, {beside}; medians of {runs} runs in turns."
+    put("peers", f"{measured}\n\n{table(('Figure', 'Measured', 'Aim'), rows)}\n\n{NOTE}")
 
 
 if __name__ == "__main__":

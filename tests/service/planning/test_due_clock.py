@@ -66,10 +66,17 @@ numbers = count()
 
 
 class Runs:
-    """The service on one database, entered by two replicas, with a clock that goes anywhere."""
+    """The service on one database, entered by up to three replicas, with a clock that goes anywhere."""
 
-    def __init__(self, runner: asyncio.Runner, sut: ServiceUnderTest, other: Database, clock: SettableClock) -> None:
-        self.runner, self.sut, self.other, self.clock = runner, sut, other, clock
+    def __init__(self, runner: asyncio.Runner, sut: ServiceUnderTest, clock: SettableClock) -> None:
+        self.runner, self.sut, self.clock = runner, sut, clock
+        self.others = [Database(sut.database.url, clock) for _ in range(2)]
+
+    async def restart(self) -> None:
+        """End the other replicas and begin them anew: what they remembered is gone."""
+        for each in self.others:
+            await each.close()
+        self.others = [Database(self.sut.database.url, self.clock) for _ in range(2)]
 
     async def add(self) -> str:
         """A school with all its routines, from the day it is."""
@@ -86,8 +93,13 @@ class Runs:
         return school
 
     async def run(self, school: str, *, where: str) -> None:
-        """Run the job here, at the other replica, or at both at once; `crash`: it stops before its end and nothing of it stands."""
-        databases = {"here": [self.sut.database], "other": [self.other], "both": [self.sut.database, self.other]}
+        """Run the job here, at another replica, at one that has just been started, or at all at once; `crash`: it stops before its end and
+        nothing of it stands.
+        """
+        if where == "restarted":
+            await self.restart()
+        here, other = [self.sut.database], self.others[:1]
+        databases = {"here": here, "other": other, "restarted": other, "all": [*here, *self.others]}
         job = next(job for job in service.jobs if job.name == "due_items")
 
         async def crash() -> None:
@@ -116,14 +128,17 @@ def runs(database_url: str, tmp_path: Path) -> Iterator[Runs]:
     with asyncio.Runner() as runner:
         stack, clock = AsyncExitStack(), SettableClock()
         sut = runner.run(stack.enter_async_context(planning(database_url, tmp_path, clock=clock)))
-        other = Database(database_url, clock)
-        yield Runs(runner, sut, other, clock)
-        runner.run(other.close())
+        found = Runs(runner, sut, clock)
+        yield found
+        for each in found.others:
+            runner.run(each.close())
         runner.run(stack.aclose())
 
 
 jumps = st.integers(-90, 150)
-steps = st.lists(st.tuples(jumps, st.sampled_from(["here", "other", "both", "crash"]), st.booleans()), min_size=1, max_size=6)
+steps = st.lists(
+    st.tuples(jumps, st.sampled_from(["here", "other", "restarted", "all", "crash"]), st.booleans()), min_size=1, max_size=6
+)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

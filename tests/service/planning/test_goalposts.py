@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -35,7 +35,8 @@ ORIGINS: list[Any] = [
     {"origin": {"kind": "first"}},
     {"origin": {"kind": "period"}},
     {"origin": {"kind": "cycle", "cycle": str(uuid4())}},
-    {"origin": {"kind": "exception", "reason": "学生基础薄弱"}},
+    *[{"origin": {"kind": "exception", "reason": "学生基础薄弱"}}]
+    * 6,  # what would pass otherwise leaves a draft, in the way of the next
 ]
 LOWER = {"indicator": "dual-year", "baseline": 0.1, "values": [{"year": 2026, "target": 0.2}]}
 
@@ -117,7 +118,7 @@ def test_nobody_inside_the_dynamic_loop_moves_the_goalposts(database_url: str, t
 
             one_of_them = st.sampled_from(ACTORS).flatmap(lambda who: calls(who, goals, improvements))
 
-            @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+            @settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
             @given(st.lists(one_of_them, min_size=1, max_size=25))
             def check(made_calls: Sequence[Call]) -> None:
                 runner.run(play(made_calls))

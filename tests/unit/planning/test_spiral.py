@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -76,16 +77,21 @@ def test_no_static_step_is_taken_before_the_one_that_stands_before_it(spiral: Sp
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
-@given(table, st.lists(happened, max_size=12), st.lists(of_loops, max_size=30))
-def test_a_loop_goes_its_own_way_whatever_the_others_do(
-    spiral: Spiral, facts: Sequence[Happened], loops: Sequence[Happened]
-) -> None:
+@given(table, st.lists(happened | of_loops, max_size=40))
+def test_a_loop_goes_its_own_way_whatever_happens_between_its_facts(spiral: Spiral, facts: Sequence[Happened]) -> None:
     state = State()
-    for each in (*facts, *loops):
-        state = step(spiral, state, each)
+    for each in facts:
+        before, state = state, step(spiral, state, each)
+        others = {name: loop for name, loop in state.loops.items() if name != each.loop}
+        assert others == {name: loop for name, loop in before.loops.items() if name != each.loop}
     for name, loop in state.loops.items():
-        mine = frozenset(each.fact for each in loops if each.loop == name)
-        assert (loop.facts, loop.at) == (mine, behind(spiral.dynamic, mine))
+        mine = [each.fact for each in facts if each.loop == name]
+        alone = State()
+        for fact in mine:
+            alone = step(spiral, alone, Happened(fact, name))
+        assert loop == alone.loops[name]
+        assert loop.at == behind(spiral.dynamic, frozenset(mine))
+    assert replace(state, loops={}) == replay(spiral, [each.fact for each in facts]), "loops move the whole by what happened alone"
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
