@@ -25,7 +25,7 @@ from libs.common.events.monitoring import (
     WarningRevised,
     WarningWithdrawn,
 )
-from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
+from libs.common.events.standards import IndicatorActivated, RevisionDue, StandardActivated, StandardRetired
 from libs.common.runtime import for_the_first_time
 from libs.common.telemetry import bind_trace
 from services.planning.commands import (
@@ -39,6 +39,7 @@ from services.planning.commands import (
     plans,
     revising,
     routines,
+    rules,
     spiral,
     tasks,
 )
@@ -84,6 +85,11 @@ async def keep_standard(event: StandardActivated, tx: Transaction) -> None:
 
 async def drop_standard(event: StandardRetired, tx: Transaction) -> None:
     await copies.drop_standard(tx, event)
+
+
+async def tell_of_revision(event: RevisionDue, tx: Transaction) -> None:
+    """The quality office is told that a standard is to be revised."""
+    await rules.tell_of_revision(tx, event)
 
 
 async def keep_indicator(event: IndicatorActivated, tx: Transaction) -> None:

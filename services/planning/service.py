@@ -1,7 +1,7 @@
 """Planning owns what is to be reached and what is done about it: plans and goals, and improvement tasks, from warning to closed."""
 
 from libs.common.events.gateway import PostsImported, RosterImported, SchoolAdded, SetupChanged
-from libs.common.events.standards import IndicatorActivated, StandardActivated, StandardRetired
+from libs.common.events.standards import IndicatorActivated, RevisionDue, StandardActivated, StandardRetired
 from libs.common.service import Intake, Service
 from services.planning import handlers, jobs
 from services.planning.api import router
@@ -19,6 +19,7 @@ service = Service(
         StandardActivated: handlers.keep_standard,
         StandardRetired: handlers.drop_standard,
         IndicatorActivated: handlers.keep_indicator,
+        RevisionDue: handlers.tell_of_revision,
     },
     intake={"monitoring": Intake(handlers.take_warnings)},
     takes=handlers.TAKEN,

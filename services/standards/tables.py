@@ -69,8 +69,8 @@ class VersionRow(Table):
 
 
 class FamilyRow(Table):
-    """A family of standards of a school: what they are about, how often they are to be revised (None: unstated) and the posts that
-    review them, in order.
+    """A family of standards of a school: what they are about, how often they are to be revised (None: unstated), how many days before
+    somebody is told, and the posts that review them, in order.
     """
 
     __tablename__ = "family"
@@ -80,6 +80,7 @@ class FamilyRow(Table):
     name_en: Mapped[str | None]
     kind: Mapped[str]
     revision_years: Mapped[int | None]
+    remind_days: Mapped[int]
     review_path: Mapped[list[str]] = mapped_column(JSON)
     owner: Mapped[str | None]
     changed_at: Mapped[datetime]
@@ -102,6 +103,7 @@ class StandardVersionRow(Table):
     """One version of a standard; `content` is a `Content`, with its decimals as text, and no longer changes once it is in review.
 
     `authors`: all who wrote in it. `review_path` is the family's when it was submitted, `approvals` how much of it is done.
+    `reminded_at`: when it was told that its revision comes.
     """
 
     __tablename__ = "standard_version"
@@ -127,6 +129,7 @@ class StandardVersionRow(Table):
     activated_at: Mapped[datetime | None]
     retired_at: Mapped[datetime | None]
     retired_because: Mapped[str | None]
+    reminded_at: Mapped[datetime | None]
 
 
 class StepRow(Table):

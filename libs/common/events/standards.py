@@ -128,6 +128,16 @@ class StandardActivated(Event, type="standards.standard_activated", about="code"
     kind: str | None = None
 
 
+class RevisionDue(Event, type="standards.revision_due", about="code"):
+    """A version in force is to be revised by a day: its family's cycle says so. Told once a version, some days before."""
+
+    code: str
+    version: int
+    family: str
+    name: str
+    due_on: date
+
+
 class StandardRetired(Event, type="standards.standard_retired", about="code"):
     """A version of a standard is no longer in force, and none has taken its place: its floors are gone.
 

@@ -29,6 +29,7 @@ class Family(Part):
     name_en: Line | None = None
     kind: Line
     revision_years: Years | None = None
+    remind_days: Annotated[int, Field(ge=0, le=3660)] = 90
     review_path: Annotated[list[Post], Field(min_length=1, max_length=10)] = ["quality_office", "school_leader"]
     owner: Line | None = None
 

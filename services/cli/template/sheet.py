@@ -145,6 +145,8 @@ def _take(row: Row, read: Sheet) -> None:
         ("group", "group_name"),
         ("element", "element_name"),
         ("element_name", "element"),
+        ("element", "met_by"),
+        ("element", "indicators"),
     ):
         if name not in row.said and (needed == "code" or needed in row.said):
             read.faults.append((row.cell(name), "what the rest of the row needs is missing here"))

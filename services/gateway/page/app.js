@@ -231,7 +231,8 @@ const TURNS = { proposed: ["start"], running: ["submit"], returned: ["submit"], 
 const NEEDS = { start: "improvement.work", submit: "improvement.work", verify: "improvement.verify", return: "improvement.verify" };
 
 function taskButtons(task) {
-  return (TURNS[task.status] ?? []).filter((step) => may(NEEDS[step])).map((step) => [step, () => ask(step, task)]);
+  const theirs = (step) => NEEDS[step] !== "improvement.verify" || task.owner !== seen.me.id; // nobody judges what is theirs
+  return (TURNS[task.status] ?? []).filter((step) => may(NEEDS[step]) && theirs(step)).map((step) => [step, () => ask(step, task)]);
 }
 
 /** Open the dialog of a step, filled with what is proposed. */

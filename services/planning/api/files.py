@@ -10,11 +10,12 @@ from starlette.responses import Response
 
 from libs.common.auth import Scope
 from libs.common.database import Database
-from libs.common.http import Caller, Read, Tx, needs
+from libs.common.http import Caller, Now, Read, Tx, needs
 from libs.common.uploads import described, read_upload
 from services.planning.commands import files
 from services.planning.domain.files import CSV, ENDINGS, TEXT, path_of
 from services.planning.queries import files as find
+from services.planning.queries import today_in
 from services.planning.schemas.files import FileView
 
 router = APIRouter(prefix="/files", tags=["files"])
@@ -23,7 +24,6 @@ MayWrite = Annotated[Scope, needs("file.write")]
 Name = Annotated[
     str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f/\\]*$", description="What it is called.")
 ]
-SEEN = ("task.read", "improvement.read", "plan.read", "due.read", "process.read")
 
 
 async def _uploaded(request: Request, _: MayWrite) -> bytes:
@@ -56,13 +56,13 @@ async def hand_in(
 
 
 @router.get("/{sha256}", response_class=Response, responses={200: {"content": {media: {} for media in ENDINGS}}})
-async def read_file(sha256: str, session: Read, scope: MayRead, caller: Caller) -> Response:
+async def read_file(sha256: str, session: Read, scope: MayRead, caller: Caller, now: Now) -> Response:
     """Read a file, to be saved, never shown or run (`nosniff` comes with every answer of the gateway).
 
     404 unless the caller handed it in or may see what it is evidence of.
     """
-    scopes = {permission: caller.scope(permission) for permission in SEEN if caller.may(permission)}
-    row, name = await find.get_file(session, scope.school, caller.id, scopes, sha256)
+    scopes = {permission: caller.scope(permission) for permission in sorted({*find.SEEN_BY.values()}) if caller.may(permission)}
+    row, name = await find.get_file(session, scope.school, caller.id, scopes, sha256, await today_in(session, scope.school, now))
     media = f"{TEXT}; charset=utf-8" if row.media in {TEXT, CSV} else row.media
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",

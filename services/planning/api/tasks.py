@@ -178,7 +178,7 @@ async def submit_task(task: UUID, body: SubmitTaskBody, tx: Tx, caller: Caller, 
 
 @router.post("/{task}/verify", response_model=TaskView)
 async def verify_task(task: UUID, tx: Tx, caller: Caller, scope: MayVerify, body: VerifyTaskBody | None = None) -> Response:
-    """Confirm what was submitted. 403 for who has the task or submitted it."""
+    """Confirm what was submitted. 403 for who has the task or submitted it, and for a head whose unit was given it by others."""
     body = body or VerifyTaskBody()
     (row,) = await tasks_working.verify_tasks(tx, scope, caller.id, [task], met=body.met, score=body.score, comment=body.comment)
     return await _whole(tx.session, scope, row, tx.now)
@@ -186,7 +186,7 @@ async def verify_task(task: UUID, tx: Tx, caller: Caller, scope: MayVerify, body
 
 @router.post("/{task}/return", response_model=TaskView)
 async def return_task(task: UUID, body: ReturnTaskBody, tx: Tx, caller: Caller, scope: MayVerify) -> Response:
-    """Send it back with a reason. 403 for who has the task or submitted it."""
+    """Send it back with a reason. 403 as for `verify`."""
     (row,) = await tasks_working.return_tasks(tx, scope, caller.id, [task], reason=body.reason)
     return await _whole(tx.session, scope, row, tx.now)
 

@@ -10,6 +10,7 @@ from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from services.planning import queries
+from services.planning.commands.evidence import keep_evidence, single
 from services.planning.commands.guarantees import check_goals, check_unit, protect, record, unit_faults
 from services.planning.domain.budgets import Appraisal, Budget, Spending, fen, yuan
 from services.planning.domain.guarantees import named, word_faults
@@ -59,6 +60,7 @@ async def spend(tx: Transaction, scope: Scope, by: str, id_: UUID, said: Spendin
     if row.spent + amount < 0:
         detail = f"{yuan(row.spent)} yuan are spent"
         raise Invalid("more comes back than was spent", [Fault(pointer="/amount", detail=detail)])
+    await keep_evidence(tx, "budget", [row.id], by, single(said.document))
     row.spent += amount
     entry = SpendingRow(budget=row.id, on=said.on, amount=amount, what=said.what, document=said.document, at=tx.now, by=by)
     tx.session.add(entry)

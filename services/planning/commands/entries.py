@@ -11,6 +11,7 @@ from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid
 from services.planning import queries
+from services.planning.commands.evidence import keep_evidence, single
 from services.planning.commands.guarantees import check_unit, people_faults, record, unit_faults
 from services.planning.commands.inbox import Notice, tell
 from services.planning.domain.budgets import fen, yuan
@@ -18,6 +19,7 @@ from services.planning.domain.entries import (
     OTHERS,
     Aid,
     Contingency,
+    Control,
     Entry,
     Incident,
     Payment,
@@ -63,6 +65,8 @@ async def add_entry(tx: Transaction, scope: Scope, by: str, said: Entry) -> Entr
     )
     tx.session.add(row)
     await tx.session.flush()
+    if isinstance(said, Control):
+        await keep_evidence(tx, "entry", [row.id], by, single(said.document))
     record(tx, row.id, "written", by)
     if said.KIND in NEW and row.owner is not None:
         await tell(tx, [notice(row, row.owner, "new", NEW[said.KIND])])
@@ -85,6 +89,8 @@ async def go_on(tx: Transaction, scope: Scope, by: str, id_: UUID, step: Step, s
         after = _pay(row, said)
     elif step == "withdraw" and row.paid:
         raise Conflict("some of it is paid: what is paid is not withdrawn")
+    if isinstance(said, Told | Payment):
+        await keep_evidence(tx, "entry", [row.id], by, single(said.document))
     row.status = after
     record(tx, row.id, step, by, **({} if said is None else said.model_dump(mode="json", exclude_defaults=True)))
     return row

@@ -12,6 +12,11 @@ from services.planning.queries import files as find
 from services.planning.tables import EvidenceRow
 
 
+def single(document: str | None, at: str = "/document") -> dict[str, str]:
+    """A document by the pointer to it; none where there is none."""
+    return {} if document is None else {at: document}
+
+
 def listed(evidence: Sequence[str], at: str = "/evidence") -> dict[str, str]:
     """A list of evidence, each entry by the pointer to it."""
     return {f"{at}/{n}": each for n, each in enumerate(evidence)}

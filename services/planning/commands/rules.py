@@ -8,6 +8,7 @@ from typing import Any
 from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Fault, Forbidden, Invalid
+from libs.common.events.standards import RevisionDue
 from services.planning import queries
 from services.planning.commands.inbox import Notice, tell
 from services.planning.commands.workflows import AT_ONCE, workflows_in
@@ -116,3 +117,12 @@ async def remind_of_rules(tx: Transaction) -> None:
         link = f"/api/v1/planning/rules/{row.code}"
         notices = [Notice(person, f"rule:{row.code}:{row.version}", "rule_review", words, link) for person in people]
         await tell(tx, notices)
+
+
+async def tell_of_revision(tx: Transaction, said: RevisionDue) -> None:
+    """Tell the quality office once a version that a standard is to be revised."""
+    today = await queries.today_in(tx.session, tx.school, tx.now)
+    words = f"标准「{said.name}」应于 {said.due_on} 前修订"
+    link = f"/api/v1/standards/standards/{said.code}/versions/{said.version}"
+    people = await queries.holders_of(tx.session, tx.school, "quality_office", [f"school:{tx.school}"], today)
+    await tell(tx, [Notice(each, f"revision:{said.code}:{said.version}", "standard_revision", words, link) for each in people])

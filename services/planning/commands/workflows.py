@@ -11,7 +11,7 @@ from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from libs.common.events.setup import Register, Workflow
 from services.planning import queries
-from services.planning.commands.evidence import keep_evidence, listed
+from services.planning.commands.evidence import keep_evidence, listed, single
 from services.planning.commands.guarantees import people_faults
 from services.planning.commands.inbox import Notice, tell
 from services.planning.domain.workflows import UNITS, About, Filing, RunStatus, after, due, returned
@@ -92,7 +92,7 @@ async def do_step(
     step = workflow.steps[run.step - 1]
     if step.document is not None and document is None:
         raise Invalid("the step asks for a document", [Fault(pointer="/document", detail=f"say where {step.document} is")])
-    await keep_evidence(tx, "run", [run.id], by, listed(evidence) | ({} if document is None else {"/document": document}))
+    await keep_evidence(tx, "run", [run.id], by, listed(evidence) | single(document))
     said = {"document": document, "evidence": list(evidence), "text": text}
     note(tx, run, "filed" if step.kind == "file" else "done", by, **{name: value for name, value in said.items() if value})
     status, waits = after(workflow, run.step)
@@ -228,6 +228,7 @@ async def put_on_file(tx: Transaction, scope: Scope, by: str, code: str, filing:
     tx.session.add(row)
     tx.session.add_all(PaperPlaceRow(paper=row.id, place=place) for place in sorted(places))
     await tx.session.flush()
+    await keep_evidence(tx, "filing", [row.id], by, listed(filing.documents, "/documents"))
     today = await queries.today_in(tx.session, scope.school, tx.now)
     keepers = await queries.holders_of(tx.session, scope.school, register.keeper, places, today)
     link = f"/api/v1/planning/registers/{code}/filings"

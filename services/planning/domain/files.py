@@ -17,7 +17,7 @@ _BEGINNINGS = {PDF: b"%PDF-", PNG: b"\x89PNG\r\n\x1a\n", JPEG: b"\xff\xd8\xff"}
 _PARTS = {DOCX: "word/document.xml", XLSX: "xl/workbook.xml"}
 _MOST_PARTS = 10_000
 
-EvidenceOf = Literal["task", "improvement", "goal", "due_item", "run"]
+EvidenceOf = Literal["task", "improvement", "goal", "due_item", "run", "filing", "entry", "budget"]
 """What a file may be evidence of."""
 _PATH = "/api/v1/planning/files/"
 _NAMED = re.compile(rf"{_PATH}([0-9A-Za-z]*)")

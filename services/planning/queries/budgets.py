@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Scope
@@ -16,9 +16,13 @@ from services.planning.queries.guarantees import of_units, past, units_within
 from services.planning.tables import BudgetRow, SpendingRow
 
 
+async def covered(session: AsyncSession, scope: Scope) -> Sequence[ColumnElement[bool]]:
+    """The conditions that a budget line is in a scope: of its units."""
+    return BudgetRow.school == scope.school, *of_units(BudgetRow.unit, await units_within(session, scope))
+
+
 async def _covered(session: AsyncSession, scope: Scope) -> Select[BudgetRow]:
-    units = await units_within(session, scope)
-    return select(BudgetRow).where(BudgetRow.school == scope.school, *of_units(BudgetRow.unit, units))
+    return select(BudgetRow).where(*await covered(session, scope))
 
 
 async def get_budget(session: AsyncSession, scope: Scope, id_: UUID, *, lock: bool = False) -> BudgetRow:

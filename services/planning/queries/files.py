@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 
 from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,17 +12,22 @@ from sqlalchemy.orm import undefer
 from libs.common.auth import Scope
 from libs.common.database import in_batches
 from libs.common.errors import NotFound
-from services.planning.domain.files import EvidenceOf
+from services.planning.queries.budgets import covered as sees_budget
 from services.planning.queries.due import visible as sees_due
+from services.planning.queries.entries import covered as sees_entry
 from services.planning.queries.improvements import visible as sees_improvement
 from services.planning.queries.plans import visible
 from services.planning.queries.school import IN_AT_ONCE
 from services.planning.queries.tasks import covered as covers_task
+from services.planning.queries.workflows import sees_filing
 from services.planning.queries.workflows import visible as sees_run
 from services.planning.tables import (
+    BudgetRow,
     DueItemRow,
+    EntryRow,
     EvidenceRow,
     FileRow,
+    FilingRow,
     GoalRow,
     ImprovementRow,
     PlanRow,
@@ -40,8 +46,21 @@ async def find_upload(session: AsyncSession, school: str, sha256: str, person: s
     return await session.get(UploadRow, (school, sha256, person))
 
 
+SEEN_BY: Mapping[str, str] = {
+    "task": "task.read",
+    "improvement": "improvement.read",
+    "goal": "plan.read",
+    "due_item": "due.read",
+    "run": "process.read",
+    "filing": "process.read",
+    "entry": "guarantee.read",
+    "budget": "guarantee.read",
+}
+"""What one must be allowed to read to read the files that are evidence of it."""
+
+
 async def get_file(
-    session: AsyncSession, school: str, person: str, scopes: Mapping[str, Scope], sha256: str
+    session: AsyncSession, school: str, person: str, scopes: Mapping[str, Scope], sha256: str, today: date
 ) -> tuple[FileRow, str]:
     """Return a file and its name. `scopes`: what the caller may see by permission.
 
@@ -50,7 +69,7 @@ async def get_file(
     named = (FileRow.school == school, FileRow.sha256 == sha256)
     row = await session.scalar(select(FileRow).where(*named).options(undefer(FileRow.content)))
     mine = await find_upload(session, school, sha256, person)
-    if row is None or (mine is None and not await _named_somewhere(session, school, person, scopes, sha256)):
+    if row is None or (mine is None and not await _named_somewhere(session, school, person, scopes, sha256, today)):
         raise NotFound("there is no such file")
     if mine is not None:
         return row, mine.name
@@ -66,19 +85,39 @@ async def known_files(session: AsyncSession, school: str, files: Collection[str]
     return found
 
 
-async def _named_somewhere(session: AsyncSession, school: str, person: str, scopes: Mapping[str, Scope], sha256: str) -> bool:
+async def _named_somewhere(
+    session: AsyncSession, school: str, person: str, scopes: Mapping[str, Scope], sha256: str, today: date
+) -> bool:
     """Whether who handed the file in names it as evidence of something that may be seen: a stranger who knows its hash shows it to nobody."""
-    seen: dict[EvidenceOf, tuple[str, Callable[[Scope], Sequence[ColumnElement[bool]]]]] = {
-        "task": ("task.read", lambda scope: (TaskRow.id == EvidenceRow.about, covers_task(scope))),
-        "improvement": ("improvement.read", lambda scope: (ImprovementRow.id == EvidenceRow.about, sees_improvement(scope))),
-        "goal": ("plan.read", lambda scope: (GoalRow.goal == EvidenceRow.about, PlanRow.id == GoalRow.plan, visible(scope))),
-        "due_item": ("due.read", lambda scope: (DueItemRow.id == EvidenceRow.about, sees_due(scope, person))),
-        "run": ("process.read", lambda scope: (RunRow.id == EvidenceRow.about, sees_run(scope, person))),
-    }
     own = select(UploadRow.person).where(UploadRow.school == school, UploadRow.sha256 == sha256)
     named = (EvidenceRow.school == school, EvidenceRow.sha256 == sha256, EvidenceRow.by.in_(own))
-    for kind, (permission, may_see) in seen.items():
-        scope = scopes.get(permission)
-        if scope is not None and await session.scalar(select(exists().where(*named, EvidenceRow.kind == kind, *may_see(scope)))):
+    for kind in await session.scalars(select(EvidenceRow.kind).where(*named).distinct()):
+        scope = scopes.get(SEEN_BY[kind])
+        if scope is None:
+            continue
+        condition = await _seen(session, kind, scope, person, today)
+        if await session.scalar(select(exists().where(*named, EvidenceRow.kind == kind, *condition))):
             return True
     return False
+
+
+async def _seen(session: AsyncSession, kind: str, scope: Scope, person: str, today: date) -> Sequence[ColumnElement[bool]]:
+    """The condition that what a file is evidence of may be seen."""
+    about = EvidenceRow.about
+    match kind:
+        case "task":
+            return TaskRow.id == about, covers_task(scope)
+        case "improvement":
+            return ImprovementRow.id == about, sees_improvement(scope)
+        case "goal":
+            return GoalRow.goal == about, PlanRow.id == GoalRow.plan, visible(scope)
+        case "due_item":
+            return DueItemRow.id == about, sees_due(scope, person)
+        case "run":
+            return RunRow.id == about, sees_run(scope, person)
+        case "filing":
+            return FilingRow.id == about, sees_filing(scope)
+        case "entry":
+            return EntryRow.id == about, await sees_entry(session, scope, today)
+        case _:
+            return BudgetRow.id == about, *await sees_budget(session, scope)

@@ -313,18 +313,15 @@ async def below(session: AsyncSession, school: str, goal: UUID, today: date) -> 
     troubles = select(GoalRow.goal, ImprovementRow.id, ImprovementRow.warned, late.label("late")).join(GoalRow, ABOUT)
     # First the few warnings and tasks, then the walk: SQLite would look for a warning of each goal of the school.
     wanted = (ImprovementRow.school == school, GoalRow.live, or_(ImprovementRow.warned, late))
-    troubled = troubles.where(*wanted).cte("troubled").prefix_with("MATERIALIZED")
+    tasks = select(TaskRow.goal, TaskRow.id, literal(False), literal(True))
+    tasks = tasks.where(TaskRow.school == school, TaskRow.goal.is_not(None), _late_task(today))
+    troubled = troubles.where(*wanted).union_all(tasks).cte("troubled").prefix_with("MATERIALIZED")
     here = troubled.c.goal.in_(select(all_below.c.goal))
     warned = select(literal("warned"), func.count(distinct(troubled.c.goal))).where(troubled.c.warned, here)
     overdue = select(literal("overdue"), func.count(distinct(troubled.c.id))).where(troubled.c.late, here)
-    tasks = select(TaskRow.goal).where(TaskRow.school == school, TaskRow.goal.is_not(None), _late_task(today))
-    late_tasks = tasks.cte("late_tasks").prefix_with("MATERIALIZED")
-    annual = select(literal("annual"), func.count()).select_from(late_tasks)
-    annual = annual.where(late_tasks.c.goal.in_(select(all_below.c.goal)))
-    found = (await session.execute(states.union_all(warned, overdue, annual))).all()
+    found = (await session.execute(states.union_all(warned, overdue))).all()
     counts = {str(name): int(many) for name, many in found}
-    known: dict[str, int] = {name: many for name, many in counts.items() if name in STATES}
-    return Below(known, counts["warned"], counts["overdue"] + counts["annual"])
+    return Below({name: many for name, many in counts.items() if name in STATES}, counts["warned"], counts["overdue"])
 
 
 async def children_of(

@@ -140,12 +140,16 @@ async def find_filing(session: AsyncSession, school: str, register: str, unit: s
     return row
 
 
+def sees_filing(scope: Scope) -> ColumnElement[bool]:
+    """What lies in the scope."""
+    return and_(FilingRow.school == scope.school, scope.where(PaperPlaceRow.place, PaperPlaceRow.paper == FilingRow.id))
+
+
 async def list_filings(
     session: AsyncSession, scope: Scope, register: str, *, unit: str | None, status: str | None, before: int | None, limit: int
 ) -> Sequence[FilingRow]:
     """Return a page of a register and one more, newest first."""
-    seen = scope.where(PaperPlaceRow.place, PaperPlaceRow.paper == FilingRow.id)
-    sql = select(FilingRow).where(FilingRow.school == scope.school, FilingRow.register == register, seen)
+    sql = select(FilingRow).where(FilingRow.register == register, sees_filing(scope))
     for column, value in ((FilingRow.unit, unit), (FilingRow.status, status)):
         if value is not None:
             sql = sql.where(column == value)

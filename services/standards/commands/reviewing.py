@@ -7,9 +7,10 @@ from datetime import date
 from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Forbidden
-from libs.common.events.standards import MeasureWanted, StandardRetired
+from libs.common.events.standards import MeasureWanted, RevisionDue, StandardRetired
 from services.standards.commands.standards import Found, load, note, whole_school
 from services.standards.domain.attainment import wanted_of
+from services.standards.domain.revision import due_on
 from services.standards.domain.states import State, Step, next_state
 from services.standards.queries import standards as queries
 from services.standards.queries.subjects import posts_of, today_in
@@ -117,3 +118,13 @@ async def go_by_the_clock(tx: Transaction) -> None:
         await tx.session.refresh(row)
         if row.state == State.ACTIVE and row.effective_to is not None and row.effective_to <= today:
             _retire(tx, row, standard, "ended")
+
+
+async def remind_of_revisions(tx: Transaction) -> None:
+    """Tell once a version that its revision comes (HN: standards of teachers every three years)."""
+    today = await today_in(tx.session, tx.school, tx.now)
+    for row, family in await queries.list_unreminded(tx.session, today, tx.school):
+        row.reminded_at = tx.now
+        due = due_on(row.effective_from, family.revision_years or 0)
+        fact = RevisionDue(code=row.code, version=row.version, family=family.code, name=row.content["name"], due_on=due)
+        tx.publish(fact, cause=f"revision:{row.school}:{row.code}:{row.version}", school=row.school)

@@ -104,6 +104,7 @@ def _new_version(
         activated_at=None,
         retired_at=None,
         retired_because=None,
+        reminded_at=None,
     )
     tx.session.add(row)
     note(tx, row, "written", by)

@@ -91,6 +91,7 @@ def upgrade() -> None:
     sa.Column('name_en', sa.String(), nullable=True),
     sa.Column('kind', sa.String(), nullable=False),
     sa.Column('revision_years', sa.Integer(), nullable=True),
+    sa.Column('remind_days', sa.Integer(), nullable=False),
     sa.Column('review_path', sa.JSON(), nullable=False),
     sa.Column('owner', sa.String(), nullable=True),
     sa.Column('changed_at', database.UtcDateTime(timezone=True), nullable=False),
@@ -246,6 +247,7 @@ def upgrade() -> None:
     sa.Column('activated_at', database.UtcDateTime(timezone=True), nullable=True),
     sa.Column('retired_at', database.UtcDateTime(timezone=True), nullable=True),
     sa.Column('retired_because', sa.String(), nullable=True),
+    sa.Column('reminded_at', database.UtcDateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['school', 'code'], ['standard.school', 'standard.code'], name=op.f('standard_version_school_code_fk')),
     sa.PrimaryKeyConstraint('school', 'code', 'version', name=op.f('standard_version_pk'))
     )

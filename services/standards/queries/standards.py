@@ -14,6 +14,7 @@ from libs.common.auth import Scope
 from libs.common.errors import NotFound
 from services.standards.domain.content import Content
 from services.standards.domain.indicators import Definition
+from services.standards.domain.revision import remind_on
 from services.standards.domain.states import State
 from services.standards.tables import FamilyRow, IndicatorRow, StandardRow, StandardVersionRow, StepRow, VersionRow
 
@@ -138,11 +139,29 @@ async def list_revisable(session: AsyncSession, scope: Scope) -> Sequence[Row[St
 
 
 async def list_turning(session: AsyncSession, now: datetime) -> Sequence[str]:
-    """Return the schools in which a version may begin or end: no zone is further ahead than a day."""
+    """Return the schools in which a version may begin or end, or its revision come: no zone is further ahead than a day."""
     row, latest = StandardVersionRow, (now + timedelta(days=1)).date()
     begins = and_(row.state == State.APPROVED, row.effective_from <= latest)
     ends = and_(row.state == State.ACTIVE, row.effective_to <= latest)
-    return sorted(await session.scalars(select(row.school).where(or_(begins, ends)).distinct()))
+    found = set(await session.scalars(select(row.school).where(or_(begins, ends)).distinct()))
+    return sorted(found | {each.school for each, _ in await list_unreminded(session, latest)})
+
+
+async def list_unreminded(
+    session: AsyncSession, today: date, school: str | None = None
+) -> list[tuple[StandardVersionRow, FamilyRow]]:
+    """Return the versions in force whose revision comes, of whom nobody was told and no newer version is being written."""
+    row = StandardVersionRow
+    standard = and_(StandardRow.school == row.school, StandardRow.code == row.code, StandardRow.newest == row.version)
+    family = and_(FamilyRow.school == row.school, FamilyRow.code == StandardRow.family)
+    sql = select(row, FamilyRow).join(StandardRow, standard).join(FamilyRow, family)
+    sql = sql.where(row.state == State.ACTIVE, row.reminded_at.is_(None), FamilyRow.revision_years.is_not(None))
+    sql = (sql if school is None else sql.where(row.school == school)).order_by(row.school, row.code)
+    return [
+        (version, of)
+        for version, of in await session.execute(sql)
+        if of.revision_years is not None and remind_on(version.effective_from, of.revision_years, of.remind_days) <= today
+    ]
 
 
 async def list_begun(session: AsyncSession, school: str, today: date) -> Sequence[StandardVersionRow]:

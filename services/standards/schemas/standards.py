@@ -20,17 +20,22 @@ from services.standards.domain.values import Code, Id, Level, Line, Post, Prose,
 from services.standards.queries.standards import InForce, read
 from services.standards.tables import FamilyRow, JudgementRow, StandardRow, StandardVersionRow, StepRow
 
+REMIND_DAYS = 90
 DEFAULT_PATH = ("quality_office", "school_leader")
 Anything = Annotated[Any, WithJsonSchema({"description": "What the field says in that version."})]
 
 
 class FamilyIn(Body):
-    """A family of standards. `revision_years` null: no document states how often it is revised."""
+    """A family of standards. `revision_years` null: no document states how often it is revised.
+
+    The quality office is told `remind_days` before a revision is due.
+    """
 
     name: Annotated[Line, Field(examples=["教师标准"])]
     name_en: Line | None = None
     kind: Annotated[Line, Field(description="management, programme, course, teacher, student, or a word of the school's own.")]
     revision_years: Annotated[int | None, Field(ge=1, le=100)] = None
+    remind_days: Annotated[int, Field(ge=0, le=3660)] = REMIND_DAYS
     review_path: Annotated[list[Post], Field(min_length=1, max_length=10)] = list(DEFAULT_PATH)
     owner: Line | None = None
 
@@ -41,6 +46,7 @@ class FamilyView(View):
     name_en: str | None
     kind: str
     revision_years: int | None
+    remind_days: int
     review_path: list[str]
     owner: str | None
     changed_at: datetime

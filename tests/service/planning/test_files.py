@@ -16,6 +16,9 @@ from tests.service.harness import principal
 from tests.service.planning.chain import made
 from tests.service.planning.school import planning
 from tests.service.planning.tasks import HUBEI, task
+from tests.service.planning.test_budgets import line, spending
+from tests.service.planning.test_entries import CONTROL
+from tests.service.planning.test_guarantees import guaranteed
 
 FILES = ("file.read", "file.write", "task.read", "task.work")
 OWNER = principal(*FILES, "task.assign", id="D1", over=["unit:mech"])
@@ -90,6 +93,29 @@ async def test_evidence_that_names_a_file_nobody_handed_in_is_refused_and_change
         assert (await head.get(f"/files/{secret['sha256']}")).status_code == 404
         await made(teacher, f"/tasks/{row['id']}/submit", {"done": "完成", "evidence": [secret["sha256"]]})
         assert (await head.get(f"/files/{secret['sha256']}")).content == b"secret"
+
+
+async def test_documents_of_registers_and_budgets_are_read_by_who_reads_those(database_url: str, tmp_path: Path) -> None:
+    may = (*FILES, "guarantee.read", "guarantee.write")
+    head, office, other = (
+        principal(*may, id=id_, over=over) for id_, over in (("D1", ["unit:mech"]), ("Q1", ["*"]), ("D2", ["unit:art"]))
+    )
+    text = {"Content-Type": "text/plain"}
+    async with (
+        guaranteed(database_url, tmp_path) as sut,
+        sut.as_(head) as mine,
+        sut.as_(office) as reader,
+        sut.as_(other) as stranger,
+    ):
+        files = [(await mine.post("/files", content=content, headers=text)).json() for content in (b"bill", b"minutes", b"loose")]
+        budget = (await made(mine, "/budgets", line()))["id"]
+        refused = await made(mine, f"/budgets/{budget}/spending", spending(1, document="0" * 64), 422)
+        assert [each["pointer"] for each in refused["errors"]] == ["/document"]
+        assert (await mine.get(f"/budgets/{budget}")).json()["spent"] == 0
+        await made(mine, f"/budgets/{budget}/spending", spending(1, document=files[0]["path"]))
+        await made(mine, "/entries/control", {**CONTROL, "document": files[1]["path"]})
+        seen = [[(await client.get(f"/files/{each['sha256']}")).status_code for each in files] for client in (reader, stranger)]
+        assert seen == [[200, 200, 404], [404] * 3]
 
 
 @pytest.mark.parametrize(

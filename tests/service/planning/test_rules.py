@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from docx import Document
 
 from libs.common.events.gateway import SetupChanged
+from libs.common.events.standards import RevisionDue
 from tests.conftest import SettableClock
 from tests.service.harness import SCHOOL, ServiceUnderTest
 from tests.service.planning.school import NOON, planning
@@ -79,6 +81,16 @@ async def test_who_answers_for_a_rule_is_reminded_once_before_its_review(databas
             told.append((await inbox(sut, HEAD)).count("rule_review"))
         assert told == [0, 1, 1], "on 10 April, and once"
         assert (await head.get("/rules/a")).json()["review_due"]
+
+
+async def test_the_quality_office_is_told_once_that_a_standard_is_to_be_revised(database_url: str, tmp_path: Path) -> None:
+    async with planning(database_url, tmp_path) as sut:
+        await ready(sut)
+        said = RevisionDue(code="tch", version=1, family="teacher", name="教师标准", due_on=date(2026, 9, 1))
+        for _ in range(2):
+            await sut.handle(said)
+        assert (await inbox(sut, OFFICE)).count("standard_revision") == 1
+        assert "standard_revision" not in await inbox(sut, HEAD)
 
 
 async def test_a_rule_or_package_that_does_not_fit_is_refused_and_nothing_changes(database_url: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.common.events.standards import MeasureWanted, StandardActivated, StandardRetired
+from libs.common.events.standards import MeasureWanted, RevisionDue, StandardActivated, StandardRetired
 from tests.service.harness import principal
 from tests.service.standards.school import (
     AUTHOR,
@@ -246,6 +246,28 @@ async def test_families_are_data_and_say_what_is_due_for_revision(database_url: 
         assert shown == [("b", "2026-03-02", False), ("c", "2023-02-28", True)]
         assert [*first["items"], *rest["items"]] == due["items"]
         assert rest["next"] is None
+
+
+async def test_a_revision_is_told_once_a_version_before_it_is_due(database_url: str, tmp_path: Path) -> None:
+    async with school(database_url, tmp_path) as office:
+        said = {**FAMILY, "revision_years": 3, "remind_days": 2, "review_path": ["school_leader"]}
+        await office.ask(AUTHOR, "PUT", "/families/teacher", said)
+        for code in ("a", "b"):
+            await office.ask(AUTHOR, "POST", "/standards", standard(code=code, effective_from="2023-03-05"))
+            await office.review(code=code, by=(LEADER,))
+        await office.ask(AUTHOR, "POST", "/standards", standard(code="b", effective_from="2026-09-01"))
+        await office.published()
+
+        told = []
+        for _ in range(3):
+            told.append([event for event in await office.tick() if isinstance(event, RevisionDue)])
+            office.clock.advance(days=1)
+
+        assert [[(each.code, each.version, each.due_on) for each in some] for some in told] == [
+            [],
+            [("a", 1, date(2026, 3, 5))],
+            [],
+        ], "of b the next version is being written"
 
 
 async def test_two_versions_stand_side_by_side(database_url: str, tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"D2": "匠人", "D3": "匠人"}, "D2", "'teacher'"),
     ({"I3": None}, "G3", "only what is measured has a criterion"),
     ({"I3": "评判", "J3": None}, "G3", "'judged'"),
+    ({"G3": None, "H3": None, "J3": None}, "G3", "missing"),
     ({"J3": "attendence"}, "J3", "no indicator and no metric 'attendence'"),
 ]
 
