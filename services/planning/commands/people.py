@@ -64,7 +64,10 @@ async def assign_unfilled(tx: Transaction) -> None:
     told = []
     for row, about in zip(rows, abouts, strict=True):
         before = row.owner
-        _assign(tx, row, people_for(settings, directory, about))
+        owner, verifier = people_for(settings, directory, about)
+        if row.warning is None and row.verifier not in {None, owner.person}:  # perhaps named by whoever found it
+            verifier = Chosen(row.verifier, row.verifier_post, ())
+        _assign(tx, row, (owner, verifier))
         if row.owner != before:
             told += notice(row.owner, row.id, "opened", wording.told_opened(row.title, row.due_on))
     await tell(tx, told)

@@ -219,14 +219,16 @@ async def test_who_was_named_works_on_it_whatever_posts_they_hold(database_url: 
 async def test_who_comes_to_hold_a_vacant_post_takes_over_and_is_told(database_url: str, tmp_path: Path) -> None:
     whole = {"problem": "制度未修订", "level": "school", "unit": "mech"}
     async with planning(database_url, tmp_path, without("department_head")) as sut, sut.as_(OFFICE) as office:
-        item, named = await recorded(office, whole, {**whole, "owner": "T1"})
+        item, named, judged = await recorded(office, whole, {**whole, "owner": "T1"}, {**whole, "verifier": "B1"})
         assert (item["owner"], item["vacant"], named["owner"]) == ("Q1", ["department_head"], "T1")
         await sut.handle(without())
         assert (await one(sut, item["id"], OFFICE))["owner"] == "D1"
         assert (await one(sut, named["id"], OFFICE))["owner"] == "T1"
+        now = await one(sut, judged["id"], OFFICE)
+        assert (now["owner"], now["verifier"]) == ("D1", "B1"), "who was named to verify it still does"
         async with sut.as_(principal("inbox.read", id="D1")) as head:
-            (notice,) = (await head.get("/inbox")).json()["items"]
-            assert notice["link"].endswith(item["id"])
+            notices = (await head.get("/inbox")).json()["items"]
+            assert {notice["link"].rpartition("/")[2] for notice in notices} == {item["id"], judged["id"]}
 
 
 async def test_problems_recorded_at_once_are_numbered_apart(database_url: str, tmp_path: Path) -> None:
