@@ -76,20 +76,10 @@ def test_scenario_13_a_mid_term_finding_needs_a_plan_with_measures_goal_and_dead
 
 @pytest.mark.servers  # waits for the clock, up to a minute: with the longer tests
 def test_scenario_14_an_overdue_rectification_is_told_to_the_responsible_body_and_the_tracking_group(findings: Findings) -> None:
-    yesterday = str(today() - timedelta(days=1))
-    late = {
-        "source": "mid_term_check",
-        "problems": [{"problem": "过期", "level": "department", "subject": "D1", "due_on": yesterday}],
-    }
-    refused = findings.office.post("planning/improvements", json=late)
-    assert (refused.status_code, [each["pointer"] for each in refused.json()["errors"]]) == (422, ["/problems/0/due_on"])
-    rows = [["1", "中期到期任务未完成", "中期检查", "一系", None, None, None, yesterday, None, None, None, None]]
-    typed = {"Content-Type": sheet.MEDIA_TYPE}  # a ledger that was kept elsewhere says what was due before
-    taken = findings.office.post("planning/ledger/sheet", content=sheet.write_sheet("台账", COLUMNS, rows), headers=typed)
-    assert taken.json() == {"opened": 1, "same": 0}, taken.text
+    yesterday = today() - timedelta(days=1)
+    item = findings.record(findings.office, due_on=str(yesterday))  # recorded late: overdue at once
     (row,) = findings.school.items("planning/ledger", overdue="true")
-    item = {"id": row["improvement"]}
-    assert (row["status"], row["overdue"]) == ("proposed", True)
+    assert (row["improvement"], row["status"], row["overdue"]) == (item["id"], "proposed", True)
     until(lambda: ("improvement_overdue", item["id"]) in findings.told(findings.head), "the head is told", 120)
     assert findings.told(findings.group) == [("improvement_overdue", item["id"])]
     (unit,) = findings.school.get("planning/ledger/summary", by="unit")["items"]

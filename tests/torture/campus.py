@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 
 from tests.flow.stack import School, Stack, until
-from tests.torture.history import AT_FIRST, IN_THE_MIDDLE, PERSON, POSTS, SHANGHAI, Batch, History, daily, roster
+from tests.torture.history import AT_FIRST, IN_THE_MIDDLE, LEADER, PERSON, POSTS, SHANGHAI, Batch, History, daily, roster
+from tests.torture.office import SETUP, Office
 
 DISMISSED = 3  # by a person, a school and round
 AHEAD_S, JOB_S = 20, 10  # daily indicators are judged some seconds from when they are activated, and a job looks now and then
@@ -161,7 +162,9 @@ class Campus:
         self._key = self.school.add()
         self._import(whole=False, moved=False)
         self.school.change("PUT", "posts", content=POSTS.encode(), headers={"Content-Type": "text/csv"})
-        self._person = self.school.user(f"{PERSON}-{self.history.code}".lower(), PERSON)
+        self._person, leader = (self.school.user(f"{who}-{self.history.code}".lower(), who) for who in (PERSON, LEADER))
+        self.office = Office(self.school, self.history, self._person, leader)
+        self.school.change("PUT", "setup", json=SETUP)
         for indicator in AT_FIRST:
             self.school.activate(indicator)
         self.reader.start()
@@ -174,13 +177,14 @@ class Campus:
             with self._calm:  # their place in the order of counting must be known
                 self._settle()
                 due = self._change_much()
-            others = [threading.Thread(target=self._import, daemon=True)]
+            others: list[threading.Thread] = [threading.Thread(target=self._import, daemon=True), self.office]
             others += [] if self.history.ordered else [threading.Thread(target=self._dismiss, daemon=True)]
             for other in others:
                 other.start()
             self._send(self.history.halves[1], self.journals[2])
             for other in others:
                 other.join(PATIENCE_S)
+            self.trouble = self.trouble or self.office.trouble
             until(lambda: datetime.now(SHANGHAI) > due, "the time at which the daily indicator is judged", PATIENCE_S)
             self._settle()
         except Exception as error:  # noqa: BLE001 - shown as the round's failure, whatever it is

@@ -13,11 +13,13 @@ from tests.flow.stack import until
 from tests.model.school import School, Telling
 from tests.torture.campus import Campus
 from tests.torture.history import AT_FIRST, HOMEWORK, IN_THE_MIDDLE, MILLION, model, version
+from tests.torture.office import wrong
 
 METRICS = ("attendance", "lesson_attendance", HOMEWORK)
 LEVELS = ("student", "class", "homeroom", "course", "programme", "department", "lesson", "school")
 WINDOWS = ("day", "week", "month", "term", "year")
 UNCLEARED = {"open", "acknowledged", "improving", "stale"}
+STREAMED = {"warning", "improvement"}  # the timeline tells of tasks and due items, too
 SHOWN = 5  # of many differences, that many are told
 
 
@@ -52,6 +54,8 @@ def check(campus: Campus) -> Report:
     if history.ordered:
         conflicts = {each["id"] for each in campus.school.items("monitoring/conflicts")}
         report.expect(f"{code}: conflicts", history.conflicts, conflicts)
+    for what, wanted, found in wrong(campus.school, campus.office):
+        report.expect(f"{code}: {what}", wanted, found)
     letters = list(campus.school.items("deadletters"))
     report.expect(f"{code}: dead letters", [], letters)
     _check_stream(report, campus, warnings)
@@ -133,7 +137,7 @@ def _check_warnings(report: Report, campus: Campus, warnings: list[Any], telling
     wanted = {(*key, severity) for key, (severity, quiet) in stands.items() if not quiet}
     report.expect(f"{code}: open warnings", wanted, {each for each in uncleared if each[0] in exact})
     report.expect(f"{code}: what is dismissed", {key for key, (_, quiet) in stands.items() if quiet} - set(pairs), set())
-    improvements = list(campus.school.items("planning/improvements"))
+    improvements = [each for each in campus.school.items("planning/improvements") if each["warning"] is not None]
     report.expect(
         f"{code}: one improvement a warning", sorted(w["id"] for w in warnings), sorted(i["warning"] for i in improvements)
     )
@@ -176,7 +180,10 @@ def _check_stream(report: Report, campus: Campus, warnings: list[Any]) -> None:
     reader.stopped = True
     ids = [position for position, _, _ in reader.blocks]
     report.streamed = len(ids)
-    report.expect(f"{code}: the stream's ids", list(range(1, len(ids) + 1)), ids)
+    timeline = sorted((each["position"], each["kind"]) for each in campus.school.items("reporting/timeline"))
+    report.expect(f"{code}: the timeline's places", list(range(1, len(timeline) + 1)), [position for position, _ in timeline])
+    streamed = [position for position, kind in timeline if kind in STREAMED]
+    report.expect(f"{code}: the stream's ids", streamed, ids)
     report.expect(f"{code}: resets of the stream", 0, reader.resets)
 
 

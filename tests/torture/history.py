@@ -41,7 +41,8 @@ CLASSES = {f"C{n}": f"K{1 + n % 3}" for n in range(6)}
 HOMEROOMS = {"H0": {"programme": "cnc", "department": "mech"}, "H1": {"department": "arts"}}
 STUDENTS = {f"S{n}": f"H{n % 2}" for n in range(12)}
 PERSON = "Q1"  # of the quality office, who may dismiss
-POSTS = f"person,post,object,from,to\n{PERSON},quality_office,,,\n"
+LEADER = "L1"
+POSTS = f"person,post,object,from,to\n{PERSON},quality_office,,,\n{LEADER},school_leader,,,\n"
 # In the middle of a round a class goes to another department, from that day on, and the roster says of some students that they
 # have been in the other homeroom since a day long ago.
 MOVED = "C0"
@@ -319,12 +320,12 @@ def _people(*, whole: bool, moved: bool) -> dict[str, list[str]]:
     return {
         "users": [
             "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName,agentSourcedIds",
-            f"{PERSON},,,true,{PERSON},{PERSON},李,",
+            *(f"{person},,,true,{person},{person},李," for person in (PERSON, LEADER)),
             *(f"{student},,,true,{student},{student},王," for student in students),
         ],
         "roles": [
             "sourcedId,status,dateLastModified,userSourcedId,roleType,role,beginDate,endDate,orgSourcedId",
-            f"role-{PERSON},,,{PERSON},primary,teacher,,,root",
+            *(f"role-{person},,,{person},primary,teacher,,,root" for person in (PERSON, LEADER)),
             *(f"role-{student},,,{student},primary,student,,,root" for student in students),
         ],
         "enrollments": [

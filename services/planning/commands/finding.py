@@ -50,17 +50,15 @@ FaultAt = Callable[[int, str, str], Fault]
 """Says what is wrong: of which problem by its place, in which of its fields, and why."""
 
 
-async def open_found(
-    tx: Transaction, scope: Scope, by: str, found: Sequence[Found], at: FaultAt, *, kept: bool = False
-) -> Sequence[ImprovementRow]:
-    """Record problems, all or none; `at` makes the faults. `kept`: as an old ledger kept them, so that their dates may be over.
+async def open_found(tx: Transaction, scope: Scope, by: str, found: Sequence[Found], at: FaultAt) -> Sequence[ImprovementRow]:
+    """Record problems, all or none; `at` makes the faults. Dates may be over: a problem that is recorded late is overdue at once.
 
     Raises Invalid for what does not hang together, Forbidden for what is not the caller's to open.
     """
     settings = await queries.settings_of(tx.session, scope.school)
     today = await queries.today_in(tx.session, scope.school, tx.now)
     known = await queries.known_to(tx.session, scope.school, found)
-    _refuse([at(n, *wrong) for n, each in enumerate(found) for wrong in _faults(each, known, None if kept else today)])
+    _refuse([at(n, *wrong) for n, each in enumerate(found) for wrong in _faults(each, known)])
     own = await queries.places_for(tx.session, scope.school, [replace(each, unit=None) for each in found], today)
     for each in found:
         if each.level == "course":
@@ -88,10 +86,9 @@ def _refuse(faults: Sequence[Fault]) -> None:
         raise Invalid("the problems cannot be recorded like this", faults)
 
 
-def _faults(each: Found, known: Known, today: date | None) -> list[tuple[str, str]]:
-    """What does not hang together in a problem by itself, or names what is not there; `today` None: its dates may be over."""
-    dates = {"plan_due_on": each.plan_due_on, "due_on": each.due_on, "deadline": each.deadline}
-    wrong = {name: "that day is over" for name, day in dates.items() if day is not None and today is not None and day < today}
+def _faults(each: Found, known: Known) -> list[tuple[str, str]]:
+    """What does not hang together in a problem by itself, or names somebody or something that is not there."""
+    wrong: dict[str, str] = {}
     if each.level != "school" and each.subject is None:
         wrong["subject"] = "say what it is about"
     elif each.level in {"department", "programme"} and each.subject not in known.units:

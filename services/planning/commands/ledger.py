@@ -75,7 +75,7 @@ async def take_ledger(tx: Transaction, scope: Scope, by: str, rows: Sequence[She
     def at(n: int, name: str, why: str) -> Fault:
         return new[n].fault(FIELDS.get(name, "问题"), why)
 
-    opened = await open_found(tx, scope, by, found, at, kept=True) if found else []
+    opened = await open_found(tx, scope, by, found, at) if found else []
     for row, improvement in zip(new, opened, strict=True):
         text, evidence = row.said.get("进展"), _parts(row.said.get("佐证"))
         if text or evidence:
