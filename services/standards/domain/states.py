@@ -40,5 +40,6 @@ _STEPS: dict[tuple[State, Step], State] = {
 def next_state(state: State, step: Step, *, last: bool = False) -> State:
     """Return the state after a step; `last`: it is the path's last approval. Raises Conflict where the state has no such step."""
     if (after := _STEPS.get((state, step))) is None:
-        raise Conflict(f"a version that is {state.value!r} cannot take the step {step.value!r}")
+        allowed = " or ".join(before for before, by in _STEPS if by is step)
+        raise Conflict(f"the version is {state}: {step} needs it {allowed}")
     return State.APPROVED if step is Step.APPROVE and last else after
