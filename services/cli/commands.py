@@ -178,15 +178,18 @@ def lint(
     school: School,
     code: Annotated[str | None, typer.Option(help="Only findings of this kind.")] = None,
 ) -> None:
-    """Say what of a school's plans, goals and standards does not hang together, and how to mend it; ends with 1 where there is anything."""
+    """Say what of a school's plans, goals and standards does not hang together or is yet to be done, and how to mend it; ends with 1 for errors."""
     here: Installation = context.obj
     asked = of(school) | given(code=code) | {"limit": "500"}
     found = here.client().call("GET", "/api/v1/planning/lint", params=asked).json()
-    lines = [f"{each['code']}  {each['kind']} {each['object']}: {each['sentence']}\n    {each['mend']}" for each in found["items"]]
+    lines = [
+        f"{each['severity']}  {each['code']}  {each['kind']} {each['object']}: {each['sentence']}\n    {each['mend']}"
+        for each in found["items"]
+    ]
     counts = ", ".join(f"{name} {n}" for name, n in found["counts"].items())
     shown = [f"Only the first {len(lines)} of these are shown."] if found["more"] else []
     here.say("\n".join([*lines, *shown, counts or f"Plans, goals and standards of {school} hang together."]), **found)
-    if lines:
+    if found["errors"]:
         raise typer.Exit(1)
 
 

@@ -38,7 +38,7 @@ def test_a_template_loads_once_exports_equal_and_lints_without_an_error(
     capsys.readouterr()
     assert zhengai(standing, "standard", "import", sheet, "--school", code) == 0
     assert capsys.readouterr().out.startswith("0 drafts")
-    zhengai(standing, "lint", "--school", code)
+    assert zhengai(standing, "lint", "--school", code) == 0
     found = capsys.readouterr().out.splitlines()[-1]
     assert found.startswith("plan-without-review"), "plans are drafts: nobody has looked at them yet"
     assert "," not in found, "nothing else"

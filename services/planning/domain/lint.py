@@ -39,6 +39,8 @@ MENDING = {
     "standard-unused": "let a goal or an indicator fulfil one of its elements, or retire it",
 }
 
+TO_DO = frozenset({"plan-without-review", "standard-unused", "elements-undetermined", "indicator-without-data"})
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -48,6 +50,11 @@ class Finding:
     kind: str
     object: str
     sentence: str
+
+    @property
+    def severity(self) -> str:
+        """`error` where what is written does not hang together; `todo` where it does, and somebody has yet to do something."""
+        return "todo" if self.code in TO_DO else "error"
 
     @property
     def mend(self) -> str:

@@ -212,9 +212,10 @@ class TreeView(View):
 
 
 class FindingView(View):
-    """What does not hold together: its code, the object (`kind` and `id`), what is wrong and how to mend it."""
+    """What does not hold together (`error`) or waits for somebody (`todo`): its code, the object (`kind` and `id`), a sentence, how to mend it."""
 
     code: str
+    severity: str
     kind: str
     object: str
     sentence: str
@@ -222,9 +223,10 @@ class FindingView(View):
 
 
 class LintView(View):
-    """`items` are at most as many as asked for; `counts` count all by their code."""
+    """`items` are at most as many as asked for; `counts` count all by their code, `errors` are those that are no mere `todo`."""
 
     counts: dict[str, int]
+    errors: int
     items: list[FindingView]
     more: bool
 

@@ -45,7 +45,7 @@ async def test_a_chain_that_holds_together_has_no_finding_about_its_goals(databa
         assert await codes(sut, id_) == ["indicator-without-data"]
         await tell(sut, measured("dual_qualified", SCHOOL, "2", of="3", level="school"))
 
-        assert await seen(sut, "/lint") == {"counts": {}, "items": [], "more": False}
+        assert await seen(sut, "/lint") == {"counts": {}, "errors": 0, "items": [], "more": False}
 
 
 async def test_what_a_goal_lacks_is_found(database_url: str, tmp_path: Path) -> None:
@@ -75,6 +75,10 @@ async def test_what_a_goal_lacks_is_found(database_url: str, tmp_path: Path) -> 
         assert (finding["kind"], finding["sentence"], shown["more"]) == ("goal", "S/BARE: it serves no goal of a plan above", False)
         assert finding["mend"]
         assert shown["counts"]["plan-without-review"] == 2
+        assert (finding["severity"], shown["errors"]) == (
+            "error",
+            sum(shown["counts"].values()) - 2 - shown["counts"]["standard-unused"],
+        )
         async with sut.as_(OFFICE) as office:
             assert (await office.get("/lint?code=orphan")).status_code == 422, (
                 "no findings of a kind that does not exist is no good news"
@@ -161,7 +165,7 @@ async def test_the_lint_says_of_anothers_personal_plan_nothing_and_counts_it_all
 
         found = await seen(sut, "/lint", TEACHER)
 
-        assert found == {"counts": {}, "items": [], "more": False}
+        assert found == {"counts": {}, "errors": 0, "items": [], "more": False}
         assert (await seen(sut, "/lint"))["counts"]["goal-without-owner"] == 1
         async with sut.as_(OFFICE) as office:
             await made(office, "/plans/M/versions", ORDERED)

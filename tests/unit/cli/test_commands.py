@@ -346,18 +346,20 @@ def test_migrate_says_in_one_sentence_that_a_database_cannot_be_reached(
     assert ending.err.count("\n") == 1
 
 
-def test_lint_names_each_finding_and_how_to_mend_it_and_ends_with_one_where_there_is_any(
+def test_lint_names_each_finding_and_how_to_mend_it_and_ends_with_one_where_one_is_an_error(
     zhengai: Zhengai, installation: Installation
 ) -> None:
     finding = {
         "code": "goal-without-owner",
+        "severity": "error",
         "kind": "goal",
         "object": "G1",
         "sentence": "nobody answers for it",
         "mend": "name one",
     }
-    found = {"counts": {"goal-without-owner": 501}, "items": [finding], "more": True}
-    installation.on("GET", "/api/v1/planning/lint", Answer(200, found), Answer(200, {"counts": {}, "items": [], "more": False}))
+    found = {"counts": {"goal-without-owner": 501}, "errors": 501, "items": [finding], "more": True}
+    waits = {"counts": {"plan-without-review": 1}, "errors": 0, "items": [{**finding, "severity": "todo"}], "more": False}
+    installation.on("GET", "/api/v1/planning/lint", Answer(200, found), Answer(200, waits))
 
     ending = zhengai("lint", *SCHOOL, "--code", "goal-without-owner")
 
