@@ -162,13 +162,7 @@ def _no_verifier(owner: Chosen, verifier: Chosen) -> str | None:
 
 
 def _row(
-    tx: Transaction,
-    by: str,
-    each: Found,
-    about: Subject,
-    people: tuple[Chosen, Chosen],
-    known: Known,
-    settings: SchoolSettings,
+    tx: Transaction, by: str, each: Found, about: Subject, people: tuple[Chosen, Chosen], known: Known, settings: SchoolSettings
 ) -> dict[str, Any]:
     measured = known.indicators.get(each.indicator or "")
     subject = each.subject or tx.school

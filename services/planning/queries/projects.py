@@ -105,7 +105,7 @@ async def heads_of(session: AsyncSession, school: str, units: Collection[str], d
     return found
 
 
-def leads(school: str, unit: ColumnElement[str | None], person: ColumnElement[Any], day: date) -> ColumnElement[bool]:
+def leads(school: str, unit: SQLColumnExpression[Any], person: SQLColumnExpression[Any], day: date) -> ColumnElement[bool]:
     """Whether somebody leads a unit on a day, as `heads_of`, of each row of another statement."""
     sql = select(PostRow.key).where(PostRow.school == school, PostRow.object == unit, PostRow.person == person)
     return sql.where(PostRow.post.in_(HEADS), held(day), not_gone(school, PostRow.person)).exists()
