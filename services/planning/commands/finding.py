@@ -64,7 +64,7 @@ async def open_found(tx: Transaction, scope: Scope, by: str, found: Sequence[Fou
         if each.level == "course":
             own[each.id] |= {f"unit:{id_}" for id_ in _chain(known.courses.get(each.subject or ""), known)}
     found = [replace(each, unit=each.unit or _unit(own[each.id], known)) for each in found]
-    nobody = "say which unit answers for it: the roster does not"
+    nobody = "say which unit answers for it: of such a subject it is not known here"
     _refuse([at(n, "unit", nobody) for n, each in enumerate(found) if each.unit is None and each.level != "school"])
     places = {each.id: own[each.id] | {f"unit:{id_}" for id_ in _chain(each.unit, known)} for each in found}
     _check_reach(scope, found, own, known)
