@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,6 +56,16 @@ def suppresses_everything(node: ast.AST) -> bool:
     return any(isinstance(each, ast.Name) and each.id in {"Exception", "BaseException"} for each in node.args)
 
 
+def knows_a_school(node: ast.AST) -> bool:
+    """Naming one of the documents' schools, but for docstrings, which say where a rule comes from."""
+    if isinstance(node, ast.Expr):
+        return False
+    texts = [each.value for each in ast.iter_child_nodes(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    names = [getattr(node, field, None) for field in ("id", "attr", "name", "arg")]
+    return any(isinstance(each, str) and SCHOOLS.search(each) is not None for each in (*texts, *names))
+
+
+SCHOOLS = re.compile("hubei|hunan|yanbu|foshan|mongolia|湖北|湖南|盐步|内蒙", re.IGNORECASE)
 RULES: dict[str, tuple[Rule, tuple[str, ...]]] = {
     "only the database commits; a bus, and who tells it how far it got, has a `commit` of its own": (
         commits,
@@ -67,6 +78,10 @@ RULES: dict[str, tuple[Rule, tuple[str, ...]]] = {
         ("libs/common/runtime", "libs/common/bus_sqlite"),
     ),
     "an error nobody expected is never dropped": (suppresses_everything, ("libs/common/runtime",)),
+    "no code knows a school by name: schools are data; the command's help names a template": (
+        knows_a_school,
+        ("services/cli/schools",),
+    ),
 }
 """Each rule, and the modules (a file, or the package of the same name) that are meant to do it."""
 
@@ -105,6 +120,9 @@ def test_the_code_keeps_the_rule(name: str) -> None:
         (swallows_everything, "try:\n f()\nexcept (OSError, Exception) as e:\n print(e)"),
         (swallows_everything, "try:\n f()\nexcept:\n pass"),
         (suppresses_everything, "with suppress(ValueError, Exception):\n f()"),
+        (knows_a_school, "if school.template == 'hubei-polytechnic':\n f()"),
+        (knows_a_school, "LADDERS = {'湖南': 3}"),
+        (knows_a_school, "def only_yanbu():\n pass"),
     ],
 )
 def test_a_breach_is_seen(rule: Rule, source: str) -> None:
@@ -119,6 +137,7 @@ def test_a_breach_is_seen(rule: Rule, source: str) -> None:
         (swallows_everything, "try:\n f()\nexcept BaseException:\n undo()\n raise"),
         (swallows_everything, "try:\n f()\nexcept OSError:\n pass"),
         (suppresses_everything, "with suppress(TimeoutError):\n f()"),
+        (knows_a_school, "def f():\n '''Hunan's three raters.'''\n return 'school' "),
     ],
 )
 def test_what_is_no_breach_is_left_alone(rule: Rule, source: str) -> None:

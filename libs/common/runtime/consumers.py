@@ -86,6 +86,7 @@ class Consumer:
         self._limit = settings.dead_letter_limit
         self._in_a_row = 0
         self._room_until = 0
+        self._reading = asyncio.Lock()  # one thread beside the event loop: more would only take the interpreter from it in turns
 
     async def run(self, health: Health) -> None:
         """Never returns; raises what a batch that keeps failing raised."""
@@ -131,7 +132,8 @@ class Consumer:
             return records
         if sum(len(record.value) for record in records) < SMALL:
             return self._intake.read(records)
-        return await asyncio.to_thread(self._intake.read, records)
+        async with self._reading:
+            return await asyncio.to_thread(self._intake.read, records)
 
     async def _wait_for_outbox(self) -> None:
         """Return once the outbox is not full; looked at again only when this process may have filled what was free."""

@@ -51,7 +51,7 @@ class MetricIn(Body):
     source: Source | None = Field(
         default=None,
         description="The one `source` that may send it; another's observations are conflicts. Null: any.",
-        examples=["urn:campus:hbpt:attendance"],
+        examples=["urn:campus:demo:attendance"],
     )
     active: bool = Field(default=True, description="false: observations of it are refused; what was counted stays.")
 

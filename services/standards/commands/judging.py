@@ -89,8 +89,9 @@ async def _side(tx: Transaction, scope: Scope, by: str, standard: str, asked: El
     assert asked.judged is not None
     side = await _post(tx, scope, by, asked.judged, about, wanted)
     made = (await judgements_of(tx.session, scope.school, standard, about)).get(asked.code, [])
-    newest = {each.post: each.by for each in made if each.element == asked}
-    if others := sorted(post for post, person in newest.items() if person == by and post != side):
+    newest = {each.post: each for each in made if each.element == asked}
+    today = await today_in(tx.session, scope.school, tx.now)
+    if others := sorted(post for post, each in newest.items() if each.by == by and post != side and each.stands(today)):
         raise Conflict(f"you have judged this as {others[0]!r}: each side is judged by somebody else")
     return side
 

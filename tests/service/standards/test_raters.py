@@ -98,6 +98,18 @@ async def test_each_side_is_somebody_else_and_says_which_it_is_where_it_might_be
         assert [each["met"] for each in (await found(office))["raters"]] == [None, True, None]
 
 
+async def test_a_word_that_is_over_keeps_nobody_from_judging_for_another_side(database_url: str, tmp_path: Path) -> None:
+    async with school(database_url, tmp_path) as office:
+        await in_force(office, rated(0.2, 0.5, 0.3))
+        two = PostsImported(part="p/3", posts=[*GROUP.posts, Post(person="H1", post="level_group", object="student")])
+        await office.sut.handle(two)
+        assert await word(office, CLASS_TEACHER, met=True, post="class_teacher", valid_until="2026-03-10") == 201
+        office.clock.advance(days=8)
+        assert await word(office, CLASS_TEACHER, met=True, post="level_group") == 409, "the last day counts"
+        office.clock.advance(days=1)
+        assert await word(office, CLASS_TEACHER, met=True, post="level_group") == 201
+
+
 @pytest.mark.parametrize(
     ("judged", "pointer"),
     [
