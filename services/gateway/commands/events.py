@@ -45,7 +45,7 @@ def check_all(source: Source, sent: Sequence[Sent], metrics: Metrics, now: datet
             if fault is not None:
                 invalid.append(_fault(index, event, fault["pointer"], fault["detail"]))
         if uri is not None and uri not in source.uris:
-            foreign.append(_fault(index, event, "/source", "is not this key's"))
+            foreign.append(_fault(index, event, "/source", f"is not one of this key's: {', '.join(sorted(source.uris))}"))
     for faults, kind, what in (
         (malformed, Malformed, "not CloudEvents"),
         (foreign, Forbidden, "of a source that is not this key's"),
