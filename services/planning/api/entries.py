@@ -100,13 +100,13 @@ async def done_entry(entry: UUID, body: domain.Told, tx: Tx, caller: Caller, sco
 
 @router.post("/entries/{entry}/verify", response_model=EntryDetail)
 async def verify_entry(entry: UUID, tx: Tx, caller: Caller, scope: MayVerify) -> Response:
-    """Confirm that it is; 403 for who said so."""
+    """Confirm that it is; 403 for who answers for it, and for who said so."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "verify", None))
 
 
 @router.post("/entries/{entry}/return", response_model=EntryDetail)
 async def return_entry(entry: UUID, body: domain.Reason, tx: Tx, caller: Caller, scope: MayVerify) -> Response:
-    """Send it back with a reason."""
+    """Send it back with a reason; 403 for who answers for it."""
     return await _written(tx, scope, await commands.go_on(tx, scope, caller.id, entry, "return", body))
 
 
