@@ -37,7 +37,8 @@ async def define_indicator(
     """
     _check_level(scope, definition)
     faults = faults_of(definition)
-    unknown = await unknown_units(tx.session, scope.school, [(each.kind, each.id) for each in definition.overrides])
+    units = [(each.kind, each.id) for each in definition.overrides]
+    unknown = await unknown_units(tx.session, scope.school, definition.level, units)
     faults += [
         Fault(pointer=f"/overrides/{n}/{each.kind}", detail=f"the roster has no {each.kind} {each.id!r}")
         for n, each in enumerate(definition.overrides)
