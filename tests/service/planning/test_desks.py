@@ -94,6 +94,20 @@ async def test_the_head_is_asked_to_judge_only_what_they_may(database_url: str, 
         assert sorted(titles((await desk(sut, OFFICE_DESK, "department-head"))["to_verify"])) == ["学校下达", "本人协助"]
 
 
+async def test_who_submitted_what_they_are_to_verify_is_not_asked_to(database_url: str, tmp_path: Path) -> None:
+    may = ("improvement.open", "improvement.read", "improvement.work", "desk.department")
+    head, owner = principal(*may, over=["unit:mech"], id="D1"), principal(*may, over=["teacher:T1"], id="T1")
+    async with planning(database_url, tmp_path) as sut, sut.as_(head) as client, sut.as_(owner) as worker:
+        problem = {"level": "department", "subject": "mech", "owner": "T1", "verifier": "D1"}
+        problems = [{**problem, "problem": title} for title in ("本人提交", "他人提交")]
+        found = (await made(client, "/improvements", {"source": "patrol", "problems": problems}))["items"]
+        for item, who in zip(found, (client, worker), strict=True):
+            plan = {"measures": ["整改"], "goal": "完成", "deadline": "2026-03-10"}
+            await made(who, f"/improvements/{item['id']}/start", plan)
+            await made(who, f"/improvements/{item['id']}/submit", {"done": "完成", "evidence": ["记录"]})
+        assert titles((await desk(sut, head, "department-head"))["to_verify"]) == ["他人提交"]
+
+
 async def test_a_course_leader_sees_the_open_items_of_the_course_and_no_students(database_url: str, tmp_path: Path) -> None:
     async with planning(database_url, tmp_path) as sut:
         await tell(sut, warning(), student_warning())
