@@ -61,6 +61,9 @@ def _by_key(records: Sequence[Record]) -> list[Sequence[Record]]:
 
 async def _together(works: Sequence[Callable[[], Awaitable[None]]]) -> None:
     """Do these, some at once: while one waits for the database another computes. Raises what failed once all have ended."""
+    if len(works) == 1:
+        await works[0]()
+        return
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def do(work: Callable[[], Awaitable[None]]) -> None:
