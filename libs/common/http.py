@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from email.message import Message
 from types import SimpleNamespace
 from typing import Annotated, Any, Generic, Self, TypeVar
 
@@ -189,9 +190,16 @@ def page(rows: Sequence[Any], limit: int, view: Callable[[Any], ItemT], key: Cal
 
 async def _read_strictly(request: Request) -> None:
     """Read a JSON body as strictly as events are read: the framework's reader takes a key that stands twice, and the last one counts."""
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media == "application/json" and getattr(request.scope.get("route"), "body_field", None) is not None:
+    if _says_json(request) and getattr(request.scope.get("route"), "body_field", None) is not None:
         read_json(await request.body() or b"null")
+
+
+def _says_json(request: Request) -> bool:
+    """Whether the framework reads the body as JSON: by its own rule, so that no kind of JSON is read less strictly than another."""
+    message = Message()
+    message["content-type"] = request.headers.get("content-type", "")
+    subtype = message.get_content_subtype()
+    return message.get_content_maintype() == "application" and (subtype == "json" or subtype.endswith("+json"))
 
 
 async def _refuse_unknown_parameters(request: Request) -> None:
@@ -216,11 +224,11 @@ async def _render(_: Request, error: Exception) -> Response:
     return problem(error)
 
 
-async def render_http(_: Request, error: Exception) -> Response:
+async def render_http(request: Request, error: Exception) -> Response:
     """Say in the project's own words what the framework refused: a path or a method that is not there."""
     assert isinstance(error, HTTPException)
     if error.status_code == 400:  # its reader gave up
-        return problem(Malformed("the body is not JSON: not UTF-8, or nested too deep"))
+        return problem(Malformed(f"the body could not be read as {'JSON' if _says_json(request) else 'a form'}"))
     names = {404: ("not-found", "Not found"), 405: ("method-not-allowed", "Method not allowed")}
     slug, title = names.get(error.status_code, ("http", "Request refused"))
     failure = ServiceError(str(error.detail), headers=error.headers)

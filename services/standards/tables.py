@@ -219,6 +219,7 @@ class OrgRow(Table):
     school: Mapped[str] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
+    kind: Mapped[str]
     parent: Mapped[str | None]
 
 

@@ -35,6 +35,8 @@ COLUMNS = {
 """What stands in the first row, and what we call it. Other fields of a standard are no columns: they stay as they are."""
 MET_BY = {"监测": "measured", "评判": "judged", "文件": "document", "未定": None}
 """How an element is met; `未定`, or an empty cell: nothing says it."""
+WAYS = {"criterion": "measured", "judged": "judged", "document": "document"}
+"""What else a standard says of how an element is met, and of which way: the sheet has no columns for it."""
 SHOWN = 10
 _LETTERS = dict(zip(COLUMNS.values(), "ABCDEFGHIJ", strict=True))
 
@@ -102,7 +104,8 @@ def read_sheet(file: Path, known: Sequence[Standard], families: Collection[str],
             continue
         found.append(standard)
         for refused in standard_faults("", standard):
-            read.fault(code, path_of(refused["pointer"]), refused["detail"])
+            path = path_of(refused["pointer"])
+            read.fault(code, path, _of_way(standard, path) or refused["detail"])
         if standard.family not in families:
             read.fault(code, ("family",), f"the school has no family {standard.family!r}")
         for path, named in _named(standard):
@@ -111,6 +114,17 @@ def read_sheet(file: Path, known: Sequence[Standard], families: Collection[str],
     if read.faults:
         raise _refusal(file, read.faults)
     return found
+
+
+def _of_way(standard: Standard, path: tuple[str | int, ...]) -> str | None:
+    """What is wrong with how an element is met, in the sheet's words; None: it is something else."""
+    match path:
+        case ("groups", int(n), "elements", int(m), str(part)) if part in WAYS:
+            word = next(word for word, code in MET_BY.items() if code == WAYS[part])
+            if getattr(standard.groups[n].elements[m], part) is None:
+                return f"{word} needs more than a sheet can say: who judges it, or which document"
+            return f"say how it is met: {word}, as the rest of what the standard says of it"
+    return None
 
 
 def _named(standard: Standard) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -187,6 +201,7 @@ def _take_element(row: Row, read: Sheet, elements: list[dict[str, Any]], where: 
     if "element_name" in row.said:
         element["name"] = row.said["element_name"]
         read.cells[code, (*at, "name")] = row.cell("element_name")
+    read.cells.update({(code, (*at, part)): row.cell("met_by") for part in ("met_by", *WAYS)})
     if (how := row.said.get("met_by")) is not None:
         if how not in MET_BY:
             read.faults.append((row.cell("met_by"), f"one of {'、'.join(MET_BY)} is needed"))

@@ -33,11 +33,11 @@ _ABOUT_UNITS = ("department", "programme", "course", "class", "teacher")
 @router.get("/desks/department-head")
 async def department_head(session: Read, scope: MayLead, caller: Caller, now: Now, of: One = None) -> DeskView:
     """The head's desk: to sign or verify, what was prepared, units below a line, what is owed this week, good news."""
-    everywhere, scope = scope.places is None, _narrowed(scope, "unit", of)
+    whole, scope = scope, _narrowed(scope, "unit", of)
     today = await queries.today_in(session, scope.school, now)
     verify = [
         await desks.improvements(session, scope, today, desks.to_verify(caller.id)),
-        await desks.tasks(session, scope, today, desks.tasks_to_verify(caller.id, everywhere=everywhere)),
+        await desks.tasks(session, scope, today, desks.tasks_to_verify(caller.id, whole, today)),
         await desks.agreements_to_sign(session, scope, caller.id),
     ]
     below = await desks.improvements(session, scope, today, *STANDING, ImprovementRow.level.in_(_ABOUT_UNITS))

@@ -64,16 +64,15 @@ async def open_found(tx: Transaction, scope: Scope, by: str, found: Sequence[Fou
         if each.level == "course":
             own[each.id] |= {f"unit:{id_}" for id_ in _chain(known.courses.get(each.subject or ""), known)}
     found = [replace(each, unit=each.unit or _unit(own[each.id], known)) for each in found]
-    nobody = "say which unit answers for it: the roster does not"
+    nobody = "say which unit answers for it: of such a subject it is not known here"
     _refuse([at(n, "unit", nobody) for n, each in enumerate(found) if each.unit is None and each.level != "school"])
     places = {each.id: own[each.id] | {f"unit:{id_}" for id_ in _chain(each.unit, known)} for each in found}
     _check_reach(scope, found, own, known)
     abouts = {each.id: _about(scope.school, each, places[each.id], today, known) for each in found}
     directory = await queries.directory_of(tx.session, scope.school, list(abouts.values()))
-    no_verifier = "no post of theirs lets them verify such a problem"
-    may = [_may_verify(each, places[each.id], today, directory) for each in found]
-    _refuse([at(n, "verifier", no_verifier) for n, named in enumerate(may) if not named])
-    rows = [_row(tx, by, each, abouts[each.id], directory, known, settings) for each in found]
+    people = [_people(each, abouts[each.id], places[each.id], directory, settings) for each in found]
+    _refuse([at(n, "verifier", wrong) for n, chosen in enumerate(people) if (wrong := _no_verifier(*chosen)) is not None])
+    rows = [_row(tx, by, each, abouts[each.id], chosen, known, settings) for each, chosen in zip(found, people, strict=True)]
     await entering.number(tx, rows, settings.recurs_days)
     for row in rows:
         tx.publish(entering.opened(row, sorted(places[row["id"]])))
@@ -140,25 +139,31 @@ def _about(school: str, each: Found, places: set[str], day: date, known: Known) 
     return answering(about, each.unit, known.parents)
 
 
-def _may_verify(each: Found, places: set[str], day: date, directory: Directory) -> bool:
-    """Whether who was named to verify holds a post that lets them, over something in which the problem lies; nobody named: whom the posts say."""
+def _people(each: Found, about: Subject, places: set[str], directory: Directory, settings: SchoolSettings) -> tuple[Chosen, Chosen]:
+    """Owner and verifier: who was named, else who holds the posts. Who was named verifies by the first post that lets them, over something
+    in which the problem lies; by none: its name is empty.
+    """
+    owner, verifier = people_for(settings, directory, about, owner=each.owner)
     if each.verifier is None:
-        return True
-    about = Subject(each.level, each.subject or "", tuple(sorted(places)), day)
-    return any(holder.person == each.verifier for held in directory.holders(about, VERIFY).values() for holder in held)
+        return owner, verifier
+    there = Subject(each.level, each.subject or "", tuple(sorted(places)), about.day)
+    holders = directory.holders(there, VERIFY)
+    held = [post for post in VERIFY if any(holder.person == each.verifier for holder in holders[post])]
+    return owner, Chosen(each.verifier, next(iter(held), ""), ())
 
 
-def _people(each: Found, about: Subject, directory: Directory, settings: SchoolSettings) -> tuple[Chosen, Chosen]:
-    """Who was named, else who holds the posts; never the same person."""
-    by_post = people_for(settings, directory, about, owner=each.owner)
-    named = None if each.verifier is None else Chosen(each.verifier, by_post[1].post, ())
-    return by_post[0], named or by_post[1]
+def _no_verifier(owner: Chosen, verifier: Chosen) -> str | None:
+    """Why whoever was named cannot verify; None: they can."""
+    if not verifier.post:
+        return "no post of theirs lets them verify such a problem"
+    if verifier.person is not None and verifier.person == owner.person:
+        return "nobody verifies their own work: it is theirs by their post unless an owner is named"
+    return None
 
 
 def _row(
-    tx: Transaction, by: str, each: Found, about: Subject, directory: Directory, known: Known, settings: SchoolSettings
+    tx: Transaction, by: str, each: Found, about: Subject, people: tuple[Chosen, Chosen], known: Known, settings: SchoolSettings
 ) -> dict[str, Any]:
-    people = _people(each, about, directory, settings)
     measured = known.indicators.get(each.indicator or "")
     subject = each.subject or tx.school
     terms = settings.sources[each.source]

@@ -20,9 +20,8 @@ LEVELS: Mapping[str, Level] = {"programme": "programme", "school": "school"}
 
 
 async def must_judge(tx: Transaction, scope: Scope, by: str, rows: Sequence[TaskRow]) -> None:
-    """Raises Forbidden for who has a task or submitted it, and for who leads a unit and neither the unit gave it nor the table names them.
-
-    Whose posts are over the whole school judge for it, but not what others gave to a unit that they lead.
+    """Raises Forbidden for who has a task or submitted it, for who leads the unit that others gave it to, also where the table names them,
+    and for whose posts are not over the whole school where neither they nor their unit gave it and the table does not name them.
     """
     for row in rows:
         if by in {row.submitted_by, row.owner, *row.helpers}:
@@ -34,7 +33,7 @@ async def must_judge(tx: Transaction, scope: Scope, by: str, rows: Sequence[Task
     left = [row for row in doubtful if not _given_inside(row, scope, by, heads, above)]
     named = await _table(tx, scope.school, left)
     for row in left:
-        if all(by not in people for people in named[row.id].values()):
+        if by in heads.get(row.unit or "", ()) or all(by not in people for people in named[row.id].values()):
             raise Forbidden("a task that others gave to a unit is judged by whoever gave it, or by whom the school's table names")
 
 
@@ -49,8 +48,10 @@ def _given_inside(
 
 
 async def judges_of(tx: Transaction, row: TaskRow) -> list[str]:
-    """Who is told that a task waits: who gave it, else the first post of the school's table that somebody holds; never who has it."""
-    never = {row.owner, row.submitted_by, *row.helpers}
+    """Who is told that a task waits: who gave it, else the first post of the school's table that somebody holds who may judge it."""
+    today = await queries.today_in(tx.session, row.school, tx.now)
+    heads = (await find.heads_of(tx.session, row.school, [row.unit] if row.unit else [], today)).get(row.unit or "", [])
+    never = {row.owner, row.submitted_by, *row.helpers, *([] if row.given_by in heads else heads)}
     given = [row.given_by] if row.given_by and await find.find_person(tx.session, row.school, row.given_by) else []
     named = (await _table(tx, row.school, [row]))[row.id]
     for people in (given, *named.values()):

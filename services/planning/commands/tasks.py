@@ -17,6 +17,7 @@ from libs.common.events.setup import TaskClass
 from services.planning import queries
 from services.planning.commands.agreements import outdate_agreements
 from services.planning.commands.inbox import Notice, tell
+from services.planning.domain.owners import upwards
 from services.planning.domain.tasks import (
     LINKS,
     People,
@@ -133,9 +134,11 @@ async def assign_tasks(
 ) -> Sequence[TaskRow]:
     """Give drafts to whom they name, but for the people of `changed`: to a unit, by its head, or to a person.
 
+    Whoever assigns a task gave it; but who hands on inside their own units what somebody from outside wrote or gave them did not.
     Raises Invalid where a task lacks the link that its class asks for, or is for nobody.
     """
     rows = await find_tasks.lock_tasks(tx.session, scope, ids)
+    givers = {row.id: await _giver(tx, scope, by, row) for row in rows}
     for row in rows if changed else ():
         people = replace(People(row.unit, row.owner, tuple(row.helpers)), **(changed or {}))
         above = None if row.parent is None else await _parent(tx, Scope(scope.school, None), row.parent)
@@ -143,12 +146,22 @@ async def assign_tasks(
         row.unit, row.owner, row.helpers = people.unit, people.owner, list(people.helpers)
         if not scope.covers(await places_of(tx, row)):
             raise Forbidden("your posts do not reach whom this task is for")
-    await give(tx, by, rows)
+    await give(tx, by, rows, givers)
     return rows
 
 
-async def give(tx: Transaction, by: str, rows: Sequence[TaskRow]) -> None:
-    """As `assign_tasks`, for whoever may."""
+async def _giver(tx: Transaction, scope: Scope, by: str, row: TaskRow) -> str:
+    before = row.given_by or row.created_by
+    if scope.places is None or before == by:
+        return by
+    units = [] if row.unit is None else upwards(row.unit, await queries.parents_of(tx.session, row.school))
+    reached = [unit for n, unit in enumerate(units) if scope.covers([f"unit:{each}" for each in units[n:]])]
+    inside = await find.posted_over(tx.session, row.school, reached, await queries.today_in(tx.session, row.school, tx.now))
+    return by if before in inside else before
+
+
+async def give(tx: Transaction, by: str, rows: Sequence[TaskRow], givers: Mapping[UUID, str] | None = None) -> None:
+    """As `assign_tasks`, for whoever may. `givers`: who counts as having given which, without them `by`."""
     school = tx.school
     heads = await find.heads_of(
         tx.session, school, {row.unit for row in rows if row.unit}, await queries.today_in(tx.session, school, tx.now)
@@ -159,7 +172,7 @@ async def give(tx: Transaction, by: str, rows: Sequence[TaskRow]) -> None:
         if row.unit is None and row.owner is None:
             raise Invalid("the task is for nobody", [Fault(pointer="/owner", detail="name a unit or a person")])
         row.owner = row.owner or next(iter(heads.get(row.unit or "", ())), None)
-        row.given_by = by
+        row.given_by = by if givers is None else givers[row.id]
         await place_task(tx, row)
         await say_assigned(tx, row, by)
 
@@ -204,7 +217,7 @@ async def withdraw_task(tx: Transaction, scope: Scope, by: str, id_: UUID, reaso
         words = f"任务「{each.content['title']}」已收回：{reason}"
         key = f"task-withdrawn:{each.id}:{tx.now.isoformat()}"
         await tell(tx, [Notice(person, key, "task_withdrawn", words, link_of(each.id)) for person in _whose(each) if person != by])
-        each.status, each.owner, each.helpers, each.given_by = after, None, [], None
+        each.status, each.owner, each.helpers = after, None, []
         each.overdue_at = each.countdown = None
         each.percent, each.done, each.value, each.submitted_by = 0, None, None, None
         await place_task(tx, each)

@@ -53,7 +53,7 @@ async def generate_tasks(tx: Transaction, scope: Scope, by: str, year: int) -> t
 async def _of_goals(tx: Transaction, school: str, year: int) -> list[Wanted]:
     """One for each goal that has a value of that year or delivers something in it. Source: digest §5.1, scenario 1."""
     goals = [(row, plan, kept(row.content)) for row, plan in await find_tasks.goals_in_force(tx.session, school)]
-    verified = await cycles.verified_values(tx.session, school)
+    verified = await cycles.verified_values(tx.session, school, date(year, 1, 1))
     due = [
         (row, plan, goal, aim)
         for row, plan, goal in goals
@@ -68,7 +68,7 @@ async def _of_goals(tx: Transaction, school: str, year: int) -> list[Wanted]:
 
 
 def _aim(goal: Goal, year: int, verified: Decimal | None) -> Aim | None:
-    """The year's value. It starts from what the last cycle came to, before there was one from the goal's own baseline (digest §1.5)."""
+    """The year's value. It starts from what the last cycle before it came to, without one or without data from the goal's own baseline (digest §1.5)."""
     measure = goal.measure
     target = next((each.target for each in measure.values if each.year == year), None) if measure else None
     if measure is None or target is None:

@@ -30,8 +30,9 @@ def path_of(sha256: str) -> str:
 
 
 def files_in(text: str) -> set[str]:
-    """Return the files that a text names as evidence, each by what stands there for its hash."""
-    return {text} if _HASH.fullmatch(text) else set(_NAMED.findall(text))
+    """Return the files that a text names as evidence, each by what stands there for its hash, in lower case."""
+    alone = text.strip().lower()
+    return {alone} if _HASH.fullmatch(alone) else {each.lower() for each in _NAMED.findall(text)}
 
 
 def fault_of(media: str, content: bytes) -> str | None:

@@ -160,13 +160,14 @@ async def results_before(session: AsyncSession, school: str, level: str, length:
     return dict((await session.execute(sql)).all())
 
 
-async def verified_values(session: AsyncSession, school: str) -> dict[str, Decimal]:
-    """Return by goal what it had come to when the last cycle of a year or longer closed that it was in: a second person has approved
-    that cycle's diagnosis.
+async def verified_values(session: AsyncSession, school: str, before: date) -> dict[str, Decimal]:
+    """Return by goal what it had come to in the last closed cycle of a year or longer that it was in and that ended before a day: a second
+    person has approved that cycle's diagnosis. A goal without data in it is not there, whatever older cycles say.
     """
-    closed = (CycleRow.school == school, CycleRow.status == "closed", CycleRow.asks_lesson)
+    closed = (CycleRow.school == school, CycleRow.status == "closed", CycleRow.asks_lesson, CycleRow.ends_on < before)
     results = await session.scalars(select(CycleRow.result).where(*closed).order_by(CycleRow.ends_on, CycleRow.starts_on.desc()))
-    return {each["goal"]: Decimal(each["value"]) for result in results for each in result or () if each["value"] is not None}
+    last = {each["goal"]: each["value"] for result in results for each in result or ()}
+    return {goal: Decimal(value) for goal, value in last.items() if value is not None}
 
 
 async def cycles_at(session: AsyncSession, school: str, places: Collection[str], fact: Fact, day: date) -> Sequence[CycleRow]:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, case, func, or_, select
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, Text, case, cast, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from libs.common.auth import Scope
 from services.planning.domain.agreements import AgreementStatus
 from services.planning.domain.desks import MOST, Found, Item
 from services.planning.domain.due import DueStatus
+from services.planning.domain.owners import ids_of
 from services.planning.domain.plans import PlanStatus
 from services.planning.domain.settings import SEVERITIES
 from services.planning.domain.states import DONE, OWNERS_TURN, Status
 from services.planning.domain.tasks import OWNERS_TURN as TASK_OWNERS_TURN
 from services.planning.domain.tasks import TaskStatus
 from services.planning.queries.improvements import covered
+from services.planning.queries.projects import leads
 from services.planning.queries.tasks import covered as task_covered
 from services.planning.tables import (
     AgreementRow,
@@ -148,14 +152,23 @@ async def plans(session: AsyncSession, scope: Scope, *where: ColumnExpressionArg
 
 
 def to_verify(person: str) -> ColumnElement[bool]:
-    """Improvements that wait for this person's word."""
-    return (ImprovementRow.status == Status.SUBMITTED) & (ImprovementRow.verifier == person)
+    """Improvements that wait for this person's word: neither owned nor submitted by them."""
+    others = ImprovementRow.owner.is_distinct_from(person) & ImprovementRow.submitted_by.is_distinct_from(person)
+    return (ImprovementRow.status == Status.SUBMITTED) & (ImprovementRow.verifier == person) & others
 
 
-def tasks_to_verify(person: str, *, everywhere: bool) -> ColumnElement[bool]:
-    """Tasks that somebody else has and submitted: given by this person, or parts of another; for whose posts are over all, any."""
+def tasks_to_verify(person: str, scope: Scope, today: date) -> ColumnElement[bool]:
+    """Tasks that others have and submitted, given by this person or by a head of the unit that has it, or parts of a task of a unit of
+    theirs; for whose posts are over all, any but those of a unit that they lead. The school's table names more, which are not here.
+    """
+    helps = cast(TaskRow.helpers, Text).contains(json.dumps(person), autoescape=True)
     waits = (TaskRow.status == TaskStatus.SUBMITTED) & (TaskRow.submitted_by != person) & TaskRow.owner.is_distinct_from(person)
-    return waits if everywhere else waits & or_(TaskRow.given_by == person, TaskRow.parent.is_not(None))
+    above = aliased(TaskRow)
+    of_unit = above.unit.is_not(None) if scope.places is None else above.unit.in_(ids_of("unit", sorted(scope.places)))
+    part = select(above.id).where(above.id == TaskRow.parent, of_unit).exists()
+    inside = or_(TaskRow.given_by == person, leads(scope.school, TaskRow.unit, TaskRow.given_by, today), part)
+    others = ~leads(scope.school, TaskRow.unit, literal(person), today)
+    return waits & ~helps & (or_(inside, others) if scope.places is None else inside)
 
 
 def in_review(person: str) -> ColumnElement[bool]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date
+from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.auth import Scope
@@ -102,6 +103,20 @@ async def heads_of(session: AsyncSession, school: str, units: Collection[str], d
         if person not in (there := found.setdefault(unit, [])):
             there.append(person)
     return found
+
+
+def leads(school: str, unit: SQLColumnExpression[Any], person: SQLColumnExpression[Any], day: date) -> ColumnElement[bool]:
+    """Whether somebody leads a unit on a day, as `heads_of`, of each row of another statement."""
+    sql = select(PostRow.key).where(PostRow.school == school, PostRow.object == unit, PostRow.person == person)
+    return sql.where(PostRow.post.in_(HEADS), held(day), not_gone(school, PostRow.person)).exists()
+
+
+async def posted_over(session: AsyncSession, school: str, units: Collection[str], day: date) -> set[str]:
+    """Return who holds any post over one of these units on a day."""
+    sql = select(PostRow.person).where(
+        PostRow.school == school, PostRow.object.in_(units), held(day), not_gone(school, PostRow.person)
+    )
+    return set(await session.scalars(sql))
 
 
 async def posted(session: AsyncSession, school: str, post: str, day: date, object_: str | None = None) -> list[str]:

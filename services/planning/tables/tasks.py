@@ -48,7 +48,7 @@ class ProjectRow(Table):
 class TaskRow(Table):
     """A task as it stands. `content` is what is agreed on, in its newest version; `task_class`, `year`, `goal`, `due` are the content's.
 
-    `unit` has it, by its `owner` (None: nobody yet). `given_by` assigned it. `percent` is how far its owner says it is, `value` and
+    `unit` has it, by its `owner` (None: nobody yet). `given_by` gave it, also while it is withdrawn. `percent` is how far its owner says it is, `value` and
     `done` what was submitted, `met` and `score` what the verifier found. `countdown`: the days before `due` of which its owner was told last.
     """
 

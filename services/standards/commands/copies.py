@@ -23,7 +23,7 @@ async def keep_school(tx: Transaction, school: SchoolAdded) -> None:
 
 async def keep_roster(tx: Transaction, roster: RosterImported) -> None:
     """Take in a part of a roster. Who left stays known: what was judged of them stands."""
-    await _replace(tx, OrgRow, [{"id": org.id, "name": org.name, "parent": org.parent} for org in roster.orgs])
+    await _replace(tx, OrgRow, [{"id": org.id, "name": org.name, "kind": org.kind, "parent": org.parent} for org in roster.orgs])
     await _replace(tx, CourseRow, [{"id": each.id, "org": each.org} for each in roster.courses])
     classes = [{"id": each.id, "kind": each.kind, "course": each.course, "org": each.org} for each in roster.classes]
     await _replace(tx, ClassRow, classes)

@@ -37,7 +37,8 @@ async def define_indicator(
     """
     _check_level(scope, definition)
     faults = faults_of(definition)
-    unknown = await unknown_units(tx.session, scope.school, [(each.kind, each.id) for each in definition.overrides])
+    units = [(each.kind, each.id) for each in definition.overrides]
+    unknown = await unknown_units(tx.session, scope.school, definition.level, units)
     faults += [
         Fault(pointer=f"/overrides/{n}/{each.kind}", detail=f"the roster has no {each.kind} {each.id!r}")
         for n, each in enumerate(definition.overrides)
@@ -135,8 +136,8 @@ async def _first(tx: Transaction, scope: Scope, code: str) -> IndicatorRow:
 async def activate_version(tx: Transaction, scope: Scope, by: str, code: str, version: int) -> tuple[VersionRow, IndicatorRow]:
     """Put a version in force from its `effective_from`, or in trial where it says so; the active one again changes nothing.
 
-    Raises NotFound, Conflict where a newer version is active or in trial already and where its trial was abandoned, Forbidden as `define_indicator`, for who claimed an
-    exception, and for a change of a line that judges the caller, Invalid for a target past a floor.
+    Raises NotFound, Conflict where a newer version is active or in trial already and where its trial is over, Forbidden as
+    `define_indicator`, for who claimed an exception, and for a change of a line that judges the caller, Invalid for a target past a floor.
     """
     indicator = await get_indicator(tx.session, scope, code)
     row = await get_version(tx.session, scope, code, version)
@@ -150,6 +151,8 @@ async def activate_version(tx: Transaction, scope: Scope, by: str, code: str, ve
     if newer > version:
         state = "active" if newer == indicator.active else "in trial"
         raise Conflict(f"version {newer} is {state}: an older one cannot replace it; define it again as the next version")
+    if row.activated_at is not None:
+        raise Conflict(f"the trial of version {version} is over: define it again as the next version")
     second_person(row.origin, row.created_by, by)
     if indicator.active is not None or indicator.trial is not None:
         await not_judged(tx, scope, by, definition)

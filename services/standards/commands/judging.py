@@ -8,7 +8,7 @@ from uuid import uuid4
 from libs.common.auth import Scope
 from libs.common.database import Transaction
 from libs.common.errors import Conflict, Fault, Forbidden, Invalid, NotFound
-from services.standards.domain.content import SELF, Content, Element, Judged
+from services.standards.domain.content import PERSONS, SELF, Content, Element, Judged
 from services.standards.domain.places import Subject
 from services.standards.domain.values import months_later
 from services.standards.queries import standards as queries
@@ -89,15 +89,16 @@ async def _side(tx: Transaction, scope: Scope, by: str, standard: str, asked: El
     assert asked.judged is not None
     side = await _post(tx, scope, by, asked.judged, about, wanted)
     made = (await judgements_of(tx.session, scope.school, standard, about)).get(asked.code, [])
-    newest = {each.post: each.by for each in made if each.element == asked}
-    if others := sorted(post for post, person in newest.items() if person == by and post != side):
+    newest = {each.post: each for each in made if each.element == asked}
+    today = await today_in(tx.session, scope.school, tx.now)
+    if others := sorted(post for post, each in newest.items() if each.by == by and post != side and each.stands(today)):
         raise Conflict(f"you have judged this as {others[0]!r}: each side is judged by somebody else")
     return side
 
 
 async def _post(tx: Transaction, scope: Scope, by: str, how: Judged, about: Subject, wanted: str | None) -> str:
     """Raises Forbidden, Invalid where several fit and none is named."""
-    own = about.level in {"teacher", "student"} and about.id == by
+    own = about.level in PERSONS and about.id == by
     posts = [each for each in how.posts if wanted in {None, each}]
     if not posts:
         raise Invalid("not a side", [Fault(pointer="/post", detail=f"this is judged by: {', '.join(how.posts)}")])

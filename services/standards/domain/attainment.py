@@ -73,6 +73,10 @@ class Judgement:
     by: str = ""
     post: str = ""
 
+    def stands(self, today: date) -> bool:
+        """Whether it is not over yet."""
+        return self.valid_until is None or today <= self.valid_until
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -119,7 +123,7 @@ def _judged(element: Element, known: Known) -> Finding:
     if not made:
         return Finding(element, Verdict.UNDETERMINED, Why.NOT_JUDGED)
     newest = made[-1]
-    if _over(newest, known.today):
+    if not newest.stands(known.today):
         return Finding(element, Verdict.UNDETERMINED, Why.EXPIRED, judgement=newest)
     return Finding(element, Verdict.MET if newest.met else Verdict.NOT_MET, judgement=newest)
 
@@ -128,7 +132,7 @@ def _rated(element: Element, judged: Judged, made: Sequence[Judgement], today: d
     """The newest judgement of each side counts. It is decided as soon as those that are lacking cannot change it."""
     newest = {each.post: each for each in made}
     raters = [(rater, newest.get(rater.by)) for rater in judged.raters]
-    words = {rater.by: each.met for rater, each in raters if each is not None and not _over(each, today)}
+    words = {rater.by: each.met for rater, each in raters if each is not None and each.stands(today)}
     weights = {rater.by: rater.weight for rater in judged.raters if rater.weight is not None}
     if judged.passes_at is not None:
         least = sum(weight for post, weight in weights.items() if words.get(post, False))
@@ -143,11 +147,7 @@ def _rated(element: Element, judged: Judged, made: Sequence[Judgement], today: d
 
 
 def _stale(raters: Sequence[tuple[Rater, Judgement | None]], today: date) -> bool:
-    return any(each is not None and _over(each, today) for _, each in raters)
-
-
-def _over(judgement: Judgement, today: date) -> bool:
-    return judgement.valid_until is not None and today > judgement.valid_until
+    return any(each is not None and not each.stands(today) for _, each in raters)
 
 
 def _measured(element: Element, known: Known) -> Finding:

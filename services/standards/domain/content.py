@@ -16,6 +16,8 @@ from services.standards.domain.values import Code, Id, Kept, Level, Line, Post, 
 
 Issuer = Literal["national", "provincial", "municipal", "institutional"]
 Months = Annotated[int, Field(ge=1, le=1200)]
+PERSONS = frozenset({"teacher", "student"})
+"""The levels whose subjects are persons."""
 SELF = "self"
 """In the place of a post: who the element is about judges it. Whether they may judge at all, the gateway's table says."""
 
@@ -297,6 +299,7 @@ class Content(Said):
             yield from _twice(codes, "field")
         for at, element in self._placed():
             yield from _faults_of_element(element, at)
+            yield from _faults_of_own_word(element, self.levels(element.code), at)
         yield from self._faults_of_ladders()
 
     def _placed(self) -> Iterator[tuple[str, Element]]:
@@ -353,6 +356,14 @@ def _faults_of_element(element: Element, at: str) -> Iterator[Fault]:
         yield Fault(pointer=f"{at}/floor/clause", detail=f"the element has no clause {element.floor.clause!r}")
     if element.criterion is not None and (least := element.criterion.min_denominator) is not None and least <= 0:
         yield Fault(pointer=f"{at}/criterion/min_denominator", detail="more than 0")
+
+
+def _faults_of_own_word(element: Element, levels: set[str], at: str) -> Iterator[Fault]:
+    """Who the element is about judges it only where that is a person."""
+    if element.judged is None or SELF not in element.judged.posts or not (impersonal := sorted(levels - PERSONS)):
+        return
+    where = "by" if element.judged.by is not None else f"raters/{element.judged.posts.index(SELF)}/by"
+    yield Fault(pointer=f"{at}/judged/{where}", detail=f"a {impersonal[0]} is nobody who could judge itself: a post does")
 
 
 def _faults_of_judges(judged: Judged, at: str) -> Iterator[Fault]:

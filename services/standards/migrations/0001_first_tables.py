@@ -151,6 +151,7 @@ def upgrade() -> None:
     sa.Column('school', sa.String(), nullable=False),
     sa.Column('id', sa.String(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
     sa.Column('parent', sa.String(), nullable=True),
     sa.PrimaryKeyConstraint('school', 'id', name=op.f('org_pk'))
     )

@@ -44,12 +44,27 @@ async def zone_of(session: AsyncSession, school: str) -> ZoneInfo:
     return ZoneInfo(DEFAULT_ZONE if row is None else row.timezone)
 
 
-async def unknown_units(session: AsyncSession, school: str, units: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Return which of these (kind, id) the school's roster does not have; none while it has no roster yet."""
+async def unknown_units(session: AsyncSession, school: str, level: str, units: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return which of these (kind, id) the school's roster does not have as that kind; none while it has no roster yet.
+
+    A `class` is a homeroom for the levels `homeroom` and `student`, else a class that is taught a course.
+    """
     if await session.scalar(select(OrgRow.id).where(OrgRow.school == school).limit(1)) is None:
         return set()
-    tables = {"class": ClassRow, "course": CourseRow}
-    return {(kind, id_) for kind, id_ in units if await session.get(tables.get(kind, OrgRow), (school, id_)) is None}
+    kind_of_class = "homeroom" if level in {"homeroom", "student"} else "scheduled"
+    return {
+        (kind, id_) for kind, id_ in units if not await _is_unit(session, school, kind_of_class if kind == "class" else kind, id_)
+    }
+
+
+async def _is_unit(session: AsyncSession, school: str, kind: str, id_: str) -> bool:
+    if kind == "course":
+        return await session.get(CourseRow, (school, id_)) is not None
+    if kind in {"homeroom", "scheduled"}:
+        class_ = await session.get(ClassRow, (school, id_))
+        return class_ is not None and class_.kind == kind
+    org = await session.get(OrgRow, (school, id_))
+    return org is not None and org.kind == kind
 
 
 async def get_subject(session: AsyncSession, scope: Scope, level: str, subject: str, today: date) -> Subject:

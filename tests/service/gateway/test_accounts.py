@@ -24,6 +24,12 @@ async def test_a_person_signs_in_and_out(database_url: str, tmp_path: Path, cloc
             assert (await client.get("/api/v1/me")).status_code == 401
 
 
+async def test_a_form_that_cannot_be_read_is_called_a_form(database_url: str, tmp_path: Path, clock: SettableClock) -> None:
+    async with door(database_url, tmp_path, clock) as here, here.client() as client:
+        answer = await client.post("/api/v1/auth/token", content=b"x", headers={"content-type": "multipart/form-data"})
+        assert (answer.status_code, answer.json()["detail"]) == (400, "the body could not be read as a form")
+
+
 async def test_signing_in_answers_as_oauth2_has_it_and_is_never_cached(
     database_url: str, tmp_path: Path, clock: SettableClock
 ) -> None:

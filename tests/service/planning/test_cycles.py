@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from libs.common.events.gateway import SetupChanged
+from libs.common.events.monitoring import Measured, Measurement
 from libs.common.events.planning import CycleClosed
 from libs.common.events.standards import StandardActivated
 from services.cli.template.reading import find, read_template
@@ -196,7 +197,7 @@ async def test_the_tasks_of_a_year_start_from_what_the_last_cycle_of_a_year_came
     async with planning(database_url, tmp_path, clock=clock) as sut, sut.as_(GOVERNOR) as governor:
         await set_up(sut)
         await set_up_as(sut)
-        values = [{"year": 2026, "target": 3}, {"year": 2027, "target": 4}]
+        values = [{"year": year, "target": year - 2023} for year in (2026, 2027, 2028)]
         said = {"measure": {"metric": "open_lessons", "level": "course", "window": "year", "baseline": 1, "values": values}}
         await drafted(sut, plan("C", kind="course", level="course", subject="CNC101"), goal("A", **said))
         await published(sut, "C")
@@ -208,15 +209,27 @@ async def test_the_tasks_of_a_year_start_from_what_the_last_cycle_of_a_year_came
             aim = (await governor.get(f"/tasks/{task}")).json()["task"]["aim"]
             return [(aim["baseline"], aim["target"])]
 
-        assert await aims(2026) == [(1, 3)], "before a cycle has closed, the goal's own baseline"
-        clock.now = datetime.fromisoformat("2026-09-01T04:00:00+00:00")
-        await tick(sut)
-        path = f"/cycles/{(await cycle(sut, 'course', '1 academic_year', status='ended'))['id']}"
-        async with sut.as_(COURSE_LEADER) as leader, sut.as_(OFFICE) as office:
-            await made(leader, f"{path}/diagnosis", {"findings": "公开课少于计划"})
-            await made(leader, f"{path}/lesson", {"lesson": "期初排定公开课"})
-            assert (await made(office, f"{path}/diagnosis/approve"))["status"] == "closed"
+        async def closes(year: int) -> dict[str, Any]:
+            clock.now = datetime.fromisoformat(f"{year}-09-01T04:00:00+00:00")
+            await tick(sut)
+            path = f"/cycles/{(await cycle(sut, 'course', '1 academic_year', status='ended'))['id']}"
+            async with sut.as_(COURSE_LEADER) as leader, sut.as_(OFFICE) as office:
+                await made(leader, f"{path}/diagnosis", {"findings": "公开课少于计划"})
+                await made(leader, f"{path}/lesson", {"lesson": "期初排定公开课"})
+                closed: dict[str, Any] = await made(office, f"{path}/diagnosis/approve")
+                assert closed["status"] == "closed"
+                return closed
+
+        await closes(2026)
+        assert await aims(2026) == [(1, 3)], "a year does not start from a cycle that ended in it, but from the goal's own baseline"
         assert await aims(2027) == [(2, 4)]
+        retracted = Measurement(
+            subject="CNC101", start=date(2026, 1, 1), numerator=Decimal(0), denominator=Decimal(0), value=None, revision=2
+        )
+        await tell(sut, Measured(metric="open_lessons", level="course", window="year", measurements=[retracted]))
+        without_data = await closes(2027)
+        assert [each["value"] for each in without_data["result"]] == [None]
+        assert await aims(2028) == [(1, 5)], "the last cycle has no data: no older one counts instead"
 
 
 async def test_a_year_asks_for_a_lesson_or_for_the_reason_why_there_is_none(database_url: str, tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from tests.conftest import SettableClock
 from tests.service.harness import ServiceUnderTest, principal
 from tests.service.planning.chain import made
 from tests.service.planning.school import NOON, planning, student_warning, tell, warning
-from tests.service.planning.tasks import HUBEI, OFFICE, task
+from tests.service.planning.tasks import GIVE, HUBEI, OFFICE, task
 
 HEAD = principal("desk.department", "improvement.read", "task.read", over=["unit:mech"], id="D1")
+OFFICE_DESK = principal("desk.department", "improvement.read", "task.read", id="Q1")
 LEADER = principal("desk.course", over=["course:CNC101"], id="L1")
 GUIDE = principal("desk.class", "improvement.read", over=["class:CNC2301", "class:CNC101-A"], id="H1")
 STUDENT = principal("desk.student", "improvement.read", over=["student:S1"], id="S1")
@@ -62,6 +63,49 @@ async def test_the_head_sees_what_waits_for_them_and_what_they_owe(database_url:
     assert titles(shown["owed"]) == ["实训室检查"]
     assert shown["owed"]["items"][0]["due_on"] == due
     assert (shown["to_verify"]["total"], shown["prepared"]["total"]) == (0, 0)
+
+
+async def test_the_head_is_asked_to_judge_only_what_they_may(database_url: str, tmp_path: Path) -> None:
+    head = principal(*GIVE, "desk.department", "improvement.read", over=["unit:mech"], id="D1")
+    async with planning(database_url, tmp_path) as sut, sut.as_(OFFICE) as office, sut.as_(head) as client:
+        await sut.handle(HUBEI)
+        duty = (await made(office, "/duties", {"unit": "mech", "text": "日常管理"}))["id"]
+        officer = principal("task.work", over=["unit:mech"], id="T2")
+        above = await made(office, "/tasks", {"task": task("总任务", duty=duty), "unit": "mech"})
+        given = [
+            (office, "学校下达", {}),
+            (office, "学校分解", {"parent": above["id"]}),
+            (client, "本部门下达", {}),
+            (client, "本人协助", {"helpers": ["D1"]}),
+        ]
+        async with sut.as_(officer) as worker:
+            for giver, title, said in given:
+                row = await made(giver, "/tasks", {"task": task(title, duty=duty), "unit": "mech", "owner": "T2", **said})
+                for step, body in (("accept", None), ("submit", {"done": "完成"})):
+                    if step == "accept":
+                        await made(giver, f"/tasks/{row['id']}/assign")
+                    await made(worker, f"/tasks/{row['id']}/{step}", body)
+        asked = (await desk(sut, head, "department-head"))["to_verify"]
+        assert sorted(titles(asked)) == ["学校分解", "本部门下达"]
+        for item in asked["items"]:
+            await made(client, f"/tasks/{item['id']}/verify")
+        everywhere = principal("desk.department", "improvement.read", "task.read", id="D1")
+        assert titles((await desk(sut, everywhere, "department-head"))["to_verify"]) == []
+        assert sorted(titles((await desk(sut, OFFICE_DESK, "department-head"))["to_verify"])) == ["学校下达", "本人协助"]
+
+
+async def test_who_submitted_what_they_are_to_verify_is_not_asked_to(database_url: str, tmp_path: Path) -> None:
+    may = ("improvement.open", "improvement.read", "improvement.work", "desk.department")
+    head, owner = principal(*may, over=["unit:mech"], id="D1"), principal(*may, over=["teacher:T1"], id="T1")
+    async with planning(database_url, tmp_path) as sut, sut.as_(head) as client, sut.as_(owner) as worker:
+        problem = {"level": "department", "subject": "mech", "owner": "T1", "verifier": "D1"}
+        problems = [{**problem, "problem": title} for title in ("本人提交", "他人提交")]
+        found = (await made(client, "/improvements", {"source": "patrol", "problems": problems}))["items"]
+        for item, who in zip(found, (client, worker), strict=True):
+            plan = {"measures": ["整改"], "goal": "完成", "deadline": "2026-03-10"}
+            await made(who, f"/improvements/{item['id']}/start", plan)
+            await made(who, f"/improvements/{item['id']}/submit", {"done": "完成", "evidence": ["记录"]})
+        assert titles((await desk(sut, head, "department-head"))["to_verify"]) == ["他人提交"]
 
 
 async def test_a_course_leader_sees_the_open_items_of_the_course_and_no_students(database_url: str, tmp_path: Path) -> None:

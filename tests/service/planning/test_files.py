@@ -85,13 +85,13 @@ async def test_evidence_that_names_a_file_nobody_handed_in_is_refused_and_change
         row = await made(head, "/tasks", {"task": task(duty=duty), "unit": "mech", "owner": "T1"})
         await made(head, f"/tasks/{row['id']}/assign")
         before = await made(teacher, f"/tasks/{row['id']}/accept")
-        for wrong in (nothing, f"/api/v1/planning/files/{nothing}", "见 /api/v1/planning/files/photo"):
+        for wrong in (nothing, f" {nothing.upper()}\n", f"/api/v1/planning/files/{nothing}", "见 /api/v1/planning/files/photo"):
             said = {"done": "完成", "evidence": ["口头", secret["sha256"], wrong]}
             refused = await teacher.post(f"/tasks/{row['id']}/submit", json=said)
             assert (refused.status_code, [each["pointer"] for each in refused.json()["errors"]]) == (422, ["/evidence/2"])
         assert (await teacher.get(f"/tasks/{row['id']}")).json() == before
         assert (await head.get(f"/files/{secret['sha256']}")).status_code == 404
-        await made(teacher, f"/tasks/{row['id']}/submit", {"done": "完成", "evidence": [secret["sha256"]]})
+        await made(teacher, f"/tasks/{row['id']}/submit", {"done": "完成", "evidence": [f" {secret['sha256'].upper()} "]})
         assert (await head.get(f"/files/{secret['sha256']}")).content == b"secret"
 
 

@@ -134,6 +134,7 @@ async def test_a_plan_may_not_end_after_the_due_date_unless_that_has_passed(data
         ({"owner": "T1", "verifier": "T1"}, ["/problems/0/verifier"]),
         ({"verifier": "T2"}, ["/problems/0/verifier"]),
         ({"verifier": "L1"}, ["/problems/0/verifier"]),
+        ({"verifier": "D1"}, ["/problems/0/verifier"]),  # who owns it by their post
         ({"level": "teacher", "subject": "nobody"}, ["/problems/0/subject"]),
         ({"level": "course", "subject": "nothing"}, ["/problems/0/subject"]),
         ({"level": "class", "subject": "CNC101-A"}, ["/problems/0/unit"]),
@@ -184,7 +185,7 @@ async def test_what_is_wrong_in_the_whole_school_is_answered_by_the_unit_named(d
         )
         assert (nobody["subject"], nobody["unit"], nobody["owner"]) == ("demo", None, "Q1")
         assert (unit["owner"], unit["verifier"]) == ("D1", "Q1")
-        assert (named["owner"], named["verifier"]) == ("T1", "B1")
+        assert (named["owner"], named["verifier"], named["verifier_post"]) == ("T1", "B1", "school_leader")
 
 
 async def test_a_problem_says_what_its_subject_is_called(database_url: str, tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import httpx
 
+from libs.common.events.gateway import Post, PostsImported
 from tests.conftest import SettableClock
 from tests.service.harness import ServiceUnderTest, principal
 from tests.service.planning.chain import INDICATOR, METRICS, drafted, goal, made, plan, published
-from tests.service.planning.school import NOON, planning, tell, without
+from tests.service.planning.school import NOON, POSTS, planning, tell, without
 from tests.service.planning.tasks import HEAD, HUBEI, LEADER, OFFICE, OFFICER, OTHER_OFFICE, TEACHER, task
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -169,6 +170,37 @@ async def test_a_number_to_reach_is_reported_and_judged_on_the_line(database_url
             assert pointers(await head.post(f"{path}/submit", json={"done": "完成"})) == ["/value"]
             await made(head, f"{path}/submit", {"done": "完成", "value": value})
             assert (await made(office, f"{path}/verify"))["met"] is met
+
+
+async def test_who_leads_a_unit_does_not_judge_what_others_gave_it_also_by_the_table(database_url: str, tmp_path: Path) -> None:
+    posts = PostsImported(part="p1/1", posts=[*POSTS, Post(person="Q2", post="department_head", object="mech")])
+    async with planning(database_url, tmp_path, posts) as sut, sut.as_(OFFICE) as office, sut.as_(OFFICER) as officer:
+        await sut.handle(HUBEI)
+        row = await given(office, unit="mech", owner="T2")
+        await made(officer, f"/tasks/{row['id']}/accept")
+        await made(officer, f"/tasks/{row['id']}/submit", {"done": "完成"})
+        async with sut.as_(OTHER_OFFICE) as other:
+            await made(other, f"/tasks/{row['id']}/verify", {}, 403)
+            await made(other, f"/tasks/{row['id']}/return", {"reason": "x"}, 403)
+        assert (await made(office, f"/tasks/{row['id']}/verify"))["verified_by"] == "Q1"
+
+
+async def test_a_head_who_passes_on_what_others_wrote_or_gave_does_not_judge_it(database_url: str, tmp_path: Path) -> None:
+    async with school(database_url, tmp_path) as sut, sut.as_(OFFICE) as office, sut.as_(HEAD) as head, sut.as_(OFFICER) as officer:
+        linked = {"duty": await duty(office)}
+        drafts = [await made(office, "/tasks", {"task": task(**linked), "unit": "mech"}) for _ in range(2)]
+        own = await made(head, "/tasks", {"task": task(**linked), "unit": "mech"})
+        await made(office, f"/tasks/{own['id']}/assign")
+        await made(office, f"/tasks/{own['id']}/withdraw", {"reason": "另行安排", "confirm": True})
+        for row, to in zip((*drafts, own), ("mech", "cnc", "mech"), strict=True):
+            path = f"/tasks/{row['id']}"
+            assert (await made(head, f"{path}/assign", {"owner": "T2", "unit": to}))["given_by"] == "Q1"
+            if to == "cnc":
+                continue  # the table lets the head judge a programme's
+            await made(officer, f"{path}/accept")
+            await made(officer, f"{path}/submit", {"done": "完成"})
+            await made(head, f"{path}/verify", {}, 403)
+            assert (await made(office, f"{path}/verify"))["verified_by"] == "Q1"
 
 
 async def test_nobody_moves_their_own_line_and_each_change_is_a_version(database_url: str, tmp_path: Path) -> None:

@@ -98,6 +98,18 @@ async def test_each_side_is_somebody_else_and_says_which_it_is_where_it_might_be
         assert [each["met"] for each in (await found(office))["raters"]] == [None, True, None]
 
 
+async def test_a_word_that_is_over_keeps_nobody_from_judging_for_another_side(database_url: str, tmp_path: Path) -> None:
+    async with school(database_url, tmp_path) as office:
+        await in_force(office, rated(0.2, 0.5, 0.3))
+        two = PostsImported(part="p/3", posts=[*GROUP.posts, Post(person="H1", post="level_group", object="student")])
+        await office.sut.handle(two)
+        assert await word(office, CLASS_TEACHER, met=True, post="class_teacher", valid_until="2026-03-10") == 201
+        office.clock.advance(days=8)
+        assert await word(office, CLASS_TEACHER, met=True, post="level_group") == 409, "the last day counts"
+        office.clock.advance(days=1)
+        assert await word(office, CLASS_TEACHER, met=True, post="level_group") == 201
+
+
 @pytest.mark.parametrize(
     ("judged", "pointer"),
     [
@@ -119,3 +131,28 @@ async def test_sides_that_do_not_fit_are_refused(judged: dict[str, Any], pointer
         body = {"code": "S", "family": "teacher", "name": "学生", "effective_from": "2026-03-01", "groups": groups}
         status, problem = await office.ask(AUTHOR, "POST", "/standards", body)
         assert (status, [each["pointer"] for each in problem["errors"]]) == (422, [f"/groups/0/elements/0/judged{pointer}"])
+
+
+@pytest.mark.parametrize(
+    ("level", "ladder", "judged", "pointers"),
+    [
+        ("teacher", None, rated()["judged"], []),
+        (None, None, {"by": "self"}, []),
+        ("department", None, {"by": "quality_office"}, []),
+        ("department", None, {"by": "self"}, ["by"]),
+        ("course", None, {"raters": [{"by": "class_teacher"}, {"by": "self"}]}, ["raters/1/by"]),
+        ("student", "homeroom", rated()["judged"], ["raters/0/by"]),
+    ],
+)
+async def test_only_a_person_judges_itself(
+    level: str | None, ladder: str | None, judged: dict[str, Any], pointers: list[str], database_url: str, tmp_path: Path
+) -> None:
+    async with school(database_url, tmp_path) as office:
+        groups = [{"code": "G", "name": "组", "elements": [element("E", "行为规范", met_by="judged", judged=judged)]}]
+        ladders = [{"code": "L", "name": "阶梯", "level": ladder, "rungs": [{"code": "R", "name": "一", "elements": ["E"]}]}]
+        body = {"code": "S", "family": "teacher", "name": "标准", "effective_from": "2026-03-01", "groups": groups}
+        said = {**body, "level": level, "ladders": [] if ladder is None else ladders}
+        status, shown = await office.ask(AUTHOR, "POST", "/standards", said)
+
+        assert status == (422 if pointers else 201), shown
+        assert [e["pointer"] for e in shown.get("errors", [])] == [f"/groups/0/elements/0/judged/{each}" for each in pointers]

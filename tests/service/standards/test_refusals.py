@@ -43,6 +43,33 @@ def with_floor(metric: str = "training_hours", comparison: str = "at_least", **c
 
 
 @pytest.mark.parametrize(
+    ("level", "kind", "unit", "status"),
+    [
+        ("class", "programme", "cnc", 201),
+        ("class", "programme", "mech", 422),
+        ("class", "department", "mech", 201),
+        ("class", "department", "cnc", 422),
+        ("class", "department", "demo", 422),
+        ("class", "course", "CNC101", 201),
+        ("class", "course", "cnc", 422),
+        ("class", "class", "CNC101-A", 201),
+        ("class", "class", "CNC2301", 422),
+        ("homeroom", "class", "CNC2301", 201),
+        ("student", "class", "CNC101-A", 422),
+    ],
+)
+async def test_lines_of_a_units_own_name_a_unit_of_that_kind(
+    database_url: str, tmp_path: Path, level: str, kind: str, unit: str, status: int
+) -> None:
+    async with school(database_url, tmp_path) as office:
+        said = {**INDICATOR, "level": level, "overrides": [{kind: unit, "off": True}]}
+        found, shown = await office.ask(AUTHOR, "POST", "/indicators", said)
+
+        assert found == status, shown
+        assert [each["pointer"] for each in shown.get("errors", [])] == ([f"/overrides/0/{kind}"] if status == 422 else [])
+
+
+@pytest.mark.parametrize(
     ("floor", "target", "status"),
     [
         ({}, 59.999999, 422),

@@ -98,6 +98,23 @@ async def test_a_trial_that_comes_to_nothing_is_abandoned_with_a_reason(database
         assert (abandoned["abandoned_because"], abandoned["effective_to"]) == ("预警过多", None)
 
 
+async def test_a_trial_that_another_one_ended_does_not_begin_anew(database_url: str, tmp_path: Path) -> None:
+    async with school(database_url, tmp_path) as at, at.sut.as_(OFFICE) as client:
+        await client.post("/indicators", json=trial())
+        path = f"/indicators/{CODE}/versions"
+        await client.post(f"{path}/1/activate")
+        await tune(client)
+        await client.post(f"{path}/2/abandon", json={"reason": "预警过多"})
+        await at.sut.published()
+        refused = await client.post(f"{path}/1/activate")
+
+        assert (refused.status_code, "define it again as the next version" in refused.json()["detail"]) == (409, True)
+        assert not await at.sut.published(), "nothing begins"
+        assert (await client.get(f"{path}/1")).json()["status"] == "superseded"
+        anew = (await client.post("/indicators", json=trial())).json()
+        assert (await client.post(f"{path}/{anew['version']}/activate")).json()["status"] == "trial"
+
+
 async def test_tuned_in_force_it_judges_from_today_on(database_url: str, tmp_path: Path) -> None:
     async with school(database_url, tmp_path) as at, at.sut.as_(OFFICE) as client:
         await client.post("/indicators", json=with_(metric="workload"))

@@ -95,8 +95,10 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"J3": "attendance、出勤"}, "J3", "pattern"),
     ({"G2": "other"}, "A2", "the standard has no element 'joint'"),
     ({"D2": "匠人", "D3": "匠人"}, "D2", "'teacher'"),
-    ({"I3": None}, "G3", "only what is measured has a criterion"),
-    ({"I3": "评判", "J3": None}, "G3", "'judged'"),
+    ({"I2": "未定"}, "I2", "say how it is met: 评判"),
+    ({"I2": "文件"}, "I2", "文件 needs more than a sheet can say"),
+    ({"I3": None}, "I3", "say how it is met: 监测"),
+    ({"I3": "评判", "J3": None}, "I3", "评判 needs more than a sheet can say"),
     ({"G3": None, "H3": None, "J3": None}, "G3", "missing"),
     ({"J3": "attendence"}, "J3", "no indicator and no metric 'attendence'"),
 ]
