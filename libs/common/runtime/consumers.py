@@ -27,8 +27,8 @@ from libs.common.telemetry import BATCH_EVENTS, BATCH_SECONDS, CONSUMER_LAG, bin
 log = structlog.get_logger()
 
 FETCH_BYTES = 8 << 20
-BATCH_BYTES = 1 << 20  # of one transaction
-TAKEN_BYTES = 2 << 20  # of one transaction where whole batches are taken
+BATCH_BYTES = 256 << 10  # of one transaction: what it computes at a stretch, requests wait for
+TAKEN_BYTES = 2 << 20  # the same where what comes is read beforehand, and then taken by columns
 AT_ONCE = 4  # keys of which batches are taken at the same time
 SMALL = 16_384  # bytes read at once without a thread of their own
 OUTBOX_FULL = 10_000
@@ -61,6 +61,9 @@ def _by_key(records: Sequence[Record]) -> list[Sequence[Record]]:
 
 async def _together(works: Sequence[Callable[[], Awaitable[None]]]) -> None:
     """Do these, some at once: while one waits for the database another computes. Raises what failed once all have ended."""
+    if len(works) == 1:
+        await works[0]()
+        return
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def do(work: Callable[[], Awaitable[None]]) -> None:
@@ -104,7 +107,8 @@ class Consumer:
             if self._intake is None:
                 await self._handle_in_parts(_parts(records, BATCH_BYTES))
             else:
-                await _together([partial(self._handle_in_parts, _parts(each, TAKEN_BYTES)) for each in _by_key(records)])
+                size = BATCH_BYTES if self._intake.read is None else TAKEN_BYTES
+                await _together([partial(self._handle_in_parts, _parts(each, size)) for each in _by_key(records)])
         except BaseException:
             await subscription.rewind()
             raise

@@ -276,7 +276,7 @@ async def test_nothing_is_fetched_while_the_outbox_is_full(
 
 async def test_what_was_fetched_waits_as_well_while_the_outbox_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machinery, "OUTBOX_FULL", 2)
-    monkeypatch.setattr(machinery, "TAKEN_BYTES", 1)
+    monkeypatch.setattr(machinery, "BATCH_BYTES", 1)
 
     class Tells(Little):
         async def take_in(self, records: Any, tx: Transaction) -> None:
