@@ -161,10 +161,10 @@ async def results_before(session: AsyncSession, school: str, level: str, length:
 
 
 async def verified_values(session: AsyncSession, school: str, before: date) -> dict[str, Decimal]:
-    """Return by goal what it had come to in the last closed cycle of a year or longer that it was in and that ended before a day: a second
+    """Return by goal what it had come to in the last closed cycle of a year or longer that it was in and that began before a day: a second
     person has approved that cycle's diagnosis. A goal without data in it is not there, whatever older cycles say.
     """
-    closed = (CycleRow.school == school, CycleRow.status == "closed", CycleRow.asks_lesson, CycleRow.ends_on < before)
+    closed = (CycleRow.school == school, CycleRow.status == "closed", CycleRow.asks_lesson, CycleRow.starts_on < before)
     results = await session.scalars(select(CycleRow.result).where(*closed).order_by(CycleRow.ends_on, CycleRow.starts_on.desc()))
     last = {each["goal"]: each["value"] for result in results for each in result or ()}
     return {goal: Decimal(value) for goal, value in last.items() if value is not None}

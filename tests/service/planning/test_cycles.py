@@ -220,16 +220,23 @@ async def test_the_tasks_of_a_year_start_from_what_the_last_cycle_of_a_year_came
                 assert closed["status"] == "closed"
                 return closed
 
+        def says(start: date, value: str | None, revision: int) -> Measured:
+            number = Decimal(value or 0)
+            about = {"subject": "CNC101", "start": start, "numerator": number, "denominator": number and Decimal(1)}
+            one_ = Measurement(**about, value=None if value is None else number, revision=revision)
+            return Measured(metric="open_lessons", level="course", window="year", measurements=[one_])
+
         await closes(2026)
-        assert await aims(2026) == [(1, 3)], "a year does not start from a cycle that ended in it, but from the goal's own baseline"
-        assert await aims(2027) == [(2, 4)]
-        retracted = Measurement(
-            subject="CNC101", start=date(2026, 1, 1), numerator=Decimal(0), denominator=Decimal(0), value=None, revision=2
-        )
-        await tell(sut, Measured(metric="open_lessons", level="course", window="year", measurements=[retracted]))
+        assert await aims(2026) == [(2, 3)], "from the academic year that began before it"
+        await tell(sut, says(date(2026, 1, 1), None, 2))
         without_data = await closes(2027)
         assert [each["value"] for each in without_data["result"]] == [None]
-        assert await aims(2028) == [(1, 5)], "the last cycle has no data: no older one counts instead"
+        await tell(sut, says(date(2028, 1, 1), "3", 1))
+        await closes(2028)
+        assert await aims(2027) == [(1, 4)], (
+            "the last cycle that began before it has no data: no older one counts, and no later one"
+        )
+        assert await aims(2028) == [(3, 5)]
 
 
 async def test_a_year_asks_for_a_lesson_or_for_the_reason_why_there_is_none(database_url: str, tmp_path: Path) -> None:
