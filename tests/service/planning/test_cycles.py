@@ -192,6 +192,13 @@ async def test_a_cycle_closes_with_its_approved_diagnosis_and_the_next_begins_fr
         assert (following["starts_on"], following["baseline"]) == ("2026-04-01", closed["result"])
 
 
+def says(start: date, value: str | None, revision: int) -> Measured:
+    number = Decimal(value or 0)
+    about = {"subject": "CNC101", "start": start, "numerator": number, "denominator": number and Decimal(1)}
+    one_ = Measurement(**about, value=None if value is None else number, revision=revision)
+    return Measured(metric="open_lessons", level="course", window="year", measurements=[one_])
+
+
 async def test_the_tasks_of_a_year_start_from_what_the_last_cycle_of_a_year_came_to(database_url: str, tmp_path: Path) -> None:
     clock = SettableClock(NOON)
     async with planning(database_url, tmp_path, clock=clock) as sut, sut.as_(GOVERNOR) as governor:
@@ -219,12 +226,6 @@ async def test_the_tasks_of_a_year_start_from_what_the_last_cycle_of_a_year_came
                 closed: dict[str, Any] = await made(office, f"{path}/diagnosis/approve")
                 assert closed["status"] == "closed"
                 return closed
-
-        def says(start: date, value: str | None, revision: int) -> Measured:
-            number = Decimal(value or 0)
-            about = {"subject": "CNC101", "start": start, "numerator": number, "denominator": number and Decimal(1)}
-            one_ = Measurement(**about, value=None if value is None else number, revision=revision)
-            return Measured(metric="open_lessons", level="course", window="year", measurements=[one_])
 
         await closes(2026)
         assert await aims(2026) == [(2, 3)], "from the academic year that began before it"
