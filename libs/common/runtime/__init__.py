@@ -93,7 +93,7 @@ async def run_once(job: Job, database: Database, guard: Callable[[Transaction], 
                 await job.run(tx)
         except (LeaseLost, Unavailable):
             raise
-        except Exception as error:
+        except Exception as error:  # raised again below: no school waits for what fails in another
             if job.schools is not None:
                 log.warning("failed for a school; the others go on", job=job.name, school=school, exc_info=True)
             failed = error

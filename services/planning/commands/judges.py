@@ -69,7 +69,7 @@ async def _table(tx: Transaction, school: str, rows: Sequence[TaskRow]) -> dict[
     directory: Directory = await queries.directory_of(tx.session, school, list(abouts.values()))
     found = {}
     for id_, about in abouts.items():
-        holders = directory.holders(about, settings.verifiers[about.level])  # type: ignore[index]  # a level
+        holders = directory.holders(about, settings.verifiers[about.level])  # type: ignore[index]  # `_about` gives it one of the levels
         found[id_] = {post: sorted({holder.person for holder in held}) for post, held in holders.items()}
     return found
 
