@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import httpx
 from sqlalchemy import delete, make_url, select
+from starlette.routing import BaseRoute
 
 from libs.common import auth, migrate
 from libs.common.auth import Grant, Principal
@@ -39,6 +40,8 @@ class ServiceUnderTest:
         self.bus = open_bus(f"sqlite:{folder}/bus-of-{service.name}.db")
         self.settings = Settings(home=folder)
         self.app = service_app(service, database, self.bus, SECRET)
+        # The framework works out what each route depends on at an app's first request: once a service is enough.
+        self.app.router.routes = _routes.setdefault(service.name, self.app.router.routes)
 
     async def handle(self, *events: Event, school: str = SCHOOL, at: datetime | None = None) -> None:
         """Deliver events as one batch of the service's own consumer."""
@@ -92,6 +95,7 @@ class Everything:
 
 
 _empty: dict[str, bytes] = {}
+_routes: dict[str, list[BaseRoute]] = {}
 
 
 def _make_tables(service: Service, url: str) -> None:
