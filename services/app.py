@@ -234,6 +234,7 @@ def serve(settings: Settings) -> None:
     """Run until SIGINT or SIGTERM, then end with 0. Raises SystemExit with one sentence where it cannot start."""
     for number in (signal.SIGINT, signal.SIGTERM):  # the server hands a signal on once it has shut down
         signal.signal(number, lambda *_: sys.exit(0))
+    gc.disable()  # until everything is imported: what an import makes stays
     log_to_stderr(settings.log_level)
     with only_process(settings.home):
         listener = listen(settings.host, settings.port)
@@ -266,6 +267,7 @@ def _collect_seldom() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(100_000, 20, 20)
 
 

@@ -11,10 +11,6 @@ from itertools import islice
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from openpyxl import Workbook, load_workbook
-from openpyxl.utils import get_column_letter
-from openpyxl.utils.exceptions import InvalidFileException
-
 from libs.common.errors import Fault, Invalid
 from libs.common.xml_text import for_xml
 
@@ -24,7 +20,6 @@ MOST_CHARACTERS = 32_767  # of a cell: Excel reads no more
 MOST_BYTES = 100 * 1024 * 1024  # unpacked: a small archive must not fill the memory
 BROKEN = (
     BadZipFile,
-    InvalidFileException,
     SyntaxError,  # of both readers of XML
     zlib.error,
     EOFError,
@@ -48,11 +43,18 @@ class SheetRow:
 
     def cell(self, column: str) -> str:
         """Where a column of this row stands: `C3`."""
-        return f"{get_column_letter(self.columns.index(column) + 1)}{self.number}"
+        return f"{letter(self.columns.index(column) + 1)}{self.number}"
 
     def fault(self, column: str, reason: str) -> Fault:
         """What is wrong in a cell of this row."""
         return at_cell(self.cell(column), reason)
+
+
+def letter(number: int) -> str:
+    """What a column is called, counted from 1."""
+    from openpyxl.utils import get_column_letter  # noqa: PLC0415 - costs a start 0.2 s, and most processes never see a sheet
+
+    return str(get_column_letter(number))
 
 
 def at_cell(cell: str, reason: str) -> Fault:
@@ -62,6 +64,8 @@ def at_cell(cell: str, reason: str) -> Fault:
 
 def write_sheet(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bytes:
     """Return an Excel file with one sheet, the columns' names in its first row. Text is text, also where it begins as a formula does."""
+    from openpyxl import Workbook  # noqa: PLC0415 - as above
+
     book = Workbook(write_only=False)
     sheet = book.active
     sheet.title = title
@@ -86,7 +90,7 @@ def read_sheet(content: bytes, columns: Sequence[str]) -> list[SheetRow]:
     """
     head, *rows = _cells(content, len(columns))
     wrong = [
-        at_cell(f"{get_column_letter(n)}1", f"{wanted!r} belongs there")
+        at_cell(f"{letter(n)}1", f"{wanted!r} belongs there")
         for n, wanted in enumerate(columns, 1)
         if n > len(head) or head[n - 1].value != wanted
     ]
@@ -109,6 +113,9 @@ def read_sheet(content: bytes, columns: Sequence[str]) -> list[SheetRow]:
 
 
 def _cells(content: bytes, width: int) -> list[tuple[Any, ...]]:
+    from openpyxl import load_workbook  # noqa: PLC0415 - as above
+    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415 - as above
+
     try:
         with ZipFile(BytesIO(content)) as archive:
             size = sum(each.file_size for each in archive.infolist())
@@ -116,7 +123,7 @@ def _cells(content: bytes, width: int) -> list[tuple[Any, ...]]:
             raise Invalid(f"the Excel file unpacks to more than {MOST_BYTES:,} bytes")
         book = load_workbook(BytesIO(content), read_only=True)
         rows = list(islice(book.worksheets[0].iter_rows(max_col=width), MOST_ROWS + 2))
-    except BROKEN as error:
+    except (*BROKEN, InvalidFileException) as error:
         raise Invalid("this is no Excel file (.xlsx)") from error
     if len(rows) > MOST_ROWS + 1:
         raise Invalid(f"the sheet has more than {MOST_ROWS:,} rows")

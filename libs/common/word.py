@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
+from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from docx import Document
-from docx.document import Document as Paper
-from docx.enum.section import WD_ORIENT
-from docx.oxml.ns import qn
-
 from libs.common.xml_text import for_xml
+
+if TYPE_CHECKING:
+    from docx.document import Document as Paper
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _FONT = "SimSun"
@@ -55,6 +54,10 @@ Block = Heading | Lines | Fields | Grid
 
 def write_word(title: str, blocks: Sequence[Block], *, wide: bool = False) -> bytes:
     """Return the document; `wide`: the paper lies on its long side, for tables of many columns."""
+    from docx import Document  # noqa: PLC0415 - costs a start 0.1 s, and most processes never write one
+    from docx.enum.section import WD_ORIENT  # noqa: PLC0415 - as above
+    from docx.oxml.ns import qn  # noqa: PLC0415 - as above
+
     paper = Document()
     if wide:
         (section,) = paper.sections
