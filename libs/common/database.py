@@ -189,7 +189,7 @@ class Transaction:
             whole = [isinstance(c.type, Integer) and None not in v for c, v in zip(columns, values, strict=True)]
             sent: list[Any] = [np.array(v, dtype=np.int64) if integers else v for v, integers in zip(values, whole, strict=True)]
             types = [c.type.compile(dialect).partition(" COLLATE")[0] for c in columns]
-            array = ", ".join(f"%s::{'bigint' if integers else t}[]" for t, integers in zip(types, whole, strict=True))
+            array = ", ".join(f"%b::{'bigint' if integers else t}[]" for t, integers in zip(types, whole, strict=True))
             each = ", ".join(f"t{n}" for n in range(len(columns)))
             sql = f"INSERT INTO {table.__tablename__} ({names}) SELECT {each} FROM unnest({array}) WITH ORDINALITY AS k({each}, n) ORDER BY n"
             await self.driver(lambda connection: connection.execute(sql, sent))

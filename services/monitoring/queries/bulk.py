@@ -38,7 +38,7 @@ async def _insert(tx: Transaction, table: str, columns: Columns, rows: Sequence[
         sql = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))}) {tail}"
         await tx.driver(lambda connection: connection.executemany(sql, rows))
     else:
-        arrays = ", ".join(f"%s::{type_}[]" for type_ in columns.values())
+        arrays = ", ".join(f"%b::{type_}[]" for type_ in columns.values())
         sql = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) {tail}"
         await tx.driver(lambda connection: connection.execute(sql, _columns(rows, columns)))
 
@@ -66,7 +66,7 @@ async def _lookup(tx: Transaction, keys: Columns, rows: Sequence[tuple[Any, ...]
 
             found += await tx.driver(read)
         else:
-            arrays = ", ".join(f"%s::{type_}[]" for type_ in keys.values())
+            arrays = ", ".join(f"%b::{type_}[]" for type_ in keys.values())
             sql = f"WITH k AS (SELECT * FROM unnest({arrays}) AS k({names})) {select}"
             columns = _columns(part, keys)
 
