@@ -7,7 +7,7 @@ result does not depend on where batches end: any split of a log gives the same w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,12 +18,12 @@ from msgspec.structs import replace
 from libs.common.database import Transaction
 from libs.common.events.observations import REFERENCES, Observation
 from services.monitoring.commands.attributing import Subjects, attribute
-from services.monitoring.commands.folding import Cell, Group, Warned, able_to_turn, fold, rows_of_cells
+from services.monitoring.commands.folding import Before, Cell, Cells, Warned, able_to_turn, fold
 from services.monitoring.commands.telling import note_changed
 from services.monitoring.commands.warnings import Judged, Ledger
-from services.monitoring.domain.attribution import LEVEL_CODE, series_key
+from services.monitoring.domain.attribution import LEVEL_CODE, LEVELS, series_key
 from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
-from services.monitoring.domain.log import Ints, Stretch
+from services.monitoring.domain.log import Stretch
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
 from services.monitoring.queries.history import History
@@ -60,20 +60,19 @@ async def count(tx: Transaction, school: School, stretch: Stretch, observations:
     subjects = await attribute(tx, school, stretch, observations)
     latest = [school.metric_ids[metric] for metric, rule in school.rules.items() if rule.kind == "latest"]
     newest_only = np.isin(stretch.columns["metric"], latest)
-    groups = fold(school, stretch, subjects, np.flatnonzero(~newest_only))
-    cells = {cell for group in groups for cell in group.cells()}
-    before = await bulk.find_totals(tx, sorted(cells))
+    cells = fold(school, stretch, subjects, np.flatnonzero(~newest_only))
+    before = await _before(tx, cells)
     batch = _Batch(school, stretch, observations, subjects)
-    watched = _watched(batch, groups, before, await _warned(tx, school, subjects)) if school.watch else []
+    watched = _watched(batch, cells, before, await _warned(tx, school, subjects)) if school.watch else []
     entries = [batch.entry(row, whole=True) for row in np.flatnonzero(newest_only).tolist()]
     newest, more = await _newest(tx, school, entries)
     watched = sorted([*watched, *more], key=lambda each: each.entry.place) if more else watched
-    bench = await _Bench.prepare(tx, school, watched, cells, before)
+    bench = await _Bench.prepare(tx, school, watched, _known(cells, before, watched))
     measured_at = int(tx.now.timestamp() * 1_000_000)
-    rows = rows_of_cells(groups, measured_at)
-    await bulk.add_totals(tx, rows)
+    await _add(tx, cells, measured_at)
     await bulk.add_newest(tx, [(*cell, s.numerator, s.denominator, s.revision, measured_at, s.at) for cell, s in newest.items()])
-    await note_changed(tx, school, [*rows, *newest])
+    if school.compared or school.followed:
+        await note_changed(tx, school, [*cells.keys(), *newest])
     for each in watched:
         bench.judge(each)
     await bench.ledger.write()
@@ -89,27 +88,44 @@ async def _warned(tx: Transaction, school: School, subjects: Subjects) -> Warned
     return {place: np.array(found, dtype=np.int64) for place, found in warned.items()}
 
 
-def _watched(batch: _Batch, groups: Sequence[Group], before: Mapping[Cell, Sum], warned: Warned) -> list[_Watched]:
+async def _before(tx: Transaction, cells: Cells) -> Before:
+    """What stood in each cell that an indicator watches."""
+    at = np.flatnonzero(cells.watched)
+    numbers = np.zeros((3, len(cells.series)), dtype=np.int64)
+    if rows := await bulk.find_sums(tx, cells.series[at], cells.window[at], cells.start[at]):
+        found = np.array(rows, dtype=np.int64).T
+        numbers[:, at[found[0]]] = found[1:]
+    numerator, denominator, revision = numbers
+    return Before(numerator, denominator, revision)
+
+
+async def _add(tx: Transaction, cells: Cells, measured_at: int) -> None:
+    measured = np.full(len(cells.series), measured_at, dtype=np.int64)
+    numbers = (cells.numerator, cells.denominator, cells.observations)
+    await bulk.add_totals(tx, (cells.series, cells.window, cells.start, *numbers, measured))
+
+
+def _watched(batch: _Batch, cells: Cells, before: Before, warned: Warned) -> list[_Watched]:
     """What has to be judged one after the other, in the order of counting: of the series where some window's sum can turn, every
     observation; of those that have a warning and cannot, what each cell comes to.
     """
-    turning = [
-        (g, able_to_turn(batch.school, batch.stretch, batch.subjects, g, before, warned)) for g in groups if g.watched is not None
-    ]
-    able: dict[str, list[Ints]] = defaultdict(list)
-    for group, turns in turning:
-        able[group.level].append(group.series[turns.able])
-    watched = []
-    for level, parts in able.items():
-        series = np.unique(np.concatenate(parts))
-        days = next(group for group in groups if group.level == level and group.window is Window.DAY)
-        rows = days.order[np.isin(days.spread(days.series), series)].tolist()
-        watched += [batch.watched(level, row) for row in rows]
-        for group, turns in turning:
-            if group.level == level:
-                cells = np.flatnonzero(turns.shown & ~np.isin(group.series, series)).tolist()
-                watched += [batch.shown(group, cell) for cell in cells]
+    if not cells.watched.any():
+        return []
+    turns = able_to_turn(batch.school, batch.stretch, cells, before, warned)
+    series = np.unique(cells.series[turns.able])
+    each = np.flatnonzero(cells.spread((cells.window == Window.DAY) & np.isin(cells.series, series)))
+    levels = cells.spread(cells.level)[each].tolist()
+    watched = [batch.watched(LEVELS[level], row) for level, row in zip(levels, cells.order[each].tolist(), strict=True)]
+    shown = np.flatnonzero(turns.shown & ~np.isin(cells.series, series)).tolist()
+    watched += [batch.shown(cells, cell) for cell in shown]
     return sorted(watched, key=lambda each: (each.entry.place, LEVEL_CODE[each.level]))
+
+
+def _known(cells: Cells, before: Before, watched: Sequence[_Watched]) -> dict[Cell, Sum]:
+    """What stood in the cells of the series that are judged one after the other."""
+    here = cells.watched & np.isin(cells.series, [each.series for each in watched])
+    sums = zip(*(column[here].tolist() for column in (before.numerator, before.denominator, before.revision)), strict=True)
+    return {key: Sum(*numbers) for key, numbers in zip(cells.keys(here), sums, strict=True)}
 
 
 @dataclass
@@ -146,12 +162,12 @@ class _Batch:
         starts = self.school.starts((entry.metric, level), entry.day)
         return _Watched(entry, level, self.subjects.code(level, row, self.observations[row]), word, series, starts, entry.total)
 
-    def shown(self, group: Group, cell: int) -> _Watched:
+    def shown(self, cells: Cells, cell: int) -> _Watched:
         """All that a cell gets as one, in the place of its last row."""
-        last = int(group.order[group.bounds[cell] + group.observations[cell] - 1])
-        total = Sum(int(group.numerator[cell]), int(group.denominator[cell]), int(group.observations[cell]))
-        watched = self.watched(group.level, last)
-        return replace(watched, starts={group.window: int(group.start[cell])}, total=total)
+        last = int(cells.order[cells.bounds[cell] + cells.observations[cell] - 1])
+        total = Sum(int(cells.numerator[cell]), int(cells.denominator[cell]), int(cells.observations[cell]))
+        watched = self.watched(LEVELS[int(cells.level[cell])], last)
+        return replace(watched, starts={Window(int(cells.window[cell])): int(cells.start[cell])}, total=total)
 
 
 _CLASS = REFERENCES.index("class")
@@ -203,7 +219,7 @@ async def recount(tx: Transaction, school: School, gone: Sequence[Entry], come: 
                 places[cell].add(entry.place)
     measured_at = int(tx.now.timestamp() * 1_000_000)
     rows = [(*cell, total.numerator, total.denominator, len(places[cell]), measured_at) for cell, total in numbers.items()]
-    await bulk.add_totals(tx, rows)
+    await bulk.add_totals(tx, bulk.columns_of(rows))
     await note_changed(tx, school, rows)
     await find_newest_anew(tx, school, anew)
     return changed
@@ -275,15 +291,12 @@ class _Bench:
     ended: set[tuple[str, int, int]]  # lessons that were judged at their end: code, version, word
 
     @classmethod
-    async def prepare(
-        cls, tx: Transaction, school: School, watched: Sequence[_Watched], cells_read: Collection[Cell], before: Mapping[Cell, Sum]
-    ) -> _Bench:
-        """Read what stood before the batch; `before` has the sums of the cells that were read already."""
+    async def prepare(cls, tx: Transaction, school: School, watched: Sequence[_Watched], running: dict[Cell, Sum]) -> _Bench:
+        """Read what stood before the batch; `running` has the sums that were read already."""
         cells = {(each.series, window, start) for each in watched for window, start in each.starts.items()}
         places = {(each.entry.metric, each.level) for each in watched}
         codes = {code for place in places for code in school.watch[place]}
-        running: dict[Cell, Sum] = {cell: before[cell] for cell in cells if cell in before}
-        running |= await bulk.find_totals(tx, sorted(cells.difference(cells_read)))
+        running |= await bulk.find_totals(tx, sorted(cells - running.keys()))
         ledger = await Ledger.open(tx, school, codes, {each.word for each in watched})
         keys: dict[tuple[str, str], set[int]] = defaultdict(set)
         for each in watched:

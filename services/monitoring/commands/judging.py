@@ -46,7 +46,7 @@ async def refill(tx: Transaction, school: School, watched: Iterable[tuple[str, s
         if school.rules[metric].kind == "latest":
             await bulk.add_newest(tx, [(*each, s.at) for each, s in zip(rows, cells.values(), strict=True)])
         else:
-            await bulk.add_totals(tx, rows)
+            await bulk.add_totals(tx, bulk.columns_of(rows))
 
 
 async def judge_all(

@@ -90,7 +90,7 @@ async def _finish(tx: Transaction, row: SchoolRow, school: School, rebuild: Rebu
     rebuild.before = await canonical_state(tx.session, school.id)
     wrong = await differing_totals(tx.session, school.id)
     measured_at = int(tx.now.timestamp() * 1_000_000)
-    await bulk.add_totals(tx, [(*cell, 1, measured_at) for cell in wrong])
+    await bulk.add_totals(tx, bulk.columns_of((*cell, 1, measured_at) for cell in wrong))
     await note_changed(tx, school, wrong)
     newest = await _newest_anew(tx, school)
     why = Why("rebuilt", f"rebuilt|{rebuild.started_at.isoformat()}", "按观测日志重建")

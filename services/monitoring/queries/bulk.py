@@ -6,23 +6,23 @@ them missing; PostgreSQL makes them what their columns are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from sqlalchemy import text
 
-from libs.common.database import Transaction, in_batches
+from libs.common.database import Transaction
 from services.monitoring.domain.episodes import Sum
+from services.monitoring.domain.log import Ints
 
 _PARAMETERS = 30_000  # SQLite takes at most 32,766 in one statement
 Columns = Mapping[str, str]  # name → PostgreSQL type
 
+_CELL = {"series": "bigint", "span": "bigint", "start": "bigint"}
 _WORD = {"school_id": "bigint", "kind": "text", "code": "text"}
 _TOTALS = {
-    "series": "bigint",
-    "span": "bigint",
-    "start": "bigint",
+    **_CELL,
     "numerator": "bigint",
     "denominator": "bigint",
     "revision": "bigint",
@@ -31,16 +31,8 @@ _TOTALS = {
 
 
 async def _insert(tx: Transaction, table: str, columns: Columns, rows: Sequence[tuple[Any, ...]], tail: str = "") -> None:
-    if not rows:
-        return
-    names = ", ".join(f'"{name}"' for name in columns)
-    if tx.is_sqlite:
-        sql = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))}) {tail}"
-        await tx.driver(lambda connection: connection.executemany(sql, rows))
-    else:
-        arrays = ", ".join(f"%b::{type_}[]" for type_ in columns.values())
-        sql = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) {tail}"
-        await tx.driver(lambda connection: connection.execute(sql, _columns(rows, columns)))
+    if rows:
+        await _insert_columns(tx, table, columns, _columns(rows, columns), tail)
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], columns: Columns) -> list[Any]:
@@ -50,28 +42,48 @@ def _columns(rows: Sequence[tuple[Any, ...]], columns: Columns) -> list[Any]:
     return [np.array(v, dtype=np.int64) if integers else list(v) for v, integers in zip(values, whole, strict=True)]
 
 
+async def _insert_columns(tx: Transaction, table: str, columns: Columns, values: Sequence[Any], tail: str = "") -> None:
+    """As `_insert`, for rows that are columns already: int64 where they are numbers."""
+    names = ", ".join(f'"{name}"' for name in columns)
+    if tx.is_sqlite:
+        sql = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))}) {tail}"
+        rows = zip(*(v.tolist() if isinstance(v, np.ndarray) else v for v in values), strict=True)
+        await tx.driver(lambda connection: connection.executemany(sql, rows))
+    else:
+        arrays = ", ".join(f"%b::{type_}[]" for type_ in columns.values())
+        sql = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) {tail}"
+        await tx.driver(lambda connection: connection.execute(sql, values))
+
+
 async def _lookup(tx: Transaction, keys: Columns, rows: Sequence[tuple[Any, ...]], select: str) -> list[tuple[Any, ...]]:
     """Run `select`, in which `k` is the table of key rows."""
+    return await _lookup_columns(tx, keys, _columns(rows, keys), select) if rows else []
+
+
+async def _lookup_columns(tx: Transaction, keys: Columns, values: Sequence[Any], select: str) -> list[tuple[Any, ...]]:
+    """As `_lookup`, for keys that are columns already: int64 where they are numbers."""
     found: list[tuple[Any, ...]] = []
     names = ", ".join(keys)
-    for part in in_batches(rows, _PARAMETERS // len(keys)):
+    size = _PARAMETERS // len(keys)
+    for at in range(0, len(values[0]), size):
+        part = [v[at : at + size] for v in values]
         if tx.is_sqlite:
-            marks = ", ".join([f"({', '.join('?' * len(keys))})"] * len(part))
+            marks = ", ".join([f"({', '.join('?' * len(keys))})"] * len(part[0]))
             sql = f"WITH k({names}) AS (VALUES {marks}) {select}"
-            values = [value for row in part for value in row]
+            rows = zip(*(v.tolist() if isinstance(v, np.ndarray) else v for v in part), strict=True)
+            flat = [value for row in rows for value in row]
 
-            def read(connection: Any, sql: str = sql, values: list[Any] = values) -> list[tuple[Any, ...]]:
-                rows: list[tuple[Any, ...]] = connection.execute(sql, values).fetchall()
+            def read(connection: Any, sql: str = sql, flat: list[Any] = flat) -> list[tuple[Any, ...]]:
+                rows: list[tuple[Any, ...]] = connection.execute(sql, flat).fetchall()
                 return rows
 
             found += await tx.driver(read)
         else:
             arrays = ", ".join(f"%b::{type_}[]" for type_ in keys.values())
             sql = f"WITH k AS (SELECT * FROM unnest({arrays}) AS k({names})) {select}"
-            columns = _columns(part, keys)
 
-            async def fetch(connection: Any, sql: str = sql, columns: list[Any] = columns) -> list[tuple[Any, ...]]:
-                rows: list[tuple[Any, ...]] = await (await connection.execute(sql, columns)).fetchall()
+            async def fetch(connection: Any, sql: str = sql, part: list[Any] = part) -> list[tuple[Any, ...]]:
+                rows: list[tuple[Any, ...]] = await (await connection.execute(sql, part)).fetchall()
                 return rows
 
             found += await tx.driver(fetch)
@@ -143,7 +155,7 @@ async def find_totals(tx: Transaction, keys: Sequence[tuple[int, int, int]]) -> 
     """Map (series, window, start) to its sum, for those that have one."""
     rows = await _lookup(
         tx,
-        {"series": "bigint", "span": "bigint", "start": "bigint"},
+        _CELL,
         keys,
         "SELECT t.series, t.span, t.start, t.numerator, t.denominator, t.revision, t.at FROM k CROSS JOIN total t "
         "WHERE t.series = k.series AND t.span = k.span AND t.start = k.start",
@@ -151,17 +163,35 @@ async def find_totals(tx: Transaction, keys: Sequence[tuple[int, int, int]]) -> 
     return {(series, span, start): Sum(n, d, revision, at) for series, span, start, n, d, revision, at in rows}
 
 
-async def add_totals(tx: Transaction, rows: Sequence[tuple[int, int, int, int, int, int, int]]) -> None:
-    """Add to the sums: series, window, start, numerator, denominator, number of observations, measured at."""
-    await _insert(
+async def find_sums(tx: Transaction, series: Ints, window: Ints, start: Ints) -> list[tuple[Any, ...]]:
+    """Index, numerator, denominator and revision of those of these cells that have a sum."""
+    return await _lookup_columns(
+        tx,
+        {**_CELL, "n": "bigint"},
+        (series, window, start, np.arange(len(series))),
+        "SELECT k.n, t.numerator, t.denominator, t.revision FROM k CROSS JOIN total t "
+        "WHERE t.series = k.series AND t.span = k.span AND t.start = k.start",
+    )
+
+
+async def add_totals(tx: Transaction, columns: Sequence[Ints]) -> None:
+    """Add to the sums: series, window, start, numerator, denominator, number of observations, measured at, in the order of the key."""
+    if not len(columns[0]):
+        return
+    await _insert_columns(
         tx,
         "total",
         _TOTALS,
-        sorted(rows),
+        columns,
         "ON CONFLICT (series, span, start) DO UPDATE SET numerator = total.numerator + excluded.numerator, "
         "denominator = total.denominator + excluded.denominator, revision = total.revision + excluded.revision, "
         "measured_at = excluded.measured_at",
     )
+
+
+def columns_of(rows: Iterable[tuple[int, ...]]) -> Sequence[Ints]:
+    """Rows of numbers as `add_totals` takes them."""
+    return list(np.array(sorted(rows), dtype=np.int64).reshape(-1, len(_TOTALS)).T)
 
 
 async def add_newest(tx: Transaction, rows: Sequence[tuple[int, int, int, int, int, int, int, int]]) -> None:
