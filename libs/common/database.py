@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -42,6 +42,9 @@ from libs.common.errors import Unavailable
 from libs.common.event import Event, Message, encode, event_id
 from libs.common.settings import Settings
 from libs.common.telemetry import current_traceparent
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
 
 Clock = Callable[[], datetime]
 
@@ -176,23 +179,48 @@ class Transaction:
         """
         if not rows:
             return
-        dialect = self.database.engine.dialect
-        columns = [_column(table, name) for name in rows[0]]
-        prepare = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
-        values = [[row[name] for row in rows] for name in rows[0]]
-        values = [each if do is None else list(map(do, each)) for each, do in zip(values, prepare, strict=True)]
+        columns, values = self._by_column(table, rows)
         names = ", ".join(f'"{column.name}"' for column in columns)
         if self.is_sqlite:
             sql = f"INSERT INTO {table.__tablename__} ({names}) VALUES ({', '.join('?' * len(columns))})"
             await self.driver(lambda connection: connection.executemany(sql, zip(*values, strict=True)))
         else:
-            whole = [isinstance(c.type, Integer) and None not in v for c, v in zip(columns, values, strict=True)]
-            sent: list[Any] = [np.array(v, dtype=np.int64) if integers else v for v, integers in zip(values, whole, strict=True)]
-            types = [c.type.compile(dialect).partition(" COLLATE")[0] for c in columns]
-            array = ", ".join(f"%b::{'bigint' if integers else t}[]" for t, integers in zip(types, whole, strict=True))
+            arrays, sent = self._arrays(columns, values)
             each = ", ".join(f"t{n}" for n in range(len(columns)))
-            sql = f"INSERT INTO {table.__tablename__} ({names}) SELECT {each} FROM unnest({array}) WITH ORDINALITY AS k({each}, n) ORDER BY n"
+            sql = f"INSERT INTO {table.__tablename__} ({names}) SELECT {each} FROM unnest({arrays}) WITH ORDINALITY AS k({each}, n) ORDER BY n"
             await self.driver(lambda connection: connection.execute(sql, sent))
+
+    async def update(self, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Change rows, all the same columns, by the first one, which is their key; as `insert` does."""
+        if not rows:
+            return
+        (key, *columns), values = self._by_column(table, rows)
+        if self.is_sqlite:
+            changes = ", ".join(f'"{column.name}" = ?' for column in columns)
+            sql = f"UPDATE {table.__tablename__} SET {changes} WHERE {key.name} = ?"
+            await self.driver(lambda connection: connection.executemany(sql, zip(*values[1:], values[0], strict=True)))
+        else:
+            arrays, sent = self._arrays([key, *columns], values)
+            changes = ", ".join(f'"{column.name}" = k.t{n}' for n, column in enumerate(columns, 1))
+            each = ", ".join(f"t{n}" for n in range(len(values)))
+            sql = f"UPDATE {table.__tablename__} SET {changes} FROM unnest({arrays}) AS k({each}) WHERE {key.name} = k.t0"
+            await self.driver(lambda connection: connection.execute(sql, sent))
+
+    def _by_column(self, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> tuple[list[Column[Any]], list[Any]]:
+        """The columns that the rows name, and the values of each as the driver takes them."""
+        dialect = self.database.engine.dialect
+        columns = [_column(table, name) for name in rows[0]]
+        prepare = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
+        values = [[row[name] for row in rows] for name in rows[0]]
+        return columns, [each if do is None else list(map(do, each)) for each, do in zip(values, prepare, strict=True)]
+
+    def _arrays(self, columns: Sequence[Column[Any]], values: Sequence[Any]) -> tuple[str, list[Any]]:
+        """Placeholders of an array a column, and the arrays."""
+        dialect = self.database.engine.dialect
+        whole = [isinstance(c.type, Integer) and None not in v for c, v in zip(columns, values, strict=True)]
+        types = [c.type.compile(dialect).partition(" COLLATE")[0] for c in columns]
+        marks = ", ".join(f"%b::{'bigint' if integers else t}[]" for t, integers in zip(types, whole, strict=True))
+        return marks, [np.array(v, dtype=np.int64) if integers else v for v, integers in zip(values, whole, strict=True)]
 
     def publish(self, fact: Event, *, cause: str | None = None, school: str | None = None) -> UUID:
         """Send the event when the transaction commits, and only then. Returns the event's id.
@@ -214,6 +242,16 @@ class Transaction:
     @property
     def is_sqlite(self) -> bool:
         return self.database.engine.dialect.name == "sqlite"
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[None]:
+        """What is inserted and updated inside goes to PostgreSQL as one message, and is waited for once. Nothing may be read inside."""
+        if self.is_sqlite:
+            yield
+        else:
+            connection = await (await self.session.connection()).get_raw_connection()
+            async with cast("AsyncConnection[Any]", connection.driver_connection).pipeline():
+                yield
 
     async def driver(self, work: Callable[[Any], Any]) -> Any:
         """Run `work` with the driver's own connection, inside this transaction: for the intake's few bulk statements.

@@ -63,16 +63,20 @@ async def count(tx: Transaction, school: School, stretch: Stretch, observations:
     cells = fold(school, stretch, subjects, np.flatnonzero(~newest_only))
     before = await _before(tx, cells)
     batch = _Batch(school, stretch, observations, subjects)
-    watched = _watched(batch, cells, before, await _warned(tx, school, subjects)) if school.watch else []
+    warned = await _warned(tx, school, subjects) if school.watch else {}
+    watched = _watched(batch, cells, before, warned)
     entries = [batch.entry(row, whole=True) for row in np.flatnonzero(newest_only).tolist()]
     newest, more = await _newest(tx, school, entries)
     watched = sorted([*watched, *more], key=lambda each: each.entry.place) if more else watched
-    bench = await _Bench.prepare(tx, school, watched, _known(cells, before, watched))
+    words = {word for known in warned.values() for word in known.tolist()}
+    bench = await _Bench.prepare(tx, school, watched, _known(cells, before, watched), words)
     measured_at = int(tx.now.timestamp() * 1_000_000)
-    await _add(tx, cells, measured_at)
-    await bulk.add_newest(tx, [(*cell, s.numerator, s.denominator, s.revision, measured_at, s.at) for cell, s in newest.items()])
-    if school.compared or school.followed:
-        await note_changed(tx, school, [*cells.keys(), *newest])
+    async with tx.together():
+        await _add(tx, cells, measured_at)
+        rows = [(*cell, s.numerator, s.denominator, s.revision, measured_at, s.at) for cell, s in newest.items()]
+        await bulk.add_newest(tx, rows)
+        if school.compared or school.followed:
+            await note_changed(tx, school, [*cells.keys(), *newest])
     for each in watched:
         bench.judge(each)
     await bench.ledger.write()
@@ -291,13 +295,17 @@ class _Bench:
     ended: set[tuple[str, int, int]]  # lessons that were judged at their end: code, version, word
 
     @classmethod
-    async def prepare(cls, tx: Transaction, school: School, watched: Sequence[_Watched], running: dict[Cell, Sum]) -> _Bench:
-        """Read what stood before the batch; `running` has the sums that were read already."""
+    async def prepare(
+        cls, tx: Transaction, school: School, watched: Sequence[_Watched], running: dict[Cell, Sum], warned: set[int]
+    ) -> _Bench:
+        """Read what stood before the batch; `running` has the sums that were read already, `warned` the words of the subjects that
+        have an uncleared warning.
+        """
         cells = {(each.series, window, start) for each in watched for window, start in each.starts.items()}
         places = {(each.entry.metric, each.level) for each in watched}
         codes = {code for place in places for code in school.watch[place]}
         running |= await bulk.find_totals(tx, sorted(cells - running.keys()))
-        ledger = await Ledger.open(tx, school, codes, {each.word for each in watched})
+        ledger = await Ledger.open(tx, school, codes, warned & {each.word for each in watched})
         keys: dict[tuple[str, str], set[int]] = defaultdict(set)
         for each in watched:
             keys[each.entry.metric, each.level].add(each.series)

@@ -160,20 +160,22 @@ async def _count_run(tx: Transaction, row: SchoolRow, school: School, new: Seque
 async def _log(tx: Transaction, school: School, new: Sequence[New], tally: Tally, ended_by: int | None = None) -> Stretch:
     """Append to the log; note what came late, what named ids that are not known, and which lessons are of which classes."""
     stretch = await _columns(tx, school, new)
-    await add_to_log(tx, school.id, stretch, ended_by)
     columns, sources = stretch.columns, school.words.of("source")
     late = columns["day"] < school.calendar.day_of(tx.now)
-    unknown = await _unknown(tx, school, stretch, new)
+    unknown, first = _unknown(school, stretch, new)
     for source in {each.observation.source for each in new}:
         mine = columns["source"] == sources[source]
         for outcome, mask in (("late", late), ("unknown_id", unknown)):
             if n := int((mine & mask).sum()):
                 tally[source, outcome] += n
     lessons, classes = columns["lesson"], columns["class"]
-    if lessons.any():
-        pairs = set(zip(lessons.tolist(), classes.tolist(), strict=True)) - school.taught
+    pairs = set(zip(lessons.tolist(), classes.tolist(), strict=True)) - school.taught if lessons.any() else set()
+    async with tx.together():
+        await add_to_log(tx, school.id, stretch, ended_by)
+        await bulk.add_unplaced(tx, [(school.id, word, int(stretch.positions[row])) for word, row in first.items()])
         await bulk.add_taught(tx, sorted(pair for pair in pairs if all(pair)))
-        school.taught |= pairs
+    school.unplaced |= first.keys()
+    school.taught |= pairs
     return stretch
 
 
@@ -199,8 +201,8 @@ async def _columns(tx: Transaction, school: School, new: Sequence[New]) -> Stret
     return Stretch(positions, {**columns, **words}, [o.id for o in plain])
 
 
-async def _unknown(tx: Transaction, school: School, stretch: Stretch, new: Sequence[New]) -> Mask:
-    """Where an id is named that would place the observation if the roster knew it. Remembers where it was named first."""
+def _unknown(school: School, stretch: Stretch, new: Sequence[New]) -> tuple[Mask, dict[int, int]]:
+    """Where an id is named that would place the observation if the roster knew it; and the row in which each was named first."""
     missing = np.zeros(len(stretch), dtype=np.bool_)
     first: dict[int, int] = {}
     for kind, known in school.roster.placing.items():
@@ -213,9 +215,7 @@ async def _unknown(tx: Transaction, school: School, stretch: Stretch, new: Seque
         ]
         if unknown:
             missing |= np.isin(stretch.columns[kind], unknown)
-    await bulk.add_unplaced(tx, [(school.id, word, int(stretch.positions[row])) for word, row in first.items()])
-    school.unplaced |= first.keys()
-    return missing
+    return missing, first
 
 
 async def _not_counted_before(

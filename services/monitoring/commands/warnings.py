@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 
 from msgspec import Struct
 from sqlalchemy import inspect, select, update
+from sqlalchemy.orm.attributes import set_committed_value
 
 from libs.common.auth import Scope
 from libs.common.database import Transaction, in_batches
@@ -160,28 +161,25 @@ class Ledger:
 
     async def write(self) -> None:
         """Send all rows to the database and all facts to the outbox, in the order in which they were noted."""
-        for row, judged in self.last.values():  # a row is told once what it was judged by last, not at each observation
-            # A new version may watch others.
-            row.metric, row.kind, row.window = judged.indicator.metric, judged.indicator.kind, judged.indicator.window.name.lower()
-            row.start, row.numerator, row.denominator = from_day(judged.start), judged.total.numerator, judged.total.denominator
-            row.revision = judged.total.revision
+        described = await self._describe()
+        for row, _ in self.raised:
+            row.subject_name = described[row.level, row.subject].name
+        # A row is told once what it was judged by last, not at each observation. A new version may watch others.
+        shown = [_shown(row, judged) for row, judged in self.last.values()]
         self.last.clear()
         await self.tx.session.flush()  # episodes that ended, before new ones of the same subjects
-        described = await self._describe()
-        if self.raised:
-            for row, _ in self.raised:
-                row.subject_name = described[row.level, row.subject].name
-            rows = [{name: getattr(row, name) for name in _COLUMNS} for row, _ in self.raised]
-            await self.tx.insert(WarningRow, rows)
         places = [
             {"warning": row.id, "place": place} for row, _ in self.raised for place in described[row.level, row.subject].places
         ]
-        await self.tx.insert(WarningPlaceRow, places)
         numbers = [_numbers(judged) for _, judged, _, _ in self.steps]
-        steps = [self._step(*step, said) for step, said in zip(self.steps, numbers, strict=True)]
-        await self.tx.insert(WarningStepRow, steps)
-        if self.tells:
-            await self.tx.insert(TurnRow, [self._turn(*step) for step in self.steps])
+        async with self.tx.together():
+            await self.tx.update(WarningRow, shown)
+            await self.tx.insert(WarningRow, [{name: getattr(row, name) for name in _COLUMNS} for row, _ in self.raised])
+            await self.tx.insert(WarningPlaceRow, places)
+            steps = [self._step(*step, said) for step, said in zip(self.steps, numbers, strict=True)]
+            await self.tx.insert(WarningStepRow, steps)
+            if self.tells:
+                await self.tx.insert(TurnRow, [self._turn(*step) for step in self.steps])
         for (row, judged, step, detail), said in zip(self.steps, numbers, strict=True):
             self._publish(row, judged, step, detail, described, said)
         self.raised.clear()
@@ -271,6 +269,25 @@ class Ledger:
             override=detail.get("override"),
             **said,
         )
+
+
+def _shown(row: WarningRow, judged: Judged) -> dict[str, Any]:
+    """What a warning shows of the window that it was judged by last: set without the session's noticing, for many at once are written
+    by one statement.
+    """
+    indicator, total = judged.indicator, judged.total
+    shown = {
+        "metric": indicator.metric,
+        "kind": indicator.kind,
+        "window": indicator.window.name.lower(),
+        "start": from_day(judged.start),
+        "numerator": total.numerator,
+        "denominator": total.denominator,
+        "revision": total.revision,
+    }
+    for name, value in shown.items():
+        set_committed_value(row, name, value)
+    return {"id": row.id, **shown}
 
 
 def _numbers(judged: Judged) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, func, insert, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.database import Transaction, in_batches
@@ -82,8 +82,9 @@ async def add_to_log(tx: Transaction, school_id: int, stretch: Stretch, ended_by
     await tx.insert(LogBlockRow, [block_of(school_id, stretch)])
     if ended_by is not None:
         positions = stretch.positions.tolist()
-        amended = [{"school_id": school_id, "position": p, "place": None, "ended_by": ended_by} for p in positions]
-        await tx.session.execute(insert(AmendedRow), amended)
+        await tx.insert(
+            AmendedRow, [{"school_id": school_id, "position": p, "place": None, "ended_by": ended_by} for p in positions]
+        )
 
 
 def block_of(school_id: int, stretch: Stretch) -> dict[str, Any]:

@@ -63,8 +63,9 @@ async def describe(
         known = _KNOWN[level](roster) if level in _KNOWN else ()
         for subject, name in await _names(session, school_id, level, [subject for subject in wanted if subject in known]):
             names[level, subject] = name
-    classes = await _classes_of(session, school_id, ids.get("student", []), today)
-    units = await _units_of(session, school_id, ids.get("teacher", []))
+    students = [student for student in ids.get("student", ()) if student in roster.students]
+    classes = await _classes_of(session, school_id, students, today)
+    units = await _units_of(session, school_id, [teacher for teacher in ids.get("teacher", ()) if teacher in roster.students])
     found = {}
     for level, subject in subjects:
         places = {f"school:{roster.school}", f"level:{level}"}
