@@ -28,6 +28,8 @@ _TOTALS = {
     "revision": "bigint",
     "measured_at": "bigint",
 }
+_SAME = "t.series = k.series AND t.span = k.span AND t.start = k.start"
+_SPAN = "t.series = k.series AND t.span = 0 AND t.start >= k.since AND t.start < k.before"
 
 
 async def _insert(tx: Transaction, table: str, columns: Columns, rows: Sequence[tuple[Any, ...]], tail: str = "") -> None:
@@ -90,6 +92,16 @@ async def _lookup_columns(tx: Transaction, keys: Columns, values: Sequence[Any],
     return found
 
 
+def _each(tx: Transaction, table: str, where: str) -> str:
+    """`k` with the rows of a table that belong to each of its rows, found down an index.
+
+    PostgreSQL would plan a join as a scan of the whole table while it has no statistics of a new one.
+    """
+    if tx.is_sqlite:
+        return f"k CROSS JOIN {table} t WHERE {where}"
+    return f"k CROSS JOIN LATERAL (SELECT * FROM {table} t WHERE {where} OFFSET 0) t"
+
+
 async def add_unplaced(tx: Transaction, rows: Sequence[tuple[int, int, int]]) -> None:
     """Remember words that the roster does not know: school, word, position at which it was named first."""
     columns = {"school_id": "bigint", "word": "bigint", "position": "bigint"}
@@ -116,8 +128,8 @@ async def find_warned(tx: Transaction, school_id: int, words: Sequence[int]) -> 
         tx,
         {"word": "bigint"},
         [(word,) for word in words],
-        "SELECT w.subject_word, w.indicator FROM k CROSS JOIN warning w "
-        f"WHERE w.school_id = {int(school_id)} AND w.subject_word = k.word AND w.episode_open",
+        "SELECT t.subject_word, t.indicator FROM "
+        + _each(tx, "warning", f"t.school_id = {int(school_id)} AND t.subject_word = k.word AND t.episode_open"),
     )
     return [(word, indicator) for word, indicator in rows]
 
@@ -128,7 +140,8 @@ async def find_words(tx: Transaction, school_id: int, wanted: Sequence[tuple[str
         tx,
         _WORD,
         [(school_id, kind, code) for kind, code in wanted],
-        "SELECT w.kind, w.code, w.id FROM k CROSS JOIN word w WHERE w.school_id = k.school_id AND w.kind = k.kind AND w.code = k.code",
+        "SELECT t.kind, t.code, t.id FROM "
+        + _each(tx, "word", "t.school_id = k.school_id AND t.kind = k.kind AND t.code = k.code"),
     )
     return {(kind, code): id_ for kind, code, id_ in rows}
 
@@ -157,8 +170,7 @@ async def find_totals(tx: Transaction, keys: Sequence[tuple[int, int, int]]) -> 
         tx,
         _CELL,
         keys,
-        "SELECT t.series, t.span, t.start, t.numerator, t.denominator, t.revision, t.at FROM k CROSS JOIN total t "
-        "WHERE t.series = k.series AND t.span = k.span AND t.start = k.start",
+        f"SELECT t.series, t.span, t.start, t.numerator, t.denominator, t.revision, t.at FROM {_each(tx, 'total', _SAME)}",
     )
     return {(series, span, start): Sum(n, d, revision, at) for series, span, start, n, d, revision, at in rows}
 
@@ -169,8 +181,7 @@ async def find_sums(tx: Transaction, series: Ints, window: Ints, start: Ints) ->
         tx,
         {**_CELL, "n": "bigint"},
         (series, window, start, np.arange(len(series))),
-        "SELECT k.n, t.numerator, t.denominator, t.revision FROM k CROSS JOIN total t "
-        "WHERE t.series = k.series AND t.span = k.span AND t.start = k.start",
+        f"SELECT k.n, t.numerator, t.denominator, t.revision FROM {_each(tx, 'total', _SAME)}",
     )
 
 
@@ -224,8 +235,7 @@ async def list_sums(tx: Transaction, spans: Sequence[tuple[int, int, int]]) -> l
         tx,
         {"series": "bigint", "since": "bigint", "before": "bigint"},
         spans,
-        "SELECT t.series, t.start, t.numerator, t.denominator, t.revision, t.at FROM k CROSS JOIN total t "
-        "WHERE t.series = k.series AND t.span = 0 AND t.start >= k.since AND t.start < k.before",
+        f"SELECT t.series, t.start, t.numerator, t.denominator, t.revision, t.at FROM {_each(tx, 'total', _SPAN)}",
     )
     return [(series, day, n, d, revision, at) for series, day, n, d, revision, at in rows]
 
@@ -238,7 +248,7 @@ async def add_up(tx: Transaction, series: Sequence[int], since: int, before: int
     last = f"(SELECT max(t.start) FROM total t WHERE {days} AND t.denominator > 0)"
     numbers = "CAST(sum(t.numerator) AS bigint), CAST(sum(t.denominator) AS bigint)"
     only = f"AND t.start = {last}" if newest else ""
-    select = f"SELECT k.series, {numbers} FROM k CROSS JOIN total t WHERE {days} {only} GROUP BY k.series"
+    select = f"SELECT k.series, {numbers} FROM {_each(tx, 'total', f'{days} {only}')} GROUP BY k.series"
     rows = await _lookup(tx, {"series": "bigint"}, [(each,) for each in series], select)
     return {key: Sum(numerator, denominator) for key, numerator, denominator in rows}
 
@@ -298,8 +308,7 @@ async def find_newest_days(tx: Transaction, spans: Sequence[tuple[int, int, int]
         tx,
         {"series": "bigint", "since": "bigint", "before": "bigint"},
         spans,
-        "SELECT t.series, max(t.start) FROM k CROSS JOIN total t WHERE t.series = k.series AND t.span = 0 "
-        "AND t.start >= k.since AND t.start < k.before AND t.denominator > 0 GROUP BY t.series",
+        f"SELECT t.series, max(t.start) FROM {_each(tx, 'total', f'{_SPAN} AND t.denominator > 0')} GROUP BY t.series",
     )
     newest: dict[int, int] = {}
     for series, day in rows:
