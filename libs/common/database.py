@@ -206,6 +206,17 @@ class Transaction:
             sql = f"UPDATE {table.__tablename__} SET {changes} FROM unnest({arrays}) AS k({each}) WHERE {key.name} = k.t0"
             await self.driver(lambda connection: connection.execute(sql, sent))
 
+    async def delete(self, table: type[DeclarativeBase], key: str, values: Sequence[Any]) -> None:
+        """Delete the rows with these keys; as `insert` does."""
+        (column,), (sent,) = self._by_column(table, [{key: value} for value in values])
+        if self.is_sqlite:
+            sql = f"DELETE FROM {table.__tablename__} WHERE {column.name} = ?"
+            await self.driver(lambda connection: connection.executemany(sql, zip(sent, strict=True)))
+        else:
+            array, arrays = self._arrays([column], [sent])
+            sql = f"DELETE FROM {table.__tablename__} WHERE {column.name} = ANY({array})"
+            await self.driver(lambda connection: connection.execute(sql, arrays))
+
     def _by_column(self, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> tuple[list[Column[Any]], list[Any]]:
         """The columns that the rows name, and the values of each as the driver takes them."""
         dialect = self.database.engine.dialect

@@ -107,8 +107,9 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # the
             self._first.setdefault(place, entries[0].offset)
             self._next[place] = entries[-1].offset + 1
             before = len(records)
-            records += [Record(topic, text(entry.key), entry.value or b"") for entry in entries]
-            size = sum(len(r.value) for r in records[before:])
+            keys = {key: text(key) for key in {entry.key for entry in entries}}  # few: a partition holds some schools
+            records += [Record(topic, keys[entry.key], entry.value or b"") for entry in entries]
+            size = sum([len(r.value) for r in records[before:]])
             self._cluster.saw(topic, size, len(entries))
             taken += size
         return taken

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import blake2b
 from itertools import chain
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 from msgspec.structs import astuple
 
 from libs.common.errors import Fault, Invalid, Malformed
@@ -37,33 +37,34 @@ MOST_EXTENSIONS = 16
 Content = tuple[str | None, str, str, str, int, int, str | None, tuple[str | None, ...]]
 Reference = Annotated[str, Meta(min_length=1, max_length=128)]
 SourceUri = Annotated[str, Meta(min_length=1, max_length=256)]
+_ABSENT: Any = None  # only where the field is left out: null is refused
 
 
-class Data(Struct, forbid_unknown_fields=True):
+class Data(Struct, forbid_unknown_fields=True, gc=False):
     """What was observed: a numerator over a denominator of one metric, and of whom."""
 
     metric: str
     numerator: msgspec.Raw
     denominator: msgspec.Raw
-    student: Reference | UnsetType = UNSET
-    teacher: Reference | UnsetType = UNSET
-    class_: Reference | UnsetType = msgspec.field(default=UNSET, name="class")
-    homeroom: Reference | UnsetType = UNSET
-    course: Reference | UnsetType = UNSET
-    programme: Reference | UnsetType = UNSET
-    department: Reference | UnsetType = UNSET
-    lesson: Reference | UnsetType = UNSET
-    activity: Reference | UnsetType = UNSET
-    phase: Literal["before", "during", "after"] | UnsetType = UNSET
+    student: Reference = _ABSENT
+    teacher: Reference = _ABSENT
+    class_: Reference = msgspec.field(default=_ABSENT, name="class")
+    homeroom: Reference = _ABSENT
+    course: Reference = _ABSENT
+    programme: Reference = _ABSENT
+    department: Reference = _ABSENT
+    lesson: Reference = _ABSENT
+    activity: Reference = _ABSENT
+    phase: Literal["before", "during", "after"] = _ABSENT
 
 
-class CorrectedData(Data, forbid_unknown_fields=True, kw_only=True):
+class CorrectedData(Data, forbid_unknown_fields=True, kw_only=True, gc=False):
     """What the observation `corrects` of the same source should have said."""
 
     corrects: Reference
 
 
-class RetractedData(Struct, forbid_unknown_fields=True):
+class RetractedData(Struct, forbid_unknown_fields=True, gc=False):
     """The observation `retracts` of the same source should not have been sent."""
 
     retracts: Reference
@@ -73,7 +74,7 @@ class RetractedData(Struct, forbid_unknown_fields=True):
 DataT = TypeVar("DataT", bound=Struct)
 
 
-class CloudEvent(Struct, Generic[DataT]):
+class CloudEvent(Struct, Generic[DataT], gc=False):
     """The attributes of CloudEvents 1.0 that an observation has; others are extensions."""
 
     specversion: Literal["1.0"]
@@ -82,12 +83,12 @@ class CloudEvent(Struct, Generic[DataT]):
     type: str
     time: Annotated[datetime, Meta(tz=True)]
     data: DataT
-    datacontenttype: str | UnsetType | None = UNSET
-    dataschema: str | UnsetType | None = UNSET
-    subject: str | UnsetType | None = UNSET
-    school: str | UnsetType | None = UNSET
-    traceparent: str | UnsetType | None = UNSET
-    recordedtime: Annotated[datetime, Meta(tz=True)] | UnsetType | None = UNSET
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    subject: str | None = None
+    school: str | None = None
+    traceparent: str | None = None
+    recordedtime: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class Observation(Struct, frozen=True, gc=False):
@@ -144,7 +145,14 @@ class Observation(Struct, frozen=True, gc=False):
 
 def id_hash(source: str, id_: str, key: bytes) -> bytes:
     """16 bytes for (source, id), keyed per installation."""
-    return blake2b(f"{source}\0{id_}".encode(), digest_size=16, key=key).digest()
+    digest = _keyed(key).copy()
+    digest.update(f"{source}\0{id_}".encode())
+    return digest.digest()
+
+
+@cache
+def _keyed(key: bytes) -> blake2b:
+    return blake2b(digest_size=16, key=key)
 
 
 @dataclass(frozen=True)
@@ -177,7 +185,7 @@ _KNOWN = frozenset(CloudEvent.__struct_encode_fields__)
 _REQUIRED = ("specversion", "id", "source", "type")
 _KEYS = len(CloudEvent.__struct_fields__) + len(Data.__struct_fields__)
 _NUMERALS: dict[bytes, int] = {b"%d" % n: n * MILLION for n in range(1001)}
-_PHASE = Data.__struct_fields__.index("phase")
+_NAMED_FROM, _PHASE = (Data.__struct_fields__.index(name) for name in (REFERENCES[0], "phase"))
 _UNNAMED = (None,) * len(REFERENCES)
 # Spaces, and what may hide a control character: those up to U+001F stand escaped in JSON, those from U+007F to U+009F do not.
 _WHITE, _ODD = b" \t\r\n", b"\\\x7f\xc2"
@@ -195,7 +203,7 @@ def read(raw: bytes) -> Observation:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
         return _read_slowly(raw)
     attributes, data = astuple(event), astuple(event.data)
-    keys = _KEYS - attributes.count(UNSET) - data.count(UNSET)
+    keys = _KEYS - attributes.count(None) - data.count(None)
     # As many keys as were read end in the text: so none stands twice, and there are no extension attributes to look at.
     if raw.count(b'":') != keys or event.type != TYPE or not _plain(raw):
         return _read_slowly(raw)
@@ -268,7 +276,7 @@ def _retraction(event: CloudEvent[Any], data: RetractedData) -> Observation:
 
 
 def _observation(event: CloudEvent[Any], data: tuple[Any, ...]) -> Observation:
-    metric, numerator, denominator, *named = data[:_PHASE]
+    metric, numerator, denominator = data[:_NAMED_FROM]
     corrects = event.data.corrects if len(data) > _PHASE + 1 else None
     if corrects == event.id:
         raise _invalid("/data/corrects", "names this event itself")
@@ -279,8 +287,8 @@ def _observation(event: CloudEvent[Any], data: tuple[Any, ...]) -> Observation:
         metric,
         _millionths("/data/numerator", bytes(numerator)),
         _millionths("/data/denominator", bytes(denominator)),
-        tuple([id_ or None for id_ in named]),
-        data[_PHASE] or None,
+        data[_NAMED_FROM:_PHASE],
+        data[_PHASE],
         event.school or None,
         event.traceparent or None,
         event.recordedtime or None,

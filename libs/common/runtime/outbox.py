@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from sqlalchemy import delete, select
+from sqlalchemy import Row, select
 
 from libs.common.bus import Bus, Record
 from libs.common.database import Database, OutboxRow
@@ -32,21 +32,22 @@ async def relay(database: Database, bus: Bus, lease: Lease, works: Callable[[], 
 async def relay_once(database: Database, bus: Bus, lease: Lease) -> int:
     """Read, publish, then delete: publishing inside the transaction would hold the write lock during a network call."""
     async with database.reading() as session:
-        found = await session.scalars(select(OutboxRow).order_by(OutboxRow.position).limit(RELAY_ROWS))
+        columns = (OutboxRow.position, OutboxRow.topic, OutboxRow.key, OutboxRow.payload)
+        found = await session.execute(select(*columns).order_by(OutboxRow.position).limit(RELAY_ROWS))
         rows = _within(found.all(), RELAY_BYTES)
     if rows:
-        await bus.publish([Record(r.topic, r.key, r.payload) for r in rows])
+        await bus.publish([Record(topic, key, payload) for _, topic, key, payload in rows])
         async with database.transaction() as tx:
             await lease.guard(tx)
             # By id, never "<= last": a smaller id may have committed meanwhile.
-            await tx.session.execute(delete(OutboxRow).where(OutboxRow.position.in_([r.position for r in rows])))
+            await tx.delete(OutboxRow, "position", [position for position, *_ in rows])
     return len(rows)
 
 
-def _within(rows: Sequence[OutboxRow], size: int) -> Sequence[OutboxRow]:
+def _within(rows: Sequence[Row[int, str, str, bytes]], size: int) -> Sequence[Row[int, str, str, bytes]]:
     """The first rows, at least one, that are together no larger than `size` bytes."""
-    for n, row in enumerate(rows):
-        size -= len(row.payload)
+    for n, (*_, payload) in enumerate(rows):
+        size -= len(payload)
         if size < 0:
             return rows[: max(n, 1)]
     return rows

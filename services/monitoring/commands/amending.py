@@ -21,7 +21,7 @@ from services.monitoring.queries.schools import School, installation_key
 from services.monitoring.tables import AmendedRow, AmendmentRow, SchoolRow
 
 
-class New(Struct, frozen=True):
+class New(Struct, frozen=True, gc=False):
     """An event that is counted now: its place in the order of counting, and the hash of its id."""
 
     position: int

@@ -93,7 +93,8 @@ async def _addable(tx: Transaction, row: SchoolRow, school: School, events: Sequ
 
     No sum of a metric is larger than the school's over all days: only that one is looked at, and only for large numbers.
     """
-    large = [event for event in events if _size(event) >= LARGE]
+    numbers = [(event.observation.numerator, event.observation.denominator) for event in events]
+    large = [event for event, (n, d) in zip(events, numbers, strict=True) if n >= LARGE or d >= LARGE or n <= -LARGE]
     if not large:
         return events
     counted = await find_counted(tx, school.id, row.position, [event.id for event in large])
