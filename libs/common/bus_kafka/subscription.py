@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 JOIN_S = 30.0
 SESSION_MS = 6000
+FRESH_MS = 5
 PARTITION_BYTES = 2 * 2**20  # at once, so that a fetch brings something of each partition; a larger record comes alone
 
 
@@ -56,6 +57,7 @@ async def joined(cluster: Cluster, group: str, topics: Sequence[str]) -> AsyncIt
                 await consumer.start()
             yield subscription
         finally:
+            await subscription.settle()
             await stopped(consumer)
 
 
@@ -67,6 +69,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # the
         self._first: dict[TopicPartition, int] = {}
         self._next: dict[TopicPartition, int] = {}
         self._assigned = asyncio.Event()
+        self._committing: asyncio.Task[None] | None = None
 
     def on_partitions_revoked(self, revoked: object) -> None:
         """Forget what was fetched: whoever gets the partitions, perhaps this member again, begins at what is committed."""
@@ -87,18 +90,29 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # the
             async with asyncio.timeout(wait):
                 await self._assigned.wait()
         records: list[Record] = []
-        size, most, timeout_ms = 0, 1, int(wait * 1000)
+        if await self._gather(records, limit, 0):
+            # What lay there came while the records before were handled, and the client asks for more only now.
+            await self._gather(records, limit, FRESH_MS)
+        else:
+            await self._gather(records, limit, int(wait * 1000))
+        return records
+
+    async def _gather(self, records: list[Record], limit: int, wait_ms: int) -> bool:
+        """Add what there is, up to the limit; return whether there was any within this time."""
+        size = sum([len(record.value) for record in records])
+        before = len(records)
         while size < limit and self._assigned.is_set():
+            # The client counts records, not bytes: ask for about as many as are still wanted.
+            most = max(1, (limit - size) * len(records) // max(1, size))
             try:
-                found = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=most)
+                found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=most)
             except KafkaError as error:
                 raise self._cluster.unavailable(str(error) or repr(error)) from error
             if not found:
                 break
             size += self._take(found, records)
-            # The client counts records, not bytes: ask for about as many as are still wanted.
-            most, timeout_ms = max(1, (limit - size) * len(records) // max(1, size)), 0
-        return records
+            wait_ms = 0
+        return len(records) > before
 
     def _take(self, found: Mapping[TopicPartition, Sequence[Any]], records: list[Record]) -> int:
         taken = 0
@@ -115,15 +129,31 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # the
         return taken
 
     async def commit(self) -> None:
+        """Tell the cluster while the next records are handled: what it does not learn is delivered again, and known then.
+
+        Raises what telling it the time before has raised.
+        """
         mine = self._consumer.assignment()
         offsets = {place: offset for place, offset in self._next.items() if place in mine}
         self._forget()
+        if (before := self._committing) is not None:
+            self._committing = None
+            await before
         if offsets:
-            async with self._cluster.asking(JOIN_S):
-                try:
-                    await self._consumer.commit(offsets)
-                except (CommitFailedError, IllegalStateError):
-                    log.warning("partitions were taken away before the commit; their new owner handles the records again")
+            self._committing = asyncio.create_task(self._commit(offsets), name="bus.commit")
+
+    async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        async with self._cluster.asking(JOIN_S):
+            try:
+                await self._consumer.commit(offsets)
+            except (CommitFailedError, IllegalStateError):
+                log.warning("partitions were taken away before the commit; their new owner handles the records again")
+
+    async def settle(self) -> None:
+        """Return once the cluster has been told of all that was handled, or cannot be."""
+        if self._committing is not None:
+            await asyncio.wait({self._committing})
+            self._committing.exception()  # what it does not know is delivered again
 
     async def rewind(self) -> None:
         mine = self._consumer.assignment()
