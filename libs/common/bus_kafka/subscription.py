@@ -28,6 +28,9 @@ log = structlog.get_logger()
 JOIN_S = 30.0
 SESSION_MS = 6000
 FRESH_MS = 5
+_ROUNDS = (
+    3  # one record, to learn how large they are; what lies there; what came meanwhile. As long as more comes would be for ever.
+)
 PARTITION_BYTES = 2 * 2**20  # at once, so that a fetch brings something of each partition; a larger record comes alone
 
 
@@ -101,7 +104,9 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # the
         """Add what there is, up to the limit; return whether there was any within this time."""
         size = sum([len(record.value) for record in records])
         before = len(records)
-        while size < limit and self._assigned.is_set():
+        for _ in range(_ROUNDS):
+            if size >= limit or not self._assigned.is_set():
+                break
             # The client counts records, not bytes: ask for about as many as are still wanted.
             most = max(1, (limit - size) * len(records) // max(1, size))
             try:
