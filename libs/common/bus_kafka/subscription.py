@@ -28,6 +28,7 @@ log = structlog.get_logger()
 JOIN_S = 30.0
 SESSION_MS = 6000
 FRESH_MS = 5
+WAIT_MS = 50  # a fetch that was sent for idle partitions alone holds up those of the same broker that are busy
 _ROUNDS = (
     3  # one record, to learn how large they are; what lies there; what came meanwhile. As long as more comes would be for ever.
 )
@@ -50,6 +51,7 @@ async def joined(cluster: Cluster, group: str, topics: Sequence[str]) -> AsyncIt
             session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=SESSION_MS // 3,
             request_timeout_ms=15_000,
+            fetch_max_wait_ms=WAIT_MS,
             max_partition_fetch_bytes=PARTITION_BYTES,
             fetch_max_bytes=LARGEST_RECORD + PARTITION_BYTES,
         )
