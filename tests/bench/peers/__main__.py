@@ -23,7 +23,7 @@ is readable. The product adds up two levels more than its peers do, class and le
 and stores the observation; they do not. On SQLite the observations lie in the embedded bus before the start, and planning and
 reporting work on the warnings in the same process. Kafka Streams at-least-once promises less, and leads in latency. Not run here:
 Flink, which the harness measured at about the speed of Kafka Streams exactly-once. Bytewax, Quix Streams and Faust run as the harness
-has them; Faust takes so long that it gets fewer events. The front door's load comes from a Python client with 32 connections, not from wrk."""
+has them; Faust takes so long that it gets fewer events. The front door's load comes from wrk, one thread with 32 connections, as in the harness."""
 
 
 def figures() -> Mapping[str, Callable[..., Sequence[object]]]:
