@@ -9,7 +9,7 @@ from contextlib import suppress
 from time import monotonic
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from libs.common.asgi import Headers
 from libs.common.bus import Bus
@@ -50,7 +50,7 @@ BACKLOG_CACHED_S = 0.5
         },
     },
 )
-async def post_events(request: Request) -> JSONResponse:
+async def post_events(request: Request) -> Response:
     """Take events of a campus system: 202 when every one of them is durably on the bus, else none is taken."""
     state = request.app.state
     headers = Headers(request.scope)
@@ -74,7 +74,7 @@ async def post_events(request: Request) -> JSONResponse:
         EVENTS_REFUSED.labels(*who, str(error.status)).inc(max(1, len(error.errors)))
         raise
     EVENTS_ACCEPTED.labels(source.school, source.name).inc(len(sent))
-    return JSONResponse({"accepted": len(sent)}, 202)
+    return Response(b'{"accepted":%d}' % len(sent), 202, media_type="application/json")
 
 
 def _mode(headers: dict[str, str]) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +19,7 @@ from libs.common.auth import Principal
 from libs.common.bus import Bus
 from libs.common.database import Clock
 from libs.common.errors import Unavailable
+from libs.common.telemetry import unlike_others
 from services.gateway.asking import Services, body_of
 
 POSITION = re.compile(r"[0-9]{1,15}-[0-9a-f]{8}")
@@ -29,7 +29,7 @@ STATES_MOST = 1000
 
 def new_position(now: Clock) -> str:
     """Return a token for everything accepted until now; opaque to callers."""
-    return f"{int(now().timestamp() * 1000)}-{secrets.token_hex(4)}"
+    return f"{int(now().timestamp() * 1000)}-{unlike_others(4)}"
 
 
 @dataclass(frozen=True, slots=True)
