@@ -5,8 +5,10 @@ SQLite before 3.51.3 can corrupt a database in WAL mode with several connections
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from time import perf_counter
 from typing import Any, Self
 
 import pysqlite3
@@ -19,6 +21,7 @@ sys.modules["sqlite3.dbapi2"] = pysqlite3.dbapi2
 import aiosqlite  # noqa: E402 - it imports sqlite3, which must be ours by then
 
 SAFE = (3, 51, 3)
+TURN_S = 0.005
 
 
 def check_version(version: tuple[int, ...] = pysqlite3.sqlite_version_info) -> None:
@@ -36,10 +39,18 @@ class Connection(aiosqlite.Connection):
     aiosqlite goes to its thread four times a statement (cursor, execute, fetch, close), and each time waits for the event
     loop to come round: most of what a small statement costs. Here a statement of a reader goes once. `at_once` is set while
     a writing transaction is open: the database's writers take turns, their statements take microseconds, and they run where
-    they are asked. COMMIT, which syncs, and the intake's bulk work still go to the thread.
+    they are asked. COMMIT, which syncs, and the intake's bulk work still go to the thread. Where many follow each other, requests
+    have their turn every few milliseconds.
     """
 
     at_once = False
+    _since = 0.0
+
+    async def take_turns(self) -> None:
+        """Let the event loop come round, where it has not for some milliseconds."""
+        if perf_counter() - self._since > TURN_S:
+            await asyncio.sleep(0)
+            self._since = perf_counter()
 
     def cursor(self) -> Any:
         """A cursor that holds all rows once a statement has run."""
@@ -64,6 +75,7 @@ class _Cursor:
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         if self._connection.at_once:
             self._run("execute", sql, parameters)
+            await self._connection.take_turns()
         else:
             await self._connection._execute(self._run, "execute", sql, parameters)  # type: ignore[no-untyped-call]  # aiosqlite's
 
