@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -23,12 +23,14 @@ from libs.common.runtime.leases import end
 from libs.common.service import Service
 from libs.common.settings import Settings
 from libs.common.telemetry import BATCH_EVENTS, BATCH_SECONDS, CONSUMER_LAG, bind_trace
+from libs.common.turns import people_wait
 
 log = structlog.get_logger()
 
 FETCH_BYTES = 8 << 20
 BATCH_BYTES = 256 << 10  # of one transaction: what it computes at a stretch, requests wait for
 TAKEN_BYTES = 2 << 20  # the same where what comes is read beforehand, and then taken by columns
+SHORT_BYTES = 384 << 10  # while people wait
 AT_ONCE = 4  # keys of which batches are taken at the same time
 SMALL = 16_384  # bytes read at once without a thread of their own
 OUTBOX_FULL = 10_000
@@ -38,17 +40,18 @@ class TooManyDeadLetters(Exception):
     """So many records in a row could not be handled that the code is more likely wrong than the records."""
 
 
-def _parts(records: Sequence[Record], size: int) -> list[Sequence[Record]]:
-    """The records in parts for one transaction each, of about `size` bytes and with at least one."""
-    parts: list[list[Record]] = [[]]
-    left = size
+def _parts(records: Sequence[Record], size: Callable[[], int]) -> Iterator[Sequence[Record]]:
+    """The records in parts for one transaction each, with at least one and of about `size` bytes, which is asked for each."""
+    part: list[Record] = []
+    left = size()
     for record in records:
-        if left <= 0:
-            parts.append([])
-            left = size
-        parts[-1].append(record)
+        part.append(record)
         left -= len(record.value)
-    return list(parts)
+        if left <= 0:
+            yield part
+            part, left = [], size()
+    if part:
+        yield part
 
 
 def _by_key(records: Sequence[Record]) -> list[Sequence[Record]]:
@@ -105,29 +108,37 @@ class Consumer:
     async def _take(self, records: Sequence[Record], subscription: Subscription) -> None:
         try:
             if self._intake is None:
-                await self._handle_in_parts(_parts(records, BATCH_BYTES))
+                await self._handle_in_parts(_parts(records, self._size))
             else:
-                size = BATCH_BYTES if self._intake.read is None else TAKEN_BYTES
-                await _together([partial(self._handle_in_parts, _parts(each, size)) for each in _by_key(records)])
+                await _together([partial(self._handle_in_parts, _parts(each, self._size)) for each in _by_key(records)])
         except BaseException:
             await subscription.rewind()
             raise
         await subscription.commit()
 
-    async def _handle_in_parts(self, parts: Sequence[Sequence[Record]]) -> None:
+    def _size(self) -> int:
+        """How many bytes a transaction takes in."""
+        if self._intake is None or self._intake.read is None:
+            return BATCH_BYTES
+        return SHORT_BYTES if people_wait() else TAKEN_BYTES
+
+    async def _handle_in_parts(self, parts: Iterator[Sequence[Record]]) -> None:
         """Handle the parts one after the other, none while the outbox is full; the next one is read while one is handled."""
-        ahead = asyncio.create_task(self._read(parts[0]))
+        records = next(parts)
+        ahead = asyncio.create_task(self._read(records))
+        first = True
         try:
-            for n, records in enumerate(parts):
-                if n > 0:
+            while records:
+                if not first:
                     await self._wait_for_outbox()
-                batch = await ahead
-                if n + 1 < len(parts):
-                    ahead = asyncio.create_task(self._read(parts[n + 1]))
+                batch, first = await ahead, False
+                if after := next(parts, ()):
+                    ahead = asyncio.create_task(self._read(after))
                 start = perf_counter()
                 await self._handle_read(records, batch)
                 BATCH_EVENTS.labels(self.group).observe(len(records))
                 BATCH_SECONDS.labels(self.group).observe(perf_counter() - start)
+                records = after
         finally:
             await end(ahead)
 

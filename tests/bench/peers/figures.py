@@ -31,10 +31,10 @@ def throughput(lab: Lab) -> list[Line]:
         Line("– its warm half", f"{warm:,.0f} events/s", "–"),
         Line("PostgreSQL against Kafka Streams, from start", f"{speed / streams.median('eps'):.2f}x", "≥ 2.3x, then 3x"),
         Line("PostgreSQL against its warm half", f"{speed / warm:.2f}x", "≥ 1.4x"),
-        Line("SQLite against PostgreSQL", f"{files.median('eps') / speed:.2f}", "≥ 0.8"),
+        Line("SQLite with five services against PostgreSQL with monitoring alone", f"{files.median('eps') / speed:.2f}", "≥ 0.8"),
         Line(
             "process start to ready, before the clock",
-            f"{ours.median('start_s'):.1f} s (SQLite {files.median('start_s'):.1f} s)",
+            f"{ours.median('start_s'):.1f} s (SQLite, five services: {files.median('start_s'):.1f} s)",
             "–",
         ),
     ]
@@ -105,4 +105,8 @@ def two_processes(lab: Lab) -> list[Line]:
                     found.append(events / run.seconds)
     one, two = (statistics.median(found or [float("nan")]) for found in speeds.values())
     measured = f"{two / one:.2f}x ({one:,.0f} → {two:,.0f} events/s; {right}/{2 * lab.runs} exact)"
-    return [Line("two monitoring processes over four schools against one", measured, "exact; ≥ 1.3x")]
+    streams = lab.rounds([STREAMS], "d500k")[STREAMS].median("eps")
+    return [
+        Line("two monitoring processes over four schools against one", measured, "exact; ≥ 1.3x"),
+        Line("– against Kafka Streams, which has two threads", f"{two / streams:.2f}x", "–"),
+    ]
