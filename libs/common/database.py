@@ -209,13 +209,12 @@ class Transaction:
     async def delete(self, table: type[DeclarativeBase], key: str, values: Sequence[Any]) -> None:
         """Delete the rows with these keys; as `insert` does."""
         (column,), (sent,) = self._by_column(table, [{key: value} for value in values])
+        sql = f"DELETE FROM {table.__tablename__} WHERE {column.name}"
         if self.is_sqlite:
-            sql = f"DELETE FROM {table.__tablename__} WHERE {column.name} = ?"
-            await self.driver(lambda connection: connection.executemany(sql, zip(sent, strict=True)))
+            await self.driver(lambda connection: connection.executemany(f"{sql} = ?", zip(sent, strict=True)))
         else:
             array, arrays = self._arrays([column], [sent])
-            sql = f"DELETE FROM {table.__tablename__} WHERE {column.name} = ANY({array})"
-            await self.driver(lambda connection: connection.execute(sql, arrays))
+            await self.driver(lambda connection: connection.execute(f"{sql} = ANY({array})", arrays))
 
     def _by_column(self, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> tuple[list[Column[Any]], list[Any]]:
         """The columns that the rows name, and the values of each as the driver takes them."""
@@ -227,9 +226,8 @@ class Transaction:
 
     def _arrays(self, columns: Sequence[Column[Any]], values: Sequence[Any]) -> tuple[str, list[Any]]:
         """Placeholders of an array a column, and the arrays."""
-        dialect = self.database.engine.dialect
         whole = [isinstance(c.type, Integer) and None not in v for c, v in zip(columns, values, strict=True)]
-        types = [c.type.compile(dialect).partition(" COLLATE")[0] for c in columns]
+        types = [c.type.compile(self.database.engine.dialect).partition(" COLLATE")[0] for c in columns]
         marks = ", ".join(f"%b::{'bigint' if integers else t}[]" for t, integers in zip(types, whole, strict=True))
         return marks, [np.array(v, dtype=np.int64) if integers else v for v, integers in zip(values, whole, strict=True)]
 

@@ -160,13 +160,13 @@ DELIVERING = (
         (
             Edit(
                 "libs/common/runtime/outbox.py",
-                "        await bus.publish([Record(r.topic, r.key, r.payload) for r in rows])\n",
+                "        await bus.publish([Record(topic, key, payload) for _, topic, key, payload in rows])\n",
                 "",
             ),
             Edit(
                 "libs/common/runtime/outbox.py",
                 "    return len(rows)\n",
-                "        await bus.publish([Record(r.topic, r.key, r.payload) for r in rows])\n    return len(rows)\n",
+                "        await bus.publish([Record(topic, key, payload) for _, topic, key, payload in rows])\n    return len(rows)\n",
             ),
         ),
         (
@@ -181,8 +181,9 @@ DELIVERING = (
         (
             Edit(
                 "libs/common/runtime/outbox.py",
-                "OutboxRow.position.in_([r.position for r in rows])",
-                "OutboxRow.position <= rows[-1].position",
+                '            await tx.delete(OutboxRow, "position", [position for position, *_ in rows])\n',
+                "            from sqlalchemy import delete\n"
+                "            await tx.session.execute(delete(OutboxRow).where(OutboxRow.position <= rows[-1].position))\n",
             ),
         ),
         (OUTBOX + "test_a_row_that_commits_late_with_a_smaller_position_is_not_deleted_unsent",),

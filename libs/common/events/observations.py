@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import cache, cached_property
+from functools import cached_property
 from hashlib import blake2b
 from itertools import chain
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -21,6 +21,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import astuple
 
 from libs.common.errors import Fault, Invalid, Malformed
+from libs.common.hashing import id_hash
 from libs.common.strict_json import read_json
 
 TYPE = "cn.zhengai.observation.v1"
@@ -141,18 +142,6 @@ class Observation(Struct, frozen=True, gc=False):
     def target_hash(self, key: bytes) -> bytes:
         """16 bytes for what a correction or retraction amends: (its own source, the id that it names)."""
         return id_hash(self.source, self.target, key)
-
-
-def id_hash(source: str, id_: str, key: bytes) -> bytes:
-    """16 bytes for (source, id), keyed per installation."""
-    digest = _keyed(key).copy()
-    digest.update(f"{source}\0{id_}".encode())
-    return digest.digest()
-
-
-@cache
-def _keyed(key: bytes) -> blake2b:
-    return blake2b(digest_size=16, key=key)
 
 
 @dataclass(frozen=True)
