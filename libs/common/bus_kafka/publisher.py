@@ -42,7 +42,8 @@ class Publisher:
             key = r.key.encode()
             parcels.setdefault(self._cluster.place(r.topic, key), _Parcel()).records.append((key, r.value))
         async with self._cluster.asking(PUBLISH_S):
-            await asyncio.gather(*(self._lane(place).put(parcel) for place, parcel in parcels.items()))
+            sent = [self._lane(place).put(parcel) for place, parcel in parcels.items()]
+            await (sent[0] if len(sent) == 1 else asyncio.gather(*sent))
         for place, parcel in parcels.items():
             sizes = [len(value) for _, value in parcel.records]
             self._cluster.saw(self._cluster.topic(place.topic), sum(sizes), len(sizes))

@@ -20,7 +20,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from libs.common.bus import Record
-from libs.common.bus_kafka.cluster import Cluster, stopped
+from libs.common.bus_kafka.cluster import STOP_S, Cluster, stopped
 from libs.common.bus_kafka.publisher import LARGEST_RECORD
 
 log = structlog.get_logger()
@@ -62,8 +62,10 @@ async def joined(cluster: Cluster, group: str, topics: Sequence[str]) -> AsyncIt
                 await consumer.start()
             yield subscription
         finally:
-            await subscription.settle()
-            await stopped(consumer)
+            try:
+                await subscription.settle()
+            finally:
+                await stopped(consumer)
 
 
 class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has no types
@@ -157,10 +159,13 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # the
                 log.warning("partitions were taken away before the commit; their new owner handles the records again")
 
     async def settle(self) -> None:
-        """Return once the cluster has been told of all that was handled, or cannot be."""
+        """Give the cluster some seconds to learn of all that was handled; what it does not learn is delivered again."""
         if self._committing is not None:
-            await asyncio.wait({self._committing})
-            self._committing.exception()  # what it does not know is delivered again
+            told, _ = await asyncio.wait({self._committing}, timeout=STOP_S)
+            if told:
+                self._committing.exception()  # looked at, so that nobody complains that it was not
+            else:
+                self._committing.cancel()
 
     async def rewind(self) -> None:
         mine = self._consumer.assignment()

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from sqlalchemy.orm.attributes import set_committed_value
 
 from libs.common.database import Transaction
 from libs.common.errors import Invalid
@@ -60,8 +61,6 @@ async def take(batch: Batch, tx: Transaction) -> None:
         events = [Arrived(raw, observation, observation.id_hash(key)) for raw, observation in read]
         tally: Tally = Counter()
         await _count_school(tx, *found, await _addable(tx, *found, await _owned(tx, *found, events, tally)), tally)
-        today = found[1].calendar.day_of(tx.now)
-        await bulk.add_tally(tx, [(found[1].id, source, today, outcome, n) for (source, outcome), n in tally.items()])
 
 
 async def _owned(tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived], tally: Tally) -> Sequence[Arrived]:
@@ -137,6 +136,10 @@ async def _count_school(tx: Transaction, row: SchoolRow, school: School, events:
         run = []
         await _count_single(tx, row, school, each, tally)
     await _count_run(tx, row, school, run, tally)
+    today = school.calendar.day_of(tx.now)
+    async with tx.together():
+        await add_ids(tx, school.id, school.through + 1, [each.id for each in new])
+        await bulk.add_tally(tx, [(school.id, source, today, outcome, n) for (source, outcome), n in tally.items()])
     if new:
         tx.when_committed.append(lambda: OBSERVATIONS_COUNTED.labels("counted").inc(len(new)))
 
@@ -153,13 +156,24 @@ async def _count_single(tx: Transaction, row: SchoolRow, school: School, new: Ne
 
 async def _count_run(tx: Transaction, row: SchoolRow, school: School, new: Sequence[New], tally: Tally) -> None:
     if new:
-        stretch = await _log(tx, school, new, tally)
-        row.position = new[-1].position
+        set_committed_value(row, "position", new[-1].position)
+        stretch = await _log(tx, school, new, tally, through=row)
         await count(tx, school, stretch, [each.observation for each in new])
 
 
-async def _log(tx: Transaction, school: School, new: Sequence[New], tally: Tally, ended_by: int | None = None) -> Stretch:
-    """Append to the log; note what came late, what named ids that are not known, and which lessons are of which classes."""
+async def _log(
+    tx: Transaction,
+    school: School,
+    new: Sequence[New],
+    tally: Tally,
+    *,
+    ended_by: int | None = None,
+    through: SchoolRow | None = None,
+) -> Stretch:
+    """Append to the log; note what came late, what named ids that are not known, and which lessons are of which classes.
+
+    `through`: the position of this school is written with it.
+    """
     stretch = await _columns(tx, school, new)
     columns, sources = stretch.columns, school.words.of("source")
     late = columns["day"] < school.calendar.day_of(tx.now)
@@ -173,6 +187,7 @@ async def _log(tx: Transaction, school: School, new: Sequence[New], tally: Tally
     pairs = set(zip(lessons.tolist(), classes.tolist(), strict=True)) - school.taught if lessons.any() else set()
     async with tx.together():
         await add_to_log(tx, school.id, stretch, ended_by)
+        await tx.update(SchoolRow, [] if through is None else [{"id": through.id, "position": through.position}])
         await bulk.add_unplaced(tx, [(school.id, word, int(stretch.positions[row])) for word, row in first.items()])
         await bulk.add_taught(tx, sorted(pair for pair in pairs if all(pair)))
     school.unplaced |= first.keys()
@@ -239,7 +254,6 @@ async def _not_counted_before(
     contents = await find_contents(tx.session, school.id, {position for _, position in again})
     for event, position in again:
         await _note_again(tx, school, event, contents[position], position, tally)
-    await add_ids(tx, school.id, row.position + 1, list(new))
     school.through, school.arriving = row.position, {id_: each.position for id_, each in new.items()}
     return list(new.values())
 

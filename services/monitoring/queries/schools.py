@@ -189,12 +189,15 @@ class School:
 
     async def columns(self, tx: Transaction, codes: Mapping[str, Sequence[str | None]]) -> dict[str, Ints]:
         """Integers for these codes by kind, 0 for None; new ones are made."""
-        missing = [(kind, code) for kind, named in codes.items() for code in set(named) - self.words.of(kind).keys()]
+        used = {kind for kind, named in codes.items() if any(named)}
+        missing = [(kind, code) for kind in used for code in set(codes[kind]) - self.words.of(kind).keys()]
         if missing:
             self.words.update(await bulk.make_words(tx, self.id, sorted((kind, c) for kind, c in missing if c is not None)))
-        known = {kind: self.words.of(kind) for kind in codes}
+        nobody = np.zeros(len(next(iter(codes.values()), ())), dtype=np.int64)
+        nobody.flags.writeable = False  # several kinds share it
+        known = {kind: self.words.of(kind).__getitem__ for kind in codes}
         return {
-            kind: np.fromiter(map(known[kind].__getitem__, named), dtype=np.int64, count=len(named))
+            kind: np.fromiter(map(known[kind], named), dtype=np.int64, count=len(named)) if kind in used else nobody
             for kind, named in codes.items()
         }
 
