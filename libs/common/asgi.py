@@ -22,7 +22,7 @@ from libs.common.auth import Principal
 from libs.common.database import AnswerRow, Database
 from libs.common.errors import PROBLEM, Conflict, Fault, Invalid, ServiceError, Unavailable
 from libs.common.telemetry import HTTP_SECONDS, bind_trace
-from libs.common.turns import note_asked
+from libs.common.turns import turns
 
 KEPT = timedelta(hours=24)
 SHOWN_ONCE = "zhengai.shown_once"  # set in the scope of a request whose answer must not lie in the database
@@ -175,7 +175,7 @@ class Observed:
             return
         start, status = time.perf_counter(), 500
         if self.service != "gateway" and not scope["path"].startswith("/internal/"):  # not campus systems, nor the process itself
-            note_asked()
+            turns.note_asked()
         scope["traceparent"] = bind_trace(Headers(scope).get("traceparent"))
 
         async def watch(message: Message) -> None:

@@ -7,17 +7,27 @@ large they are depends on whether anybody asks.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
 
 WITHIN_S = 1.0
-_asked: deque[float] = deque(maxlen=10)
+MANY = 10
 
 
-def note_asked() -> None:
-    """Remember that a request came in."""
-    _asked.append(monotonic())
+class Turns:
+    """Requests of late, by a clock in seconds."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._asked: deque[float] = deque(maxlen=MANY)
+
+    def note_asked(self) -> None:
+        """Remember that a request came in."""
+        self._asked.append(self._clock())
+
+    def people_wait(self) -> bool:
+        """Whether so many requests came within the last second that somebody is at work, or looks at a page."""
+        return len(self._asked) == MANY and self._clock() - self._asked[0] < WITHIN_S
 
 
-def people_wait() -> bool:
-    """Whether so many requests came within the last second that somebody is at work, or looks at a page."""
-    return len(_asked) == _asked.maxlen and monotonic() - _asked[0] < WITHIN_S
+turns = Turns()  # of this process

@@ -23,7 +23,7 @@ from libs.common.runtime.leases import end
 from libs.common.service import Service
 from libs.common.settings import Settings
 from libs.common.telemetry import BATCH_EVENTS, BATCH_SECONDS, CONSUMER_LAG, bind_trace
-from libs.common.turns import people_wait
+from libs.common.turns import turns
 
 log = structlog.get_logger()
 
@@ -120,7 +120,7 @@ class Consumer:
         """How many bytes a transaction takes in."""
         if self._intake is None or self._intake.read is None:
             return BATCH_BYTES
-        return SHORT_BYTES if people_wait() else TAKEN_BYTES
+        return SHORT_BYTES if turns.people_wait() else TAKEN_BYTES
 
     async def _handle_in_parts(self, parts: Iterator[Sequence[Record]]) -> None:
         """Handle the parts one after the other, none while the outbox is full; the next one is read while one is handled."""

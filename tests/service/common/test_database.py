@@ -1,13 +1,16 @@
 """What every transaction and every read may rely on."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from time import perf_counter
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import StatementError
 
+from libs.common import sqlite
 from libs.common.database import InboxRow, Transaction
 from libs.common.errors import Unavailable
 from libs.common.events.planning import ImprovementClosed
@@ -69,3 +72,52 @@ async def test_a_fact_of_no_school_is_not_published(database_url: str, tmp_path:
         async with subject.database.transaction() as tx:
             tx.publish(fact, school="demo")
         assert [message.school for message in await subject.outbox()] == ["demo"]
+
+
+async def test_what_is_written_by_the_driver_changes_what_it_names_and_nothing_else(database_url: str, tmp_path: Path) -> None:
+    one, two, three = sorted((uuid4() for _ in range(3)), key=str)
+    async with little(database_url, tmp_path) as subject:
+        async with subject.database.transaction() as tx, tx.together():
+            await tx.insert(NoteRow, [{"about": about, "told": "课堂 'x'\\", "heard": ""} for about in (one, two, three)])
+            await tx.update(
+                NoteRow, [{"about": one, "told": "a"}, {"about": three, "told": "c"}, {"about": uuid4(), "told": "nobody"}]
+            )
+            await tx.delete(NoteRow, "about", [two, uuid4()])
+        async with subject.database.reading() as session:
+            rows = (await session.execute(select(NoteRow.about, NoteRow.told).order_by(NoteRow.told))).all()
+        assert [tuple(row) for row in rows] == [(one, "a"), (three, "c")]
+
+
+async def test_what_is_sent_together_fails_together(database_url: str, tmp_path: Path) -> None:
+    note = {"about": uuid4(), "told": "twice", "heard": ""}
+    async with little(database_url, tmp_path) as subject:
+
+        async def write() -> None:
+            async with subject.database.transaction() as tx, tx.together():
+                await tx.insert(NoteRow, [{**note, "about": uuid4()}])
+                await tx.insert(NoteRow, [note, note])
+
+        with pytest.raises(Exception, match=r"(?i)unique"):
+            await write()
+        async with subject.database.transaction() as tx:  # the connection is as good as before
+            assert await tx.session.scalar(select(func.count()).select_from(NoteRow)) == 0
+
+
+async def test_a_long_transaction_of_short_statements_gives_others_their_turn(tmp_path: Path) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with little(f"sqlite+aiosqlite:///{tmp_path}/service.db", tmp_path) as subject, subject.database.transaction() as tx:
+        await tx.session.execute(select(1))
+        begun = asyncio.create_task(other())
+        before = turns
+        end = perf_counter() + 10 * sqlite.TURN_S
+        while perf_counter() < end:
+            await tx.session.execute(select(1))
+        assert turns - before >= 3
+        begun.cancel()
