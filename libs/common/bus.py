@@ -25,7 +25,11 @@ class Subscription(Protocol):
         ...
 
     async def commit(self) -> None:
-        """Never deliver to this group again what fetch has returned so far."""
+        """Let the group go on after what fetch has returned so far.
+
+        Once the next commit has returned, or the subscription has ended, that is never delivered to it again; a process that is
+        killed before may get it again. Raises Unavailable, also in place of the commit before.
+        """
         ...
 
     async def rewind(self) -> None:

@@ -219,7 +219,11 @@ async def test_a_group_has_committed_up_to_the_end_when_it_has_committed_everyth
             await take(subscription, 3)
             assert await bus.committed("planning", "planning", "demo") == 0
             await subscription.commit()
-            assert await bus.committed("planning", "planning", "demo") == end
+
+            async def everything() -> bool:
+                return await bus.committed("planning", "planning", "demo") == end
+
+            await eventually(everything)
         await bus.publish([record(4)])
         assert await bus.end("planning", "demo") > end
     async with opened(bus_url) as bus:
