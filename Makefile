@@ -54,7 +54,7 @@ migration: $(READY)  ## new migration for one service: make migration S=planning
 bench: $(READY)  ## the figures of docs/performance.md
 	@$(BIN)/python -m tests.bench
 
-bench-peers: $(READY)  ## the product beside Kafka Streams on the same work: RUNS=1 make bench-peers is shorter
+bench-peers: $(READY)  ## the product beside Kafka Streams on the same work; needs wrk (apt install wrk); RUNS=1 make bench-peers is shorter
 	@$(BIN)/python -m tests.bench.peers
 
 lock:  ## choose package versions anew

@@ -126,19 +126,17 @@ class Consumer:
         """Handle the parts one after the other, none while the outbox is full; the next one is read while one is handled."""
         records = next(parts)
         ahead = asyncio.create_task(self._read(records))
-        first = True
         try:
             while records:
-                if not first:
-                    await self._wait_for_outbox()
-                batch, first = await ahead, False
+                batch = await ahead
                 if after := next(parts, ()):
                     ahead = asyncio.create_task(self._read(after))
                 start = perf_counter()
                 await self._handle_read(records, batch)
                 BATCH_EVENTS.labels(self.group).observe(len(records))
                 BATCH_SECONDS.labels(self.group).observe(perf_counter() - start)
-                records = after
+                if records := after:
+                    await self._wait_for_outbox()
         finally:
             await end(ahead)
 

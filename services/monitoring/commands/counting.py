@@ -86,7 +86,7 @@ async def _warned(tx: Transaction, school: School, subjects: Subjects) -> Warned
     """The words of the subjects that have an uncleared warning, by (metric, level) of the indicator's versions."""
     words = np.concatenate([np.unique(subjects.words[level]) for level in sorted({level for _, level in school.watch})])
     warned: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for word, code in await bulk.find_warned(tx, school.id, words[words > 0].tolist()):
+    for word, code in await bulk.find_warned(tx, school.id, words[words > 0]):
         for version in school.versions[code]:
             warned[school.metric_ids[version.metric], version.level].append(word)
     return {place: np.array(found, dtype=np.int64) for place, found in warned.items()}

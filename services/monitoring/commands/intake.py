@@ -92,8 +92,7 @@ async def _addable(tx: Transaction, row: SchoolRow, school: School, events: Sequ
 
     No sum of a metric is larger than the school's over all days: only that one is looked at, and only for large numbers.
     """
-    numbers = [(event.observation.numerator, event.observation.denominator) for event in events]
-    large = [event for event, (n, d) in zip(events, numbers, strict=True) if n >= LARGE or d >= LARGE or n <= -LARGE]
+    large = [event for event in events if _size(event) >= LARGE]
     if not large:
         return events
     counted = await find_counted(tx, school.id, row.position, [event.id for event in large])
@@ -156,7 +155,7 @@ async def _count_single(tx: Transaction, row: SchoolRow, school: School, new: Ne
 
 async def _count_run(tx: Transaction, row: SchoolRow, school: School, new: Sequence[New], tally: Tally) -> None:
     if new:
-        set_committed_value(row, "position", new[-1].position)
+        set_committed_value(row, "position", new[-1].position)  # the session need not write it: the log's statement does
         stretch = await _log(tx, school, new, tally, through=row)
         await count(tx, school, stretch, [each.observation for each in new])
 

@@ -165,7 +165,8 @@ class Ledger:
         for row, _ in self.raised:
             row.subject_name = described[row.level, row.subject].name
         # A row is told once what it was judged by last, not at each observation. A new version may watch others.
-        shown = [_shown(row, judged) for row, judged in self.last.values()]
+        new = {row.id for row, _ in self.raised}
+        shown = [told for told in (_shown(row, judged) for row, judged in self.last.values()) if told["id"] not in new]
         self.last.clear()
         await self.tx.session.flush()  # episodes that ended, before new ones of the same subjects
         places = [

@@ -122,12 +122,12 @@ async def end(tx: Transaction, school_id: int, position: int, by: int | None) ->
     await tx.session.execute(text(sql), {"school_id": school_id, "position": position, "by": by})
 
 
-async def find_warned(tx: Transaction, school_id: int, words: Sequence[int]) -> list[tuple[int, str]]:
+async def find_warned(tx: Transaction, school_id: int, words: Ints) -> list[tuple[int, str]]:
     """Those of the subjects, by word, that have an uncleared warning, with its indicator."""
-    rows = await _lookup(
+    rows = await _lookup_columns(
         tx,
         {"word": "bigint"},
-        [(word,) for word in words],
+        (words,),
         "SELECT t.subject_word, t.indicator FROM "
         + _each(tx, "warning", f"t.school_id = {int(school_id)} AND t.subject_word = k.word AND t.episode_open"),
     )

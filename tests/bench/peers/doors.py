@@ -64,7 +64,7 @@ def _post(stack: Stack, key: str, size: int, folder: Path) -> tuple[float, float
     bodies.write_bytes(b"".join(b"[" + b",".join(events[i : i + size]) + b"]\n" for i in range(0, len(events), size)))
     topic = stack.gateway.environment["ZHENGAI_BUS_URL"].rpartition("/")[2] + "observations"
     _load(stack, key, bodies, WARM_S)
-    time.sleep(1)
+    time.sleep(1)  # what the warm-up had under way is on the topic by then
     before = sum(place.harness("common").high_marks(topic).values())
     seen = _load(stack, key, bodies, SECONDS)
     after = sum(place.harness("common").high_marks(topic).values())
