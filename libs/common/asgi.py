@@ -21,7 +21,7 @@ from libs.common import auth
 from libs.common.auth import Principal
 from libs.common.database import AnswerRow, Database
 from libs.common.errors import PROBLEM, Conflict, Fault, Invalid, ServiceError, Unavailable
-from libs.common.telemetry import HTTP_SECONDS, bind_trace
+from libs.common.telemetry import HTTP_SECONDS, bind_trace, observing
 from libs.common.turns import turns
 
 KEPT = timedelta(hours=24)
@@ -176,7 +176,8 @@ class Observed:
         start, status = time.perf_counter(), 500
         if self.service != "gateway" and not scope["path"].startswith("/internal/"):  # not campus systems, nor the process itself
             turns.note_asked()
-        scope["traceparent"] = bind_trace(Headers(scope).get("traceparent"))
+        sent = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
+        scope["traceparent"] = bind_trace(sent.decode("latin-1"))
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -188,5 +189,5 @@ class Observed:
             await self.app(scope, receive, watch)
         finally:
             route = getattr(scope.get("route"), "path", "unknown")
-            seconds = HTTP_SECONDS.labels(self.service, scope["method"], route, str(status))
+            seconds = observing(HTTP_SECONDS, self.service, scope["method"], route, str(status))
             seconds.observe(time.perf_counter() - start)

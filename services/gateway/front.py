@@ -42,6 +42,7 @@ WITHOUT_SCHOOL = re.compile(r"/api/v1/(schools|me|auth/token|deadletters)(/.*)?"
 SECRET_ANSWERS = re.compile(r"/api/v1/(sources|users)(/.*)?")
 CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 RECHECK_S = 30.0
+_SIGNED = auth.HEADER.encode()  # from outside nobody has a say in it
 _CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 # A path is matched as it stands, so one that a later server could read otherwise is no path of ours.
 _ODD_PATH = re.compile(r"[\x00-\x1f\x7f%\\?#]|//|/\.\.?(/|$)")
@@ -87,8 +88,7 @@ class Front:
             raise NotFound("no such path")
         if (methods := self._paths.methods(path)) is not None and method not in methods:
             raise MethodNotAllowed(f"{method} is no method of this path", headers={"Allow": ", ".join(sorted(methods))})
-        headers = Headers(scope)
-        scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name.lower() != auth.HEADER.encode()]}
+        scope = {**scope, "headers": [header for header in scope["headers"] if header[0].lower() != _SIGNED]}
         if not path.startswith(API):
             if path == "/internal" or path.startswith("/internal/"):
                 raise NotFound("no such path")
@@ -98,7 +98,7 @@ class Front:
         elif (method, path) in BEFORE_SIGN_IN:
             await self.gateway(scope, receive, send)
         else:
-            await self._for_somebody(_Request(headers, scope), receive, send)
+            await self._for_somebody(_Request(Headers(scope), scope), receive, send)
 
     async def _for_somebody(self, request: _Request, receive: Receive, send: Send) -> None:
         principal = await self._authenticate(request)
@@ -111,7 +111,7 @@ class Front:
         app, service, path = self._place(path)
         if service in self.upstreams:
             kept = [(name, value) for name, value in kept if name.lower() != b"authorization"]
-        kept.append((auth.HEADER.encode(), auth.sign(principal, service, self.secret, self.database.clock.seconds()).encode()))
+        kept.append((_SIGNED, auth.sign(principal, service, self.secret, self.database.clock.seconds()).encode()))
         place = {"path": path, "raw_path": path.encode(), "root_path": "", "headers": kept}
         scope = {**scope, **place, SHOWN_ONCE: secret}
         await self._while_allowed(app, scope, receive, send, request, principal)

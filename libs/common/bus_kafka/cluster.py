@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -16,7 +17,7 @@ from libs.common.errors import Unavailable
 
 ANSWER_S, STOP_S = 10.0, 5.0
 _SIZE_UNSEEN = 1024.0
-_partition_of = DefaultPartitioner()
+_partitioner = DefaultPartitioner()
 
 
 class Cluster:
@@ -36,7 +37,8 @@ class Cluster:
     def place(self, topic: str, key: bytes) -> TopicPartition:
         """The partition of a key, as any client with the usual partitioner (murmur2) finds it."""
         name = self.name(topic)
-        return TopicPartition(name, _partition_of(key, self.partitions[name], []))
+        partitions = self.partitions[name]
+        return TopicPartition(name, partitions[_nth(key, len(partitions))])
 
     def places(self, topic: str) -> list[TopicPartition]:
         name = self.name(topic)
@@ -57,11 +59,21 @@ class Cluster:
             async with asyncio.timeout(seconds):
                 yield
         except (KafkaError, OSError) as error:  # a timeout is an OSError
-            reason = f"no answer within {seconds:.0f} s" if isinstance(error, TimeoutError) else str(error) or repr(error)
-            raise self.unavailable(reason) from error
+            raise self.failed(error, seconds) from error
+
+    def failed(self, error: KafkaError | OSError, seconds: float) -> Unavailable:
+        """What to say where the cluster did not answer within so many seconds, or with this error."""
+        reason = f"no answer within {seconds:.0f} s" if isinstance(error, TimeoutError) else str(error) or repr(error)
+        return self.unavailable(reason)
 
     def unavailable(self, reason: str) -> Unavailable:
         return Unavailable(f"Kafka at {','.join(self.servers)} cannot be used now: {reason}", headers={"Retry-After": "5"})
+
+
+@lru_cache(maxsize=10_000)
+def _nth(key: bytes, partitions: int) -> int:
+    """Which of so many partitions a key belongs to."""
+    return int(_partitioner(key, range(partitions), []))
 
 
 async def started(client: Any) -> Any:

@@ -41,9 +41,11 @@ class Publisher:
         for r in records:
             key = r.key.encode()
             parcels.setdefault(self._cluster.place(r.topic, key), _Parcel()).records.append((key, r.value))
-        async with self._cluster.asking(PUBLISH_S):
-            sent = [self._lane(place).put(parcel) for place, parcel in parcels.items()]
+        sent = [self._lane(place).put(parcel) for place, parcel in parcels.items()]
+        try:
             await (sent[0] if len(sent) == 1 else asyncio.gather(*sent))
+        except (KafkaError, OSError) as error:  # a timeout is an OSError
+            raise self._cluster.failed(error, PUBLISH_S) from error
         for place, parcel in parcels.items():
             sizes = [len(value) for _, value in parcel.records]
             self._cluster.saw(self._cluster.topic(place.topic), sum(sizes), len(sizes))
@@ -93,11 +95,23 @@ class Publisher:
 
 
 class _Parcel:
-    """The records of one publish that go to one partition; they stay together."""
+    """The records of one publish that go to one partition; they stay together, and wait for some seconds at most."""
 
     def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
         self.records: list[tuple[bytes, bytes]] = []
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[None] = loop.create_future()
+        self._limit = loop.call_later(PUBLISH_S, self.fail, TimeoutError())
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+        self._limit.cancel()
+
+    def succeed(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+        self._limit.cancel()
 
 
 class _Lane:
@@ -125,11 +139,10 @@ class _Lane:
                 await self._send(producer, batch)
             except (KafkaError, Unavailable) as error:
                 for parcel, _ in batch or [(parcel, last) for _, _, parcel, last in self._waiting]:
-                    if not parcel.done.done():
-                        parcel.done.set_exception(error)
+                    parcel.fail(error)
             for parcel, last in batch:
-                if last and not parcel.done.done():
-                    parcel.done.set_result(None)
+                if last:
+                    parcel.succeed()
 
     async def _send(self, producer: AIOKafkaProducer, batch: list[tuple[_Parcel, bool]]) -> None:
         """Send the next batch and wait for its acknowledgement; `batch` gets what was in it."""

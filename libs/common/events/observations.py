@@ -194,12 +194,12 @@ def read(raw: bytes) -> Observation:
     attributes, data = astuple(event), astuple(event.data)
     keys = _KEYS - attributes.count(None) - data.count(None)
     # As many keys as were read end in the text: so none stands twice, and there are no extension attributes to look at.
-    if raw.count(b'":') != keys or event.type != TYPE or not _plain(raw):
+    if raw.count(b'":') != keys or event.type != TYPE or not is_plain(raw):
         return _read_slowly(raw)
     return _observation(event, data)
 
 
-def _plain(raw: bytes) -> bool:
+def is_plain(raw: bytes) -> bool:
     """Whether nothing of the JSON text needs a second look: no escapes, no gap between a key and its colon."""
     if len(raw.translate(None, _WHITE + _ODD)) == len(raw):
         return True

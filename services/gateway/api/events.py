@@ -17,7 +17,8 @@ from libs.common.database import Database
 from libs.common.errors import Malformed, ServiceError, TooLarge, TooManyRequests, Unavailable, UnsupportedMediaType
 from libs.common.events.observations import Observation
 from libs.common.telemetry import EVENTS_ACCEPTED, EVENTS_REFUSED
-from services.gateway.commands.events import Metrics, check_all, put_on_bus
+from services.gateway.commands.events import Metrics, check_all, complete, put_on_bus
+from services.gateway.commands.plain import take_plain
 from services.gateway.domain.credentials import bearer
 from services.gateway.domain.rate import Bucket
 from services.gateway.queries.metrics import metrics_of
@@ -64,17 +65,16 @@ async def post_events(request: Request) -> Response:
         except ServiceError:
             await incoming.discard()
             raise
-        sent = await _parse(mode, headers, body)
-        observations = await _check(state.database, source, sent)
-        _check_rate(state.database, source, len(sent))
+        events, record = await _take(state.database, source, mode, headers, body, request.scope.get("traceparent"))
+        _check_rate(state.database, source, events)
         await _check_backlog(state.bus, state.database)
-        await put_on_bus(state.bus, source, sent, observations, state.database.now(), request.scope.get("traceparent"))
+        await put_on_bus(state.bus, source, record)
     except ServiceError as error:
         who = (source.school, source.name) if source is not None else ("", "")
         EVENTS_REFUSED.labels(*who, str(error.status)).inc(max(1, len(error.errors)))
         raise
-    EVENTS_ACCEPTED.labels(source.school, source.name).inc(len(sent))
-    return Response(b'{"accepted":%d}' % len(sent), 202, media_type="application/json")
+    EVENTS_ACCEPTED.labels(source.school, source.name).inc(events)
+    return Response(b'{"accepted":%d}' % events, 202, media_type="application/json")
 
 
 def _mode(headers: dict[str, str]) -> str:
@@ -158,6 +158,18 @@ class _Inflater:
         """Raise Malformed where the last part is not whole."""
         if not self._part.eof:
             raise Malformed("not gzip: the body ends too early")
+
+
+async def _take(
+    database: Database, source: Source, mode: str, headers: dict[str, str], body: bytes, traceparent: str | None
+) -> tuple[int, bytes]:
+    """How many events the body holds, and the record for the bus. Raises what is wrong with the first of them that is."""
+    metrics = await metrics_of(database, source.school)
+    if (plain := take_plain(source, mode, body, metrics, database.now(), traceparent)) is not None:
+        return plain
+    sent = await _parse(mode, headers, body)
+    observations = await _check(database, source, sent)
+    return len(sent), complete(source, sent, observations, database.now(), traceparent)
 
 
 async def _parse(mode: str, headers: dict[str, str], body: bytes) -> list[Sent]:

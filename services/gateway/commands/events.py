@@ -73,23 +73,27 @@ def _check_school(observation: Observation, source: Source) -> Fault | None:
     return None
 
 
-async def put_on_bus(
-    bus: Bus, source: Source, sent: Sequence[Sent], observations: Sequence[Observation], now: datetime, traceparent: str | None
-) -> None:
-    """Return when every event is durably on the bus. Raises Unavailable where it cannot be stored now."""
+def complete(
+    source: Source, sent: Sequence[Sent], observations: Sequence[Observation], now: datetime, traceparent: str | None
+) -> bytes:
+    """The record that holds the events with the attributes that the gateway adds, where they lack them."""
     school, recorded, trace = (
         _attribute(name, value)
         for name, value in (("school", source.school), ("recordedtime", now.isoformat()), ("traceparent", traceparent))
     )
     events = [
-        # The attributes that the gateway adds, where the event lacks them; null is as good as absent, but its key stands there.
+        # null is as good as absent, but its key stands there
         (b"{" if o.school or b'"school"' in event.raw else b"{" + school)
         + (b"" if o.recorded_at or b'"recordedtime"' in event.raw else recorded)
         + (b"" if o.traceparent or b'"traceparent"' in event.raw else trace)
         + event.raw[1:]
         for event, o in zip(sent, observations, strict=True)
     ]
-    value = events[0] if len(events) == 1 else b"[" + b",".join(events) + b"]"
+    return events[0] if len(events) == 1 else b"[" + b",".join(events) + b"]"
+
+
+async def put_on_bus(bus: Bus, source: Source, value: bytes) -> None:
+    """Return when the record is durably on the bus. Raises Unavailable where it cannot be stored now."""
     await bus.publish([Record(TOPIC, source.school, value)])
 
 
