@@ -21,7 +21,7 @@ from libs.common import auth
 from libs.common.auth import Principal
 from libs.common.database import AnswerRow, Database
 from libs.common.errors import PROBLEM, Conflict, Fault, Invalid, ServiceError, Unavailable
-from libs.common.telemetry import HTTP_SECONDS, bind_trace, observing
+from libs.common.telemetry import HTTP_SECONDS, bind_trace, labelled
 from libs.common.turns import turns
 
 KEPT = timedelta(hours=24)
@@ -189,5 +189,5 @@ class Observed:
             await self.app(scope, receive, watch)
         finally:
             route = getattr(scope.get("route"), "path", "unknown")
-            seconds = observing(HTTP_SECONDS, self.service, scope["method"], route, str(status))
+            seconds = labelled(HTTP_SECONDS, self.service, scope["method"], route, str(status))
             seconds.observe(time.perf_counter() - start)

@@ -6,11 +6,12 @@ import logging
 import sys
 from functools import cache
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+MetricT = TypeVar("MetricT", Counter, Histogram)
 _chance = Random()  # noqa: S311 - of what it makes nothing has to be kept secret
 FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SLOW = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -51,9 +52,9 @@ JOB_FAILURES = Counter("zhengai_job_failures", "Runs of a job that failed.", ["s
 
 
 @cache
-def observing(histogram: Histogram, *labels: str) -> Histogram:
-    """The histogram of these labels' values, remembered: to find it costs more than to use it."""
-    return histogram.labels(*labels)
+def labelled(metric: MetricT, *labels: str) -> MetricT:
+    """The metric of these labels' values, remembered: to find it costs more than to use it."""
+    return metric.labels(*labels)
 
 
 def log_to_stderr(level: str) -> None:

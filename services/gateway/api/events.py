@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from time import monotonic
 
@@ -16,7 +15,7 @@ from libs.common.bus import Bus
 from libs.common.database import Database
 from libs.common.errors import Malformed, ServiceError, TooLarge, TooManyRequests, Unavailable, UnsupportedMediaType
 from libs.common.events.observations import Observation
-from libs.common.telemetry import EVENTS_ACCEPTED, EVENTS_REFUSED
+from libs.common.telemetry import EVENTS_ACCEPTED, EVENTS_REFUSED, labelled
 from services.gateway.commands.events import Metrics, check_all, complete, put_on_bus
 from services.gateway.commands.plain import take_plain
 from services.gateway.domain.credentials import bearer
@@ -73,7 +72,7 @@ async def post_events(request: Request) -> Response:
         who = (source.school, source.name) if source is not None else ("", "")
         EVENTS_REFUSED.labels(*who, str(error.status)).inc(max(1, len(error.errors)))
         raise
-    EVENTS_ACCEPTED.labels(source.school, source.name).inc(events)
+    labelled(EVENTS_ACCEPTED, source.school, source.name).inc(events)
     return Response(b'{"accepted":%d}' % events, 202, media_type="application/json")
 
 
@@ -99,7 +98,8 @@ async def _read(incoming: _Incoming, headers: dict[str, str]) -> bytes:
     """The body, inflated. Raises TooLarge, Malformed."""
     inflater = _Inflater() if headers.get("content-encoding", "").strip().lower() == "gzip" else None
     body, size = bytearray(), 0
-    async for chunk in incoming.chunks():
+    while not incoming.over:
+        chunk = await incoming.next()
         size += len(chunk)
         if inflater is None:
             body += chunk
@@ -116,25 +116,23 @@ class _Incoming:
     """The body of a request as it comes in; knows whether there is more to come, for which one must not wait in vain."""
 
     def __init__(self, request: Request) -> None:
-        self._receive, self._over = request.receive, False
+        self._receive, self.over = request.receive, False
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield what comes. Raises Malformed where the sender leaves before the end."""
-        while not self._over:
-            message = await self._receive()
-            self._over = not message.get("more_body", False)
-            if message["type"] == "http.disconnect":
-                raise Malformed("the sender left before the end")
-            yield message.get("body", b"")
+    async def next(self) -> bytes:
+        """What comes next, until it is `over`. Raises Malformed where the sender leaves before the end."""
+        message = await self._receive()
+        self.over = not message.get("more_body", False)
+        if message["type"] == "http.disconnect":
+            raise Malformed("the sender left before the end")
+        body: bytes = message.get("body", b"")
+        return body
 
     async def discard(self) -> None:
         """Read the rest and throw it away, so that the sender sees the answer; past 64 MiB the connection is closed on it."""
         left = DISCARD_BYTES
         with suppress(Malformed):
-            async for chunk in self.chunks():
-                left -= len(chunk)
-                if left <= 0:
-                    return
+            while not self.over and left > 0:
+                left -= len(await self.next())
 
 
 class _Inflater:
