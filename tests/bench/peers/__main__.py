@@ -2,8 +2,9 @@
 
 usage: make bench-peers                        everything, into docs/performance.md (about an hour; a quiet machine)
        RUNS=1 make bench-peers                 fewer runs of each
+       STORED=1000000 make bench-peers         fewer observations stored before the figure `full`
        python -m tests.bench.peers NAME ...    some figures only, not written down:
-                                               throughput in_python memory disk growth latency two_processes front_door asking
+                                               throughput in_python memory disk growth full latency two_processes front_door asking
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def figures() -> Mapping[str, Callable[..., Sequence[object]]]:
         f.memory,
         f.disk,
         f.growth,
+        f.full,
         latency.latency,
         f.two_processes,
         doors.front_door,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
+from pathlib import Path
 
 from tests.bench.peers import place
 from tests.bench.peers.lab import OURS, Lab, Line
-from tests.bench.peers.product import Run, exact
+from tests.bench.peers.product import OnServers, Run, earlier, exact
+from tests.flow.stack import until
 
 STREAMS = "ks-eos-big"  # exactly-once, tuned
 PYTHON_PEERS = {
@@ -15,7 +18,7 @@ PYTHON_PEERS = {
     "quix-alo": ("Quix Streams at-least-once", "d500k"),
     "faust-rocksdb": ("Faust", "d20k"),
 }
-LIMIT_S = 480.0
+LIMIT_S, HOUR_S = 480.0, 3600.0
 
 
 def throughput(lab: Lab) -> list[Line]:
@@ -110,3 +113,34 @@ def two_processes(lab: Lab) -> list[Line]:
         Line("two monitoring processes over four schools against one", measured, "exact; ≥ 1.3x"),
         Line("– against Kafka Streams, which has two threads", f"{two / streams:.2f}x", "–"),
     ]
+
+
+def full(lab: Lab) -> list[Line]:
+    """500k events more where 20 M observations of the year before are stored already, against an empty store; once each."""
+    data, copies = place.data("d500k"), int(os.environ.get("STORED", "20000000")) // 500_000
+    events = json.loads(data.with_name("d500k.ref.json").read_text())["events"]
+    cost, memory = {}, 0.0
+    for before in (0, copies):
+        with lab.on_servers() as product:
+            if before:
+                _fill(product, data, before, events)
+            product.feed(data)
+            run = Run(product, (before + 1) * events, LIMIT_S)
+            memory = product.memory_mb()
+            cost[before] = run.microseconds(before * events) if exact(product, "d500k", before * events) else float("nan")
+            print(f"full: {before * events:,} stored, {cost[before]:.1f} us an event, {memory:,.0f} MB", flush=True)
+    ratio = f"{cost[0] / cost[copies]:.2f}x ({cost[0]:.1f} → {cost[copies]:.1f} µs an event; once each)"
+    return [
+        Line(f"with {copies * events / 1e6:,.0f} M observations stored, against the empty store", ratio, "≥ 0.85x"),
+        Line("– own memory then, peak", f"{memory:,.0f} MB", "–"),
+    ]
+
+
+def _fill(product: OnServers, data: Path, copies: int, events: int) -> None:
+    """Let the product count the copies while they are put on the bus."""
+    product.start()
+    for copy in range(copies):
+        product.put(earlier(data, copy))
+        print(f"full: {product.counted():,} of {copies * events:,} counted", flush=True)
+    until(lambda: product.counted() == copies * events and not product.unsent(), "the observations of the year before", HOUR_S)
+    product.stop()

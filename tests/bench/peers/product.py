@@ -16,9 +16,10 @@ import sys
 import time
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from functools import reduce
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from tests.flow.stack import Process, School, Stack, _drop, _migrate, free_port,
 LEVELS = ("student", "teacher", "class", "homeroom", "course", "programme", "department", "lesson", "school")
 # Every school starts with a metric of this name that is counted per lesson of a teacher; the harness's is counted per student.
 TAKEN, OURS = "teacher_attendance", "teacher-attendance"
+FIRST_DAY = date(2026, 3, 2)  # of every data set
 RAISED = "cn.zhengai.monitoring.warning_raised.v1"
 SUMS = """SELECT (t.series >> 36) - m.id * 9, w.code, m.code, t.start, t.numerator, t.denominator FROM total t
 JOIN metric m ON m.id = (t.series >> 36) / 9 JOIN word w ON w.id = t.series & 68719476735 WHERE t.span = 0"""
@@ -51,6 +53,16 @@ def lines(data: Path, limit: int | None = None) -> Iterator[tuple[str, bytes]]:
         for line in islice(file, limit):
             key, _, value = line.rstrip(b"\n").partition(b"\t")
             yield key.decode(), value.replace(f'"{TAKEN}"'.encode(), f'"{OURS}"'.encode())
+
+
+def earlier(data: Path, copy: int) -> Iterator[tuple[str, bytes]]:
+    """The same events with ids of their own, on two days of the year before that no other copy has."""
+    days = [FIRST_DAY + timedelta(days=n) for n in (0, 1)]
+    before = [date(FIRST_DAY.year - 1, 1, 1) + timedelta(days=2 * copy + n) for n in (0, 1)]
+    changes = [(f'"time":"{day}', f'"time":"{other}') for day, other in zip(days, before, strict=True)]
+    changes.append(('"id":"', f'"id":"{copy}-'))
+    for key, value in lines(data):
+        yield key, reduce(lambda text, change: text.replace(change[0].encode(), change[1].encode(), 1), changes, value)
 
 
 def catalogue(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -138,12 +150,16 @@ class Product:
         return found
 
 
-def exact(product: Product, dataset: str) -> bool:
-    """Whether sums, warnings and the number of stored observations are those of the reference."""
+def exact(product: Product, dataset: str, before: int = 0) -> bool:
+    """Whether sums, warnings and the number of stored observations are those of the reference, and of `before` others of earlier years."""
     common = place.harness("common")
     warned = Counter(common.key_of(w["kind"], w["subject"], w["metric"], w["window"]) for w in map(warning, product.told()) if w)
     events = json.loads((common.DATA / f"{dataset}.ref.json").read_text())["events"]
-    return bool(common.verify(dataset, product.sums(), warned)["ok"]) and product.stored() == events
+    sums, told = (
+        {key: value for key, value in found.items() if key.rpartition("|")[2] >= FIRST_DAY.isoformat()}
+        for found in (product.sums(), warned)
+    )
+    return bool(common.verify(dataset, sums, told)["ok"]) and product.stored() == before + events
 
 
 def warning(event: dict[str, Any]) -> dict[str, Any] | None:
@@ -212,9 +228,13 @@ class OnServers(Product):
         asyncio.run(publish())
 
     def feed(self, data: Path, limit: int | None = None) -> None:
+        self.put(lines(data, limit))
+
+    def put(self, events: Iterable[tuple[str, bytes]]) -> None:
+        """Put the events of schools on the bus, acknowledged."""
         common = place.harness("common")
         producer = self.producer()
-        for key, value in lines(data, limit):
+        for key, value in events:
             while True:
                 try:
                     producer.produce(f"{self.prefix}observations", value, key, partition=common.SCHOOLS.index(key) % common.PARTS)
@@ -349,7 +369,7 @@ class Run:
         at, counted = next(((at, n) for at, n in self.seen if n >= self.events / 2), self.seen[-1])
         return (self.events - counted) / (self.done - at)
 
-    def microseconds(self) -> float:
-        """What an event costs once the first batch is counted: without joining the group, which does not grow."""
-        at, counted = next(((at, n) for at, n in self.seen if 0 < n < self.events), (self.ready, 0))
+    def microseconds(self, before: int = 0) -> float:
+        """What an event costs once the first batch after `before` is counted: without joining the group, which does not grow."""
+        at, counted = next(((at, n) for at, n in self.seen if before < n < self.events), (self.ready, before))
         return (self.done - at) / (self.events - counted) * 1e6
