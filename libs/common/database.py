@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -13,10 +13,8 @@ from uuid import UUID, uuid4
 
 import numpy as np
 from sqlalchemy import (
-    URL,
     BigInteger,
     Column,
-    Connection,
     DateTime,
     Dialect,
     Identity,
@@ -26,17 +24,15 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
-    event,
     inspect,
-    make_url,
     text,
 )
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from libs.common import arrays, sqlite
+from libs.common import postgres, sqlite
 from libs.common.clock import DatabaseClock
 from libs.common.errors import Unavailable
 from libs.common.event import Event, Message, encode, event_id
@@ -48,7 +44,6 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], datetime]
 
-SILENT_S = 60
 NAMES = {
     "ix": "%(table_name)s_%(column_0_N_name)s_ix",
     "uq": "%(table_name)s_%(column_0_N_name)s_uq",
@@ -157,20 +152,32 @@ class Transaction:
         self.cause = f"urn:uuid:{uuid4()}"
         self.traceparent = current_traceparent()
         self.outgoing: list[dict[str, Any]] = []
+        self.before_commit: list[Callable[[], Awaitable[None]]] = []  # writes by the driver that nothing here reads again
         self.when_committed: list[Callable[[], None]] = []
         self._appended: dict[type[DeclarativeBase], list[dict[str, Any]]] = {}
         self._counts: Counter[tuple[str, str, str, str]] = Counter()
+        self._driver: Any = None
+        self._is_together = False
 
     def append(self, table: type[DeclarativeBase], **values: Any) -> None:
         """Add a row that nothing in this transaction reads again: all such rows of a table are written at once, at the end."""
         self._appended.setdefault(table, []).append(values)
 
     async def write_appended(self) -> None:
-        """Write what `append` has gathered; the transaction does it before it commits."""
-        await self.session.flush()
+        """Write what `append` has gathered, after a flush; the transaction does it before it commits."""
         appended, self._appended = self._appended, {}
         for table, rows in appended.items():
             await self.insert(table, rows)
+
+    async def write_last(self) -> None:
+        """What the transaction does before it commits: all that was put off, and the outbox."""
+        await self.session.flush()
+        if self.before_commit or self._appended or self.outgoing:
+            async with self.together():
+                for work in self.before_commit:
+                    await work()
+                await self.write_appended()
+                await self.insert(OutboxRow, self.outgoing)
 
     async def insert(self, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows, all with the same columns, in their order: by the driver itself, for what is written by the hundred.
@@ -254,13 +261,18 @@ class Transaction:
 
     @asynccontextmanager
     async def together(self) -> AsyncIterator[None]:
-        """What is inserted and updated inside goes to PostgreSQL as one message, and is waited for once. Nothing may be read inside."""
-        if self.is_sqlite:
+        """What is written inside goes to PostgreSQL as one message, with what is read next, and is waited for once. Only by `driver`:
+        the session knows nothing of it.
+        """
+        if self.is_sqlite or self._is_together:
             yield
-        else:
-            connection = await (await self.session.connection()).get_raw_connection()
-            async with cast("AsyncConnection[Any]", connection.driver_connection).pipeline():
+            return
+        self._is_together = True
+        try:
+            async with cast("AsyncConnection[Any]", await self._raw()).pipeline():
                 yield
+        finally:
+            self._is_together = False
 
     async def driver(self, work: Callable[[Any], Any]) -> Any:
         """Run `work` with the driver's own connection, inside this transaction: for the intake's few bulk statements.
@@ -268,12 +280,17 @@ class Transaction:
         SQLite: `work` gets the `pysqlite3` connection and runs in its thread; PostgreSQL: the `psycopg` async
         connection, and `work` returns an awaitable.
         """
-        connection = await self.session.connection()
-        raw = (await connection.get_raw_connection()).driver_connection
-        assert raw is not None
+        raw = await self._raw()
         if self.is_sqlite:
             return await raw._execute(work, raw._conn)  # noqa: SLF001 - aiosqlite's one way into its thread
         return await work(raw)
+
+    async def _raw(self) -> Any:
+        """The driver's own connection, which a transaction keeps."""
+        if self._driver is None:
+            connection = await self.session.connection()
+            self._driver = (await connection.get_raw_connection()).driver_connection
+        return self._driver
 
 
 class Database:
@@ -289,13 +306,9 @@ class Database:
         self.settings: Settings = Settings.model_construct()  # the process's own, once its background work runs
         self.closing = False  # set when the process stops: who holds a stream open ends it
         if url.startswith("sqlite"):
-            sqlite.check_version()
-            creator = sqlite.connector(make_url(url).database or "")
-            self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8, async_creator=creator)
-            _use_sqlite_properly(self.engine)
+            self.engine: AsyncEngine = sqlite.engine_of(url)
         else:
-            arrays.register()
-            self.engine = create_async_engine(_impatient(url), pool_size=8, max_overflow=8, pool_pre_ping=True)
+            self.engine = postgres.engine_of(url)
         self._driver_error: type[Exception] = self.engine.dialect.loaded_dbapi.OperationalError  # as it comes out of `driver`
         self._writing = asyncio.Lock() if url.startswith("sqlite") else None
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -323,8 +336,7 @@ class Database:
             async with self._sessions.begin() as session:
                 tx = Transaction(session, self)
                 yield tx
-                await tx.write_appended()
-                await tx.insert(OutboxRow, tx.outgoing)
+                await tx.write_last()
         except (OperationalError, PoolTimeout, self._driver_error) as error:
             reason = getattr(error, "orig", error)
             raise Unavailable(f"the database cannot be used now: {reason}", headers={"Retry-After": "5"}) from error
@@ -353,42 +365,6 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
-
-
-def _impatient(url: str) -> URL:
-    """PostgreSQL ends a transaction in which nothing is said for a minute: one who was stopped, or whose machine is gone, would
-    hold the rows of a school until it wakes, and nobody could take over.
-    """
-    parsed = make_url(url)
-    options = parsed.query.get("options", "")
-    assert isinstance(options, str)
-    return parsed.update_query_dict({"options": f"{options} -c idle_in_transaction_session_timeout={SILENT_S * 1000}".strip()})
-
-
-def _use_sqlite_properly(engine: AsyncEngine) -> None:
-    """Sync at each commit, and take the write lock at BEGIN, so a transaction never fails half-way for want of it."""
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def on_connect(connection: Any, _: object) -> None:
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            "busy_timeout = 5000",
-            "cache_size = -8192",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def on_begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("read_only", False)
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, sqlite.Connection)
-        driver.at_once = False  # BEGIN may have to wait for the lock: never on the event loop
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-        driver.at_once = not reading
 
 
 def days_ago(now: datetime, days: int) -> datetime:

@@ -12,8 +12,11 @@ from time import perf_counter
 from typing import Any, Self
 
 import pysqlite3
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-__all__ = ["Connection", "check_version", "connector", "pysqlite3"]
+__all__ = ["Connection", "check_version", "connector", "engine_of", "pysqlite3"]
 
 sys.modules["sqlite3"] = pysqlite3
 sys.modules["sqlite3.dbapi2"] = pysqlite3.dbapi2
@@ -106,3 +109,37 @@ def connector(path: str) -> Callable[[], Awaitable[Connection]]:
         return connection
 
     return connect
+
+
+def engine_of(url: str) -> AsyncEngine:
+    """The engine of a database, with its pool of connections."""
+    check_version()
+    engine = create_async_engine(url, pool_size=8, max_overflow=8, async_creator=connector(make_url(url).database or ""))
+    _use_properly(engine)
+    return engine
+
+
+def _use_properly(engine: AsyncEngine) -> None:
+    """Sync at each commit, and take the write lock at BEGIN, so a transaction never fails half-way for want of it."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "busy_timeout = 5000",
+            "cache_size = -8192",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: SqlConnection) -> None:
+        reading = connection.get_execution_options().get("read_only", False)
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, Connection)
+        driver.at_once = False  # BEGIN may have to wait for the lock: never on the event loop
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        driver.at_once = not reading

@@ -203,6 +203,7 @@ async def note_work(tx: Transaction, fact: Event, work: Work, what: str, sentenc
     if work.unit is not None:
         unit = await tx.session.get(OrgRow, (tx.school, work.unit))
         level, subject, name = domain.level_of(unit.kind if unit else None), work.unit, unit.name if unit else work.unit
+    await tx.session.flush()
     await tx.write_appended()
     await tx.session.execute(delete(PlaceRow).where(PlaceRow.object == work.id))
     _lie_in(tx, work.id, work.places)

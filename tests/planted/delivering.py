@@ -32,7 +32,7 @@ DELIVERING = (
     Bug(
         "`synchronous=NORMAL` in the databases",
         "Sums and inbox marks go back in time after a power cut, while the bus has gone on",
-        (Edit("libs/common/database.py", '"synchronous = FULL"', '"synchronous = NORMAL"'),),
+        (Edit("libs/common/sqlite.py", '"synchronous = FULL"', '"synchronous = NORMAL"'),),
         ("tests/service/common/test_database.py::test_each_commit_is_synced",),
     ),
     Bug(
@@ -135,9 +135,10 @@ DELIVERING = (
         (
             Edit(
                 "libs/common/database.py",
-                "                await tx.insert(OutboxRow, tx.outgoing)\n",
-                "            async with self._sessions.begin() as session:\n                tx.session = session\n"
-                "                await tx.insert(OutboxRow, tx.outgoing)\n",
+                "                await tx.write_last()\n",
+                "                outgoing, tx.outgoing = tx.outgoing, []\n                await tx.write_last()\n"
+                "            tx.outgoing = outgoing\n            async with self._sessions.begin() as session:\n"
+                "                tx.session, tx._driver = session, None\n                await tx.insert(OutboxRow, tx.outgoing)\n",
             ),
         ),
         (KILLED,),

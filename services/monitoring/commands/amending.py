@@ -9,7 +9,8 @@ from sqlalchemy import update
 
 from libs.common.database import Transaction
 from libs.common.events.observations import Observation
-from services.monitoring.commands.counting import Entry, entry_of, recount
+from services.monitoring.commands.counting import recount
+from services.monitoring.commands.entries import Entry, entry_of
 from services.monitoring.commands.rebuilding import follow
 from services.monitoring.commands.reconciling import Why
 from services.monitoring.commands.retelling import retell

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import numpy as np
 from msgspec import Struct
@@ -18,58 +17,46 @@ from msgspec.structs import replace
 from libs.common.database import Transaction
 from libs.common.events.observations import REFERENCES, Observation
 from services.monitoring.commands.attributing import Subjects, attribute
+from services.monitoring.commands.entries import Entry, newest_at
 from services.monitoring.commands.folding import Before, Cell, Cells, Warned, able_to_turn, fold
 from services.monitoring.commands.telling import note_changed
 from services.monitoring.commands.warnings import Judged, Ledger
 from services.monitoring.domain.attribution import LEVEL_CODE, LEVELS, series_key
 from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
-from services.monitoring.domain.log import Stretch
+from services.monitoring.domain.log import Mask, Stretch
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
 from services.monitoring.queries.history import History
 from services.monitoring.queries.lessons import find_ended
-from services.monitoring.queries.log import Logged, list_standing_of
+from services.monitoring.queries.log import list_standing_of
 from services.monitoring.queries.schools import School
 
 Spots = Mapping[tuple[str, tuple[str, str]], tuple[int, int, bool]]  # what `resolve` finds
 
 
-class Entry(Struct, frozen=True):
-    """An observation to be added up, with the subjects it counts for by level. `cause` names the observation, `place` is where
-    it stands in the order of counting; `at` its time in microseconds where the metric's kind is `latest`, -1 otherwise.
-    """
-
-    place: int
-    metric: str
-    day: int
-    numerator: int
-    denominator: int
-    subjects: Mapping[str, str]
-    cause: str
-    traceparent: str | None = None
-    recorded_at: datetime | None = None
-    at: int = -1
-
-    @property
-    def total(self) -> Sum:
-        return Sum(self.numerator, self.denominator, 1, self.at)
-
-
-async def count(tx: Transaction, school: School, stretch: Stretch, observations: Sequence[Observation]) -> None:
-    """Add a stretch of the log to the sums and judge what an indicator watches."""
+async def look_up(tx: Transaction, school: School, stretch: Stretch, observations: Sequence[Observation]) -> Standing:
+    """Find what a stretch of the log adds to which sums, and what stood there before it."""
     subjects = await attribute(tx, school, stretch, observations)
     latest = [school.metric_ids[metric] for metric, rule in school.rules.items() if rule.kind == "latest"]
     newest_only = np.isin(stretch.columns["metric"], latest)
     cells = fold(school, stretch, subjects, np.flatnonzero(~newest_only))
     before = await _before(tx, cells)
-    batch = _Batch(school, stretch, observations, subjects)
     warned = await _warned(tx, school, subjects) if school.watch else {}
-    watched = _watched(batch, cells, before, warned)
-    entries = [batch.entry(row, whole=True) for row in np.flatnonzero(newest_only).tolist()]
+    return Standing(_Batch(school, stretch, observations, subjects), newest_only, cells, before, warned)
+
+
+async def count(tx: Transaction, standing: Standing) -> None:
+    """Add the stretch to the sums and judge what an indicator watches."""
+    batch, cells, school = standing.batch, standing.cells, standing.batch.school
+    watched = _watched(batch, cells, standing.before, standing.warned)
+    entries = [batch.entry(row, whole=True) for row in np.flatnonzero(standing.newest_only).tolist()]
     newest, more = await _newest(tx, school, entries)
     watched = sorted([*watched, *more], key=lambda each: each.entry.place) if more else watched
-    words = {word for known in warned.values() for word in known.tolist()}
-    bench = await _Bench.prepare(tx, school, watched, _known(cells, before, watched), words)
+    words = {word for known in standing.warned.values() for word in known.tolist()}
+    bench = await _Bench.prepare(tx, school, watched, _known(cells, standing.before, watched), words)
+    for each in watched:
+        bench.judge(each)
+    await bench.ledger.prepare()
     measured_at = int(tx.now.timestamp() * 1_000_000)
     async with tx.together():
         await _add(tx, cells, measured_at)
@@ -77,9 +64,7 @@ async def count(tx: Transaction, school: School, stretch: Stretch, observations:
         await bulk.add_newest(tx, rows)
         if school.compared or school.followed:
             await note_changed(tx, school, [*cells.keys(), *newest])
-    for each in watched:
-        bench.judge(each)
-    await bench.ledger.write()
+        await bench.ledger.write()
 
 
 async def _warned(tx: Transaction, school: School, subjects: Subjects) -> Warned:
@@ -174,6 +159,17 @@ class _Batch:
         return replace(watched, starts={Window(int(cells.window[cell])): int(cells.start[cell])}, total=total)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A stretch with its sums: what it adds, what stood in each cell before it, and who has an uncleared warning."""
+
+    batch: _Batch
+    newest_only: Mask  # rows of metrics of kind `latest`
+    cells: Cells
+    before: Before
+    warned: Warned
+
+
 _CLASS = REFERENCES.index("class")
 
 
@@ -191,18 +187,6 @@ async def _newest(tx: Transaction, school: School, entries: Sequence[Entry]) -> 
                 starts = school.starts((entry.metric, item[0]), entry.day)
                 watched.append(_Watched(entry, *item, word, series, starts, entry.total))
     return newest, watched
-
-
-def entry_of(school: School, o: Logged) -> Entry:
-    """A logged observation with the subjects that it counts for by the roster of today."""
-    subjects = school.roster.subjects(o.references, o.day)
-    cause = f"{o.source}|{o.event}"
-    return Entry(o.place, o.metric, o.day, o.numerator, o.denominator, subjects, cause, at=newest_at(school, o))
-
-
-def newest_at(school: School, o: Logged | Observation) -> int:
-    """The time of an observation in microseconds where the newest one is all that its metric's sums keep; -1 elsewhere."""
-    return int(o.time.timestamp() * 1_000_000) if school.rules[o.metric].kind == "latest" else -1
 
 
 async def recount(tx: Transaction, school: School, gone: Sequence[Entry], come: Sequence[Entry]) -> dict[tuple[str, str], set[str]]:

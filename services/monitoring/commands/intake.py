@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -21,7 +22,7 @@ from libs.common.events.observations import AHEAD, REFERENCES, Content, check
 from libs.common.runtime import put_aside
 from libs.common.telemetry import OBSERVATIONS_COUNTED
 from services.monitoring.commands.amending import New, amend, count_amended
-from services.monitoring.commands.counting import count
+from services.monitoring.commands.counting import count, look_up
 from services.monitoring.commands.owning import by_code, sort_out
 from services.monitoring.commands.reading import Arrived, Batch
 from services.monitoring.domain.log import PHASES, Mask, Stretch
@@ -136,9 +137,9 @@ async def _count_school(tx: Transaction, row: SchoolRow, school: School, events:
         await _count_single(tx, row, school, each, tally)
     await _count_run(tx, row, school, run, tally)
     today = school.calendar.day_of(tx.now)
-    async with tx.together():
-        await add_ids(tx, school.id, school.through + 1, [each.id for each in new])
-        await bulk.add_tally(tx, [(school.id, source, today, outcome, n) for (source, outcome), n in tally.items()])
+    rows = [(school.id, source, today, outcome, n) for (source, outcome), n in tally.items()]
+    tx.before_commit.append(partial(add_ids, tx, school.id, school.through + 1, [each.id for each in new]))
+    tx.before_commit.append(partial(bulk.add_tally, tx, rows))
     if new:
         tx.when_committed.append(lambda: OBSERVATIONS_COUNTED.labels("counted").inc(len(new)))
 
@@ -156,8 +157,10 @@ async def _count_single(tx: Transaction, row: SchoolRow, school: School, new: Ne
 async def _count_run(tx: Transaction, row: SchoolRow, school: School, new: Sequence[New], tally: Tally) -> None:
     if new:
         set_committed_value(row, "position", new[-1].position)  # the session need not write it: the log's statement does
-        stretch = await _log(tx, school, new, tally, through=row)
-        await count(tx, school, stretch, [each.observation for each in new])
+        async with tx.together():
+            stretch = await _log(tx, school, new, tally, through=row)
+            standing = await look_up(tx, school, stretch, [each.observation for each in new])
+        await count(tx, standing)
 
 
 async def _log(

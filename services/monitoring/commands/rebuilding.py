@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from libs.common.database import Transaction
-from services.monitoring.commands.counting import Entry, cells_of, entry_of, find_newest_anew, resolve
+from services.monitoring.commands.counting import cells_of, find_newest_anew, resolve
+from services.monitoring.commands.entries import Entry, entry_of
 from services.monitoring.commands.folding import Cell
 from services.monitoring.commands.reconciling import Why
 from services.monitoring.commands.retelling import retell

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import delete, insert
 
 from libs.common.database import Transaction, in_batches
-from services.monitoring.commands.counting import newest_at
+from services.monitoring.commands.entries import newest_at
 from services.monitoring.commands.reconciling import Retold, Why, reconcile
 from services.monitoring.domain.attribution import LEVEL_CODE, NAMED, series_key
 from services.monitoring.domain.episodes import Episode, Indicator, Sum

@@ -12,7 +12,8 @@ from sqlalchemy import delete, func, insert, select
 
 from libs.common.database import Transaction, in_batches
 from libs.common.events.gateway import RosterImported
-from services.monitoring.commands.counting import entry_of, recount
+from services.monitoring.commands.counting import recount
+from services.monitoring.commands.entries import entry_of
 from services.monitoring.commands.judging import refill
 from services.monitoring.commands.overrides import judged_otherwise
 from services.monitoring.commands.reconciling import Why

@@ -75,6 +75,7 @@ class Ledger:
     raised: list[tuple[WarningRow, Judged]] = field(default_factory=list)
     steps: list[tuple[WarningRow, Judged, Step, dict[str, Any]]] = field(default_factory=list)
     last: dict[UUID, tuple[WarningRow, Judged]] = field(default_factory=dict)
+    described: Mapping[tuple[str, str], Described] = field(default_factory=dict)
 
     @classmethod
     async def open(cls, tx: Transaction, school: School, codes: Collection[str], words: Collection[int]) -> Ledger:
@@ -159,18 +160,21 @@ class Ledger:
     def _note(self, row: WarningRow, judged: Judged, step: Step, detail: dict[str, Any]) -> None:
         self.steps.append((row, judged, step, detail))
 
-    async def write(self) -> None:
-        """Send all rows to the database and all facts to the outbox, in the order in which they were noted."""
-        described = await self._describe()
+    async def prepare(self) -> None:
+        """Read what `write` needs to say: nothing is read while it writes."""
+        self.described = await self._describe()
         for row, _ in self.raised:
-            row.subject_name = described[row.level, row.subject].name
+            row.subject_name = self.described[row.level, row.subject].name
+        await self.tx.session.flush()  # episodes that ended, before new ones of the same subjects
+
+    async def write(self) -> None:
+        """Send all rows to the database and all facts to the outbox, in the order in which they were noted; after `prepare`."""
         # A row is told once what it was judged by last, not at each observation. A new version may watch others.
         new = {row.id for row, _ in self.raised}
         shown = [told for told in (_shown(row, judged) for row, judged in self.last.values()) if told["id"] not in new]
         self.last.clear()
-        await self.tx.session.flush()  # episodes that ended, before new ones of the same subjects
         places = [
-            {"warning": row.id, "place": place} for row, _ in self.raised for place in described[row.level, row.subject].places
+            {"warning": row.id, "place": place} for row, _ in self.raised for place in self.described[row.level, row.subject].places
         ]
         numbers = [_numbers(judged) for _, judged, _, _ in self.steps]
         async with self.tx.together():
@@ -182,7 +186,7 @@ class Ledger:
             if self.tells:
                 await self.tx.insert(TurnRow, [self._turn(*step) for step in self.steps])
         for (row, judged, step, detail), said in zip(self.steps, numbers, strict=True):
-            self._publish(row, judged, step, detail, described, said)
+            self._publish(row, judged, step, detail, said)
         self.raised.clear()
         self.steps.clear()
 
@@ -221,7 +225,6 @@ class Ledger:
         judged: Judged,
         step: Step,
         detail: dict[str, Any],
-        described: Mapping[tuple[str, str], Described],
         said: dict[str, Any],
     ) -> None:
         if row.trial:
@@ -230,7 +233,7 @@ class Ledger:
         # From what was judged, never from the row: a later step of the same batch may have changed that already.
         numbers = {"warning": row.id, **said, "revision": judged.total.revision}
         if step is Step.RAISED:
-            fact: Event = self._raised(row, judged, detail, described[row.level, row.subject], said)
+            fact: Event = self._raised(row, judged, detail, self.described[row.level, row.subject], said)
         elif step is Step.ESCALATED:
             severity, line, indicator = detail["severity"], detail["line"], judged.indicator
             about = {"window": indicator.window.name.lower(), "comparison": indicator.side_of(millionths(line))}

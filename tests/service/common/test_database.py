@@ -1,16 +1,21 @@
 """What every transaction and every read may rely on."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import StatementError
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from libs.common import sqlite
+from libs.common import postgres, sqlite
 from libs.common.database import InboxRow, Transaction
 from libs.common.errors import Unavailable
 from libs.common.events.planning import ImprovementClosed
@@ -101,6 +106,60 @@ async def test_what_is_sent_together_fails_together(database_url: str, tmp_path:
             await write()
         async with subject.database.transaction() as tx:  # the connection is as good as before
             assert await tx.session.scalar(select(func.count()).select_from(NoteRow)) == 0
+
+
+async def test_what_is_sent_together_is_read_as_written_by_what_is_asked_within(database_url: str, tmp_path: Path) -> None:
+    def told(tx: Transaction) -> Callable[[Any], Any]:
+        def on_sqlite(connection: Any) -> Any:
+            return connection.execute("SELECT told FROM note ORDER BY told").fetchall()
+
+        async def on_postgres(connection: Any) -> Any:
+            return await (await connection.execute("SELECT told FROM note ORDER BY told")).fetchall()
+
+        return on_sqlite if tx.is_sqlite else on_postgres
+
+    async with little(database_url, tmp_path) as subject, subject.database.transaction() as tx:
+        async with tx.together():
+            await tx.insert(NoteRow, [{"about": uuid4(), "told": "a", "heard": ""}])
+            async with tx.together():  # within another it is one with it
+                await tx.insert(NoteRow, [{"about": uuid4(), "told": "b", "heard": ""}])
+            assert [tuple(row) for row in await tx.driver(told(tx))] == [("a",), ("b",)]
+        assert await tx.session.scalar(select(func.count()).select_from(NoteRow)) == 2
+
+
+@pytest.mark.parametrize("broken", [False, True])
+async def test_what_is_put_off_is_written_before_the_commit_or_not_at_all(
+    database_url: str, tmp_path: Path, *, broken: bool
+) -> None:
+    about = uuid4()
+    async with little(database_url, tmp_path) as subject:
+
+        async def write() -> None:
+            async with subject.database.transaction() as tx:
+                rows = [{"about": about, "told": "last", "heard": ""}]
+                tx.before_commit.append(partial(tx.insert, NoteRow, rows + rows if broken else rows))
+                tx.publish(ImprovementClosed(improvement=uuid4(), warning=uuid4(), reason="verified"), school="demo")
+
+        with pytest.raises(Exception, match=r"(?i)unique") if broken else nullcontext():
+            await write()
+        async with subject.database.reading() as session:
+            assert await session.scalar(select(func.count()).select_from(NoteRow)) == (0 if broken else 1)
+        assert len(await subject.outbox()) == (0 if broken else 1)
+
+
+async def test_a_connection_that_the_server_has_ended_meanwhile_is_not_used_again(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite has no server")
+    monkeypatch.setattr(postgres, "RESTED_S", 0.0)
+    async with little(database_url, tmp_path) as subject:
+        async with subject.database.reading() as session:
+            mine = await session.scalar(text("SELECT pg_backend_pid()"))
+        async with create_async_engine(database_url).connect() as other:
+            await other.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": mine})
+        async with subject.database.reading() as session:
+            assert await session.scalar(text("SELECT pg_backend_pid()")) != mine
 
 
 async def test_a_long_transaction_of_short_statements_gives_others_their_turn(tmp_path: Path) -> None:

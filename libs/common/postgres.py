@@ -1,0 +1,52 @@
+"""How SQLAlchemy speaks to PostgreSQL: which connections it takes again, and for how long a silent one holds anything."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Any
+
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from libs.common import arrays
+
+SILENT_S = 60
+RESTED_S = 1.0
+
+
+def engine_of(url: str) -> AsyncEngine:
+    """The engine of a database, with its pool of connections."""
+    arrays.register()
+    engine = create_async_engine(_impatient(url), pool_size=8, max_overflow=8)
+    _look_after_a_rest(engine)
+    return engine
+
+
+def _impatient(url: str) -> URL:
+    """PostgreSQL ends a transaction in which nothing is said for a minute: one who was stopped, or whose machine is gone, would
+    hold the rows of a school until it wakes, and nobody could take over.
+    """
+    parsed = make_url(url)
+    options = parsed.query.get("options", "")
+    assert isinstance(options, str)
+    return parsed.update_query_dict({"options": f"{options} -c idle_in_transaction_session_timeout={SILENT_S * 1000}".strip()})
+
+
+def _look_after_a_rest(engine: AsyncEngine) -> None:
+    """Ask a connection whether it still stands before it is used again: the server may have been started anew. Not where it was used
+    within a second: to ask costs as much as a statement.
+    """
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def on_checkin(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def on_checkout(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
+        if monotonic() - record.info.get("used", monotonic()) > RESTED_S:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as error:
+                raise InvalidatePoolError from error
