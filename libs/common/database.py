@@ -169,13 +169,20 @@ class Transaction:
         for table, rows in appended.items():
             await self.insert(table, rows)
 
+    async def settle(self) -> None:
+        """Do what was put off to the commit, so that what follows can read it."""
+        works, self.before_commit = self.before_commit, []
+        if works:
+            async with self.together():
+                for work in works:
+                    await work()
+
     async def write_last(self) -> None:
         """What the transaction does before it commits: all that was put off, and the outbox."""
         await self.session.flush()
         if self.before_commit or self._appended or self.outgoing:
             async with self.together():
-                for work in self.before_commit:
-                    await work()
+                await self.settle()
                 await self.write_appended()
                 await self.insert(OutboxRow, self.outgoing)
 

@@ -195,13 +195,13 @@ COUNTING = (
         (
             Edit(
                 "services/monitoring/queries/schools.py",
-                "    picture = pictures.pop(code, None)\n",
-                "    picture = pictures.get(code)\n",
+                "    picture = pictures.pop(row.code, None)\n",
+                "    picture = pictures.get(row.code)\n",
             ),
             Edit(
                 "services/monitoring/queries/schools.py",
-                "    kept = picture\n    tx.when_committed.append(lambda: pictures.update({code: kept}))\n",
-                "    pictures[code] = picture\n",
+                "    kept = picture\n    tx.when_committed.append(lambda: pictures.update({kept.code: kept}))\n",
+                "    pictures[row.code] = picture\n",
             ),
         ),
         (CRASHES + "test_a_process_that_fails_at_each_await_point_in_turn_and_goes_on_remembers_nothing_of_it",),

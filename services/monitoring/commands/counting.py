@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -23,7 +25,7 @@ from services.monitoring.commands.telling import note_changed
 from services.monitoring.commands.warnings import Judged, Ledger
 from services.monitoring.domain.attribution import LEVEL_CODE, LEVELS, series_key
 from services.monitoring.domain.episodes import Indicator, Sum, in_force, judge
-from services.monitoring.domain.log import Mask, Stretch
+from services.monitoring.domain.log import Ints, Mask, Stretch
 from services.monitoring.domain.windows import Window
 from services.monitoring.queries import bulk
 from services.monitoring.queries.history import History
@@ -31,6 +33,7 @@ from services.monitoring.queries.lessons import find_ended
 from services.monitoring.queries.log import list_standing_of
 from services.monitoring.queries.schools import School
 
+_NOBODY = np.zeros(0, dtype=np.int64)
 Spots = Mapping[tuple[str, tuple[str, str]], tuple[int, int, bool]]  # what `resolve` finds
 
 
@@ -40,13 +43,17 @@ async def look_up(tx: Transaction, school: School, stretch: Stretch, observation
     latest = [school.metric_ids[metric] for metric, rule in school.rules.items() if rule.kind == "latest"]
     newest_only = np.isin(stretch.columns["metric"], latest)
     cells = fold(school, stretch, subjects, np.flatnonzero(~newest_only))
-    before = await _before(tx, cells)
-    warned = await _warned(tx, school, subjects) if school.watch else {}
+    at = np.flatnonzero(cells.watched)
+    sums = await bulk.ask_sums(tx, cells.series[at], cells.window[at], cells.start[at])
+    levels = sorted({level for _, level in school.watch})
+    words = np.unique(np.concatenate([_NOBODY, *(subjects.words[level] for level in levels)]))
+    uncleared = await bulk.ask_warned(tx, school.id, words[words > 0])
+    before, warned = _before(cells, at, await sums()), _warned(school, await uncleared())
     return Standing(_Batch(school, stretch, observations, subjects), newest_only, cells, before, warned)
 
 
 async def count(tx: Transaction, standing: Standing) -> None:
-    """Add the stretch to the sums and judge what an indicator watches."""
+    """Add the stretch to the sums and judge what an indicator watches; written before the commit, or when it is settled."""
     batch, cells, school = standing.batch, standing.cells, standing.batch.school
     watched = _watched(batch, cells, standing.before, standing.warned)
     entries = [batch.entry(row, whole=True) for row in np.flatnonzero(standing.newest_only).tolist()]
@@ -57,41 +64,35 @@ async def count(tx: Transaction, standing: Standing) -> None:
     for each in watched:
         bench.judge(each)
     await bench.ledger.prepare()
-    measured_at = int(tx.now.timestamp() * 1_000_000)
-    async with tx.together():
-        await _add(tx, cells, measured_at)
-        rows = [(*cell, s.numerator, s.denominator, s.revision, measured_at, s.at) for cell, s in newest.items()]
-        await bulk.add_newest(tx, rows)
-        if school.compared or school.followed:
-            await note_changed(tx, school, [*cells.keys(), *newest])
-        await bench.ledger.write()
+    tx.before_commit += [partial(_add, tx, school, cells, newest), bench.ledger.write]
 
 
-async def _warned(tx: Transaction, school: School, subjects: Subjects) -> Warned:
+def _warned(school: School, rows: Iterable[Sequence[Any]]) -> Warned:
     """The words of the subjects that have an uncleared warning, by (metric, level) of the indicator's versions."""
-    words = np.concatenate([np.unique(subjects.words[level]) for level in sorted({level for _, level in school.watch})])
     warned: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for word, code in await bulk.find_warned(tx, school.id, words[words > 0]):
+    for word, code in rows:
         for version in school.versions[code]:
             warned[school.metric_ids[version.metric], version.level].append(word)
     return {place: np.array(found, dtype=np.int64) for place, found in warned.items()}
 
 
-async def _before(tx: Transaction, cells: Cells) -> Before:
-    """What stood in each cell that an indicator watches."""
-    at = np.flatnonzero(cells.watched)
+def _before(cells: Cells, at: Ints, rows: Sequence[Sequence[int]]) -> Before:
+    """What stood in each cell that an indicator watches, at these indexes."""
     numbers = np.zeros((3, len(cells.series)), dtype=np.int64)
-    if rows := await bulk.find_sums(tx, cells.series[at], cells.window[at], cells.start[at]):
+    if rows:
         found = np.array(rows, dtype=np.int64).T
         numbers[:, at[found[0]]] = found[1:]
     numerator, denominator, revision = numbers
     return Before(numerator, denominator, revision)
 
 
-async def _add(tx: Transaction, cells: Cells, measured_at: int) -> None:
-    measured = np.full(len(cells.series), measured_at, dtype=np.int64)
+async def _add(tx: Transaction, school: School, cells: Cells, newest: Mapping[Cell, Sum]) -> None:
+    measured_at = int(tx.now.timestamp() * 1_000_000)
     numbers = (cells.numerator, cells.denominator, cells.observations)
-    await bulk.add_totals(tx, (cells.series, cells.window, cells.start, *numbers, measured))
+    await bulk.add_totals(tx, (cells.series, cells.window, cells.start, *numbers, np.full(len(cells.series), measured_at)))
+    await bulk.add_newest(tx, [(*cell, s.numerator, s.denominator, s.revision, measured_at, s.at) for cell, s in newest.items()])
+    if school.compared or school.followed:
+        await note_changed(tx, school, [*cells.keys(), *newest])
 
 
 def _watched(batch: _Batch, cells: Cells, before: Before, warned: Warned) -> list[_Watched]:

@@ -31,7 +31,7 @@ from services.monitoring.queries.amendments import find_contents
 from services.monitoring.queries.conflicts import conflict_listed
 from services.monitoring.queries.ids import add_ids, find_counted
 from services.monitoring.queries.log import add_to_log
-from services.monitoring.queries.schools import School, find_school_locked, installation_key
+from services.monitoring.queries.schools import School, begin_counting, installation_key
 from services.monitoring.queries.totals import find_whole
 from services.monitoring.tables import ConflictRow, SchoolRow
 
@@ -53,7 +53,7 @@ async def take(batch: Batch, tx: Transaction) -> None:
     for each in batch.unreadable:
         _refuse(tx, each.school, each.raw, each.error)
     for code, read in sorted(batch.arrived.items(), key=lambda each: each[0]):  # the order in which all hold schools
-        found = await find_school_locked(tx, code)
+        found = await begin_counting(tx, code)
         if found is None:
             for raw, _ in read:
                 _refuse(tx, code, raw, Invalid(f"no school is called {code!r}"))
@@ -145,6 +145,7 @@ async def _count_school(tx: Transaction, row: SchoolRow, school: School, events:
 
 
 async def _count_single(tx: Transaction, row: SchoolRow, school: School, new: New, tally: Tally) -> None:
+    await tx.settle()
     row.position = new.position
     if new.observation.amends != "retracts":
         await _log(tx, school, [new], tally, ended_by=0)  # it does not stand yet
@@ -156,6 +157,7 @@ async def _count_single(tx: Transaction, row: SchoolRow, school: School, new: Ne
 
 async def _count_run(tx: Transaction, row: SchoolRow, school: School, new: Sequence[New], tally: Tally) -> None:
     if new:
+        await tx.settle()
         set_committed_value(row, "position", new[-1].position)  # the session need not write it: the log's statement does
         async with tx.together():
             stretch = await _log(tx, school, new, tally, through=row)

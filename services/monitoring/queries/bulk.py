@@ -6,8 +6,10 @@ them missing; PostgreSQL makes them what their columns are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from operator import methodcaller
+from typing import Any, TypeVar
 
 import numpy as np
 from sqlalchemy import text
@@ -18,6 +20,8 @@ from services.monitoring.domain.log import Ints
 
 _PARAMETERS = 30_000  # SQLite takes at most 32,766 in one statement
 Columns = Mapping[str, str]  # name → PostgreSQL type
+FoundT = TypeVar("FoundT")
+Asked = Callable[[], Awaitable[FoundT]]  # the answer to what was asked
 
 _CELL = {"series": "bigint", "span": "bigint", "start": "bigint"}
 _WORD = {"school_id": "bigint", "kind": "text", "code": "text"}
@@ -59,37 +63,39 @@ async def _insert_columns(tx: Transaction, table: str, columns: Columns, values:
 
 async def _lookup(tx: Transaction, keys: Columns, rows: Sequence[tuple[Any, ...]], select: str) -> list[tuple[Any, ...]]:
     """Run `select`, in which `k` is the table of key rows."""
-    return await _lookup_columns(tx, keys, _columns(rows, keys), select) if rows else []
+    return await (await _ask(tx, keys, _columns(rows, keys), select))() if rows else []
 
 
-async def _lookup_columns(tx: Transaction, keys: Columns, values: Sequence[Any], select: str) -> list[tuple[Any, ...]]:
-    """As `_lookup`, for keys that are columns already: int64 where they are numbers."""
-    found: list[tuple[Any, ...]] = []
+async def _ask(tx: Transaction, keys: Columns, values: Sequence[Any], select: str) -> Asked[list[tuple[Any, ...]]]:
+    """As `_lookup`, for keys that are columns already: int64 where they are numbers. The rows come when they are asked for: several
+    questions go `together`.
+    """
     names = ", ".join(keys)
     size = _PARAMETERS // len(keys)
-    for at in range(0, len(values[0]), size):
-        part = [v[at : at + size] for v in values]
-        if tx.is_sqlite:
-            marks = ", ".join([f"({', '.join('?' * len(keys))})"] * len(part[0]))
-            sql = f"WITH k({names}) AS (VALUES {marks}) {select}"
-            rows = zip(*(v.tolist() if isinstance(v, np.ndarray) else v for v in part), strict=True)
-            flat = [value for row in rows for value in row]
+    parts = [[v[at : at + size] for v in values] for at in range(0, len(values[0]), size)]
+    if tx.is_sqlite:
+        found = [row for part in parts for row in await tx.driver(partial(_rows_of, names, part, select))]
+        return partial(_known, found)
+    arrays = ", ".join(f"%b::{type_}[]" for type_ in keys.values())
+    sql = f"WITH k AS (SELECT * FROM unnest({arrays}) AS k({names})) {select}"
+    cursors = [await tx.driver(methodcaller("execute", sql, part)) for part in parts]
+    return partial(_fetched, cursors)
 
-            def read(connection: Any, sql: str = sql, flat: list[Any] = flat) -> list[tuple[Any, ...]]:
-                rows: list[tuple[Any, ...]] = connection.execute(sql, flat).fetchall()
-                return rows
 
-            found += await tx.driver(read)
-        else:
-            arrays = ", ".join(f"%b::{type_}[]" for type_ in keys.values())
-            sql = f"WITH k AS (SELECT * FROM unnest({arrays}) AS k({names})) {select}"
-
-            async def fetch(connection: Any, sql: str = sql, part: list[Any] = part) -> list[tuple[Any, ...]]:
-                rows: list[tuple[Any, ...]] = await (await connection.execute(sql, part)).fetchall()
-                return rows
-
-            found += await tx.driver(fetch)
+def _rows_of(names: str, values: Sequence[Any], select: str, connection: Any) -> list[tuple[Any, ...]]:
+    marks = ", ".join([f"({', '.join('?' * len(values))})"] * len(values[0]))
+    rows = zip(*(v.tolist() if isinstance(v, np.ndarray) else v for v in values), strict=True)
+    sql, flat = f"WITH k({names}) AS (VALUES {marks}) {select}", [value for row in rows for value in row]
+    found: list[tuple[Any, ...]] = connection.execute(sql, flat).fetchall()
     return found
+
+
+async def _known(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return rows
+
+
+async def _fetched(cursors: Sequence[Any]) -> list[tuple[Any, ...]]:
+    return [row for cursor in cursors for row in await cursor.fetchall()]
 
 
 def _each(tx: Transaction, table: str, where: str) -> str:
@@ -122,16 +128,22 @@ async def end(tx: Transaction, school_id: int, position: int, by: int | None) ->
     await tx.session.execute(text(sql), {"school_id": school_id, "position": position, "by": by})
 
 
-async def find_warned(tx: Transaction, school_id: int, words: Ints) -> list[tuple[int, str]]:
+async def ask_warned(tx: Transaction, school_id: int, words: Ints) -> Asked[list[tuple[Any, ...]]]:
     """Those of the subjects, by word, that have an uncleared warning, with its indicator."""
-    rows = await _lookup_columns(
+    return await _ask(
         tx,
         {"word": "bigint"},
         (words,),
         "SELECT t.subject_word, t.indicator FROM "
         + _each(tx, "warning", f"t.school_id = {int(school_id)} AND t.subject_word = k.word AND t.episode_open"),
     )
-    return [(word, indicator) for word, indicator in rows]
+
+
+async def lock_school(tx: Transaction, code: str, columns: Sequence[str]) -> dict[str, Any] | None:
+    """These columns of a school, which is held from now on; None where there is none."""
+    names, lock = ", ".join(f't."{name}"' for name in columns), "" if tx.is_sqlite else "FOR UPDATE OF t"
+    rows = await _lookup(tx, {"code": "text"}, [(code,)], f"SELECT {names} FROM k CROSS JOIN school t WHERE t.code = k.code {lock}")
+    return dict(zip(columns, rows[0], strict=True)) if rows else None
 
 
 async def find_words(tx: Transaction, school_id: int, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
@@ -175,9 +187,9 @@ async def find_totals(tx: Transaction, keys: Sequence[tuple[int, int, int]]) -> 
     return {(series, span, start): Sum(n, d, revision, at) for series, span, start, n, d, revision, at in rows}
 
 
-async def find_sums(tx: Transaction, series: Ints, window: Ints, start: Ints) -> list[tuple[Any, ...]]:
+async def ask_sums(tx: Transaction, series: Ints, window: Ints, start: Ints) -> Asked[list[tuple[Any, ...]]]:
     """Index, numerator, denominator and revision of those of these cells that have a sum."""
-    return await _lookup_columns(
+    return await _ask(
         tx,
         {**_CELL, "n": "bigint"},
         (series, window, start, np.arange(len(series))),

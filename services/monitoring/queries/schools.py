@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import make_transient_to_detached
 
 from libs.common.database import Transaction
 from libs.common.errors import NotFound
@@ -212,23 +213,37 @@ async def get_school(session: AsyncSession, code: str, *, lock: bool = False) ->
 
 
 async def find_school_locked(tx: Transaction, code: str) -> tuple[SchoolRow, School] | None:
-    """The school, locked for counting, and its picture in memory; None where no such school is known.
-
-    The picture may hold words and series that a rolled-back transaction made: so it is dropped when this one fails.
-    """
+    """The school, locked for counting, and its picture in memory; None where no such school is known."""
     row = await tx.session.scalar(select(SchoolRow).filter_by(code=code).with_for_update())
-    if row is None:
+    return None if row is None else (row, await _picture(tx, row))
+
+
+async def begin_counting(tx: Transaction, code: str) -> tuple[SchoolRow, School] | None:
+    """As `find_school_locked`, for a transaction that does nothing with the school before: in one trip with its beginning."""
+    async with tx.together():
+        found = await bulk.lock_school(tx, code, [column.name for column in SchoolRow.__table__.columns])
+    if found is None:
         return None
+    row = SchoolRow(**found)
+    make_transient_to_detached(row)
+    tx.session.add(row)
+    return row, await _picture(tx, row)
+
+
+async def _picture(tx: Transaction, row: SchoolRow) -> School:
+    """The school as it is kept in memory. It may hold words and series that a rolled-back transaction made: so it is dropped when this
+    one fails.
+    """
     pictures: dict[str, School] = tx.database.memory.setdefault("schools", {})
-    picture = pictures.pop(code, None)
+    picture = pictures.pop(row.code, None)
     if picture is None or picture.version != row.version:
         fresh = await load_school(tx.session, row)
         if picture is not None:
             fresh.words, fresh.taught = picture.words, picture.taught
         picture = fresh
     kept = picture
-    tx.when_committed.append(lambda: pictures.update({code: kept}))
-    return row, picture
+    tx.when_committed.append(lambda: pictures.update({kept.code: kept}))
+    return picture
 
 
 def changed(row: SchoolRow) -> None:
