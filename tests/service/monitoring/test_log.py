@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -96,6 +98,36 @@ async def test_small_blocks_are_joined_and_nothing_else_changes(
             evidence = (await client.get(f"/warnings/{open_['id']}/evidence", params={"limit": 500})).json()["items"]
         stand = {f"e{n}" for n in range(20)} - {"e3", "e4", "e5"} | {"e31"}
         assert {o["id"] for o in evidence} == stand
+
+
+async def test_counting_goes_on_while_blocks_are_joined(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite has one writer at a time")
+    monkeypatch.setattr(packed, "MANY", 10)
+    begun, counted = Event(), Event()
+
+    def decode_when_counted(content: bytes) -> Stretch:
+        begun.set()
+        assert counted.wait(30)
+        return decode(content)
+
+    monkeypatch.setattr(packing, "decode", decode_when_counted)
+    async with monitoring(database_url, tmp_path, lambda: NOW, roster(), indicator()) as sut:
+        for n in range(12):
+            await take(sut, sent(f"e{n}", n % 3, 3, class_="C1"))
+        packs = asyncio.create_task(pack(sut))
+        assert await asyncio.to_thread(begun.wait, 30)
+        try:
+            async with asyncio.timeout(30):
+                await take(sut, sent("e12", 1, 3, class_="C1"))
+        finally:
+            counted.set()
+        await packs
+        before = await digest(sut)
+        assert await blocks(sut) == (2, 1), "what came meanwhile stands by itself in the log; ids were looked for later"
+        sut.database.memory.clear()
+        await take(sut, *[sent(f"e{n}", n % 3, 3, class_="C1") for n in range(12)], sent("e12", 1, 3, class_="C1"))
+        assert await digest(sut) == before
 
 
 async def test_few_small_blocks_are_left_alone(sqlite_url: str, tmp_path: Path) -> None:
