@@ -270,7 +270,8 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    pytest = [sys.executable, "-m", "pytest", "-q", "-m", "servers", *arguments]
+    # The whole of it two files at a time: half of the time a story waits for processes to start and for what they agreed to do.
+    pytest = [sys.executable, "-m", "pytest", "-q", "-m", "servers", *(arguments or ("-n", "2", "--dist", "loadfile"))]
     command = arguments[1:] if arguments[:1] == ["--"] else pytest
     with tempfile.TemporaryDirectory(prefix="zhengai-servers-") as name:
         folder = Path(name)
