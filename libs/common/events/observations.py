@@ -194,16 +194,21 @@ def read(raw: bytes) -> Observation:
     attributes, data = astuple(event), astuple(event.data)
     keys = _KEYS - attributes.count(None) - data.count(None)
     # As many keys as were read end in the text: so none stands twice, and there are no extension attributes to look at.
-    if raw.count(b'":') != keys or event.type != TYPE or not is_plain(raw):
+    if raw.count(b'":') != keys or event.type != TYPE or not _plain(raw):
         return _read_slowly(raw)
     return _observation(event, data)
 
 
-def is_plain(raw: bytes) -> bool:
+def _plain(raw: bytes) -> bool:
     """Whether nothing of the JSON text needs a second look: no escapes, no gap between a key and its colon."""
     if len(raw.translate(None, _WHITE + _ODD)) == len(raw):
         return True
-    return len(raw.translate(None, _ODD)) == len(raw) and _KEY_GAP.search(raw) is None
+    return not holds_escapes(raw) and _KEY_GAP.search(raw) is None
+
+
+def holds_escapes(text: bytes) -> bool:
+    """Whether something in the JSON text is written otherwise than it reads, or may be a control character."""
+    return len(text.translate(None, _ODD)) != len(text)
 
 
 def _read_slowly(raw: bytes) -> Observation:

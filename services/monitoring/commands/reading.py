@@ -10,8 +10,12 @@ import msgspec
 from msgspec import Struct
 
 from libs.common.bus import Record
+from libs.common.database import in_batches
 from libs.common.errors import Fault, Invalid, Malformed
 from libs.common.events.observations import Observation, read
+from libs.common.events.plain import observations_of
+
+TOGETHER = 100  # records of which one that is not plain makes the others be read as slowly
 
 
 class Arrived(Struct, frozen=True, gc=False):
@@ -42,19 +46,16 @@ class Batch:
 def read_batch(records: Sequence[Record]) -> Batch:
     """Read every event of the records."""
     batch = Batch()
-    unreadable = batch.unreadable
-    for record in records:
-        try:
-            raws = _split(record.value)
-        except (Malformed, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            unreadable.append(Unreadable(record.key, record.value, Invalid(f"not readable: {error}")))
-            continue
-        for raw in raws:
+    for some in in_batches(records, TOGETHER):
+        events = [(record, raw) for record in some for raw in _split(record, batch)]
+        plain = observations_of([raw for _, raw in events])
+        for n, (record, raw) in enumerate(events):
             try:
-                observation = read(raw)
+                observation = read(raw) if plain is None else plain[n]
                 _refuse_other_school(observation, record)
             except (Malformed, Invalid) as error:
-                unreadable.append(Unreadable(record.key, raw, error if isinstance(error, Invalid) else Invalid(error.detail)))
+                why = error if isinstance(error, Invalid) else Invalid(error.detail)
+                batch.unreadable.append(Unreadable(record.key, raw, why))
             else:
                 batch.arrived[record.key].append((raw, observation))
     return batch
@@ -69,8 +70,12 @@ def _refuse_other_school(observation: Observation, record: Record) -> None:
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def _split(value: bytes) -> list[bytes]:
-    """A record is one event or an array of events."""
-    if value.lstrip()[:1] == b"[":
-        return [bytes(raw) for raw in _raws.decode(value)]
-    return [value]
+def _split(record: Record, batch: Batch) -> Sequence[bytes]:
+    """The events of a record, which is one or an array of them; none where it cannot be read."""
+    if record.value.lstrip()[:1] != b"[":
+        return (record.value,)
+    try:
+        return [bytes(raw) for raw in _raws.decode(record.value)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        batch.unreadable.append(Unreadable(record.key, record.value, Invalid(f"not readable: {error}")))
+        return ()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from libs.common.errors import ServiceError
 from libs.common.events.observations import REFERENCES, TYPE, MetricRule, Observation, read
+from libs.common.events.plain import observations_of
 from services.gateway.commands.events import check_all, complete
 from services.gateway.commands.plain import take_plain
 from services.gateway.queries.sources import Source
@@ -116,6 +117,32 @@ def test_the_short_road_takes_only_what_the_long_one_takes_and_means_the_same(se
     expected = observations(long_road(*sent))
     assert observations(taken[1]) == expected
     assert len(expected) == taken[0]
+
+
+@settings(max_examples=1000)
+@given(st.lists(bodies(), min_size=1, max_size=3))
+def test_what_is_read_at_once_is_read_the_same_one_by_one(sent: list[tuple[str, bytes]]) -> None:
+    raws = [raw for mode, body in sent for raw in ([body] if mode == STRUCTURED else split(body))]
+    at_once = observations_of(raws)
+    event("at once" if at_once is not None else "one by one")
+    if at_once is not None:
+        assert at_once == [read(raw) for raw in raws]
+
+
+def split(body: bytes) -> list[bytes]:
+    try:
+        return [bytes(raw) for raw in msgspec.json.decode(body, type=list[msgspec.Raw])]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return [body]
+
+
+def test_one_event_that_is_not_plain_makes_all_be_read_one_by_one() -> None:
+    plain, odd = (json.dumps(PLAIN | {"id": id_}).encode() for id_ in ("学生", '"'))
+    assert observations_of([plain, plain]) is None, "escaped as it is"
+    plain = json.dumps(PLAIN, ensure_ascii=False).encode()
+    assert observations_of([plain, plain]) == [read(plain), read(plain)]
+    assert observations_of([plain, odd]) is None
+    assert observations_of([]) == []
 
 
 @pytest.mark.parametrize(
