@@ -344,8 +344,11 @@ class OnFiles(Product):
 class Run:
     """One timed run over events that are on the bus already: from the ready line until all is counted and told."""
 
-    def __init__(self, product: Product, events: int, limit_s: float, meanwhile: Sequence[Callable[[], None]] = ()) -> None:
-        self.product, self.events = product, events
+    def __init__(
+        self, product: Product, events: int, limit_s: float, meanwhile: Sequence[Callable[[], None]] = (), before: int = 0
+    ) -> None:
+        """`events`: all that are there in the end, `before` of which were counted earlier."""
+        self.product, self.events, self.before = product, events, before
         begin = time.perf_counter()
         self.ready = product.start()
         for begin_too in meanwhile:
@@ -366,10 +369,11 @@ class Run:
 
     def second_half(self) -> float:
         """Events a second after the first half was counted."""
-        at, counted = next(((at, n) for at, n in self.seen if n >= self.events / 2), self.seen[-1])
+        half = (self.before + self.events) / 2
+        at, counted = next(((at, n) for at, n in self.seen if n >= half), self.seen[-1])
         return (self.events - counted) / (self.done - at)
 
-    def microseconds(self, before: int = 0) -> float:
-        """What an event costs once the first batch after `before` is counted: without joining the group, which does not grow."""
-        at, counted = next(((at, n) for at, n in self.seen if before < n < self.events), (self.ready, before))
+    def microseconds(self) -> float:
+        """What an event costs once the first batch is counted: without joining the group, which does not grow."""
+        at, counted = next(((at, n) for at, n in self.seen if self.before < n < self.events), (self.ready, self.before))
         return (self.done - at) / (self.events - counted) * 1e6
