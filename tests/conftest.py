@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,8 @@ from uuid import uuid4
 import pytest
 
 SHARED = Path(__file__).parents[2] / "shared"
-POSTGRES = os.environ.get("ZHENGAI_TEST_POSTGRES")  # postgresql+psycopg://…, given by make test-servers
-KAFKA = os.environ.get("ZHENGAI_TEST_KAFKA")  # HOST:PORT, likewise
-for name in ("ZHENGAI_TEST_POSTGRES", "ZHENGAI_TEST_KAFKA"):
-    os.environ.pop(name, None)  # settings refuse what they do not know
+POSTGRES = os.environ.get("TEST_POSTGRES")  # postgresql+psycopg://…, given by make test-servers
+KAFKA = os.environ.get("TEST_KAFKA")  # HOST:PORT, likewise
 
 
 class SettableClock:
@@ -51,6 +50,19 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite+aiosqlite:///{tmp_path}/service.db"
         return
+    with _schema() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """An empty PostgreSQL database, for what only a server does; the test is marked `servers`."""
+    with _schema() as url:
+        yield url
+
+
+@contextmanager
+def _schema() -> Iterator[str]:
     assert POSTGRES, "make test-servers starts PostgreSQL"
     from sqlalchemy import create_engine, text
 

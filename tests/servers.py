@@ -281,7 +281,7 @@ def main(arguments: Sequence[str]) -> int:
             print("starting PostgreSQL ...", flush=True)
             with postgres_server(folder / "postgres") as postgres:
                 print(f"Kafka answers at {kafka.address}, PostgreSQL at {postgres.address}", flush=True)
-                places = {"ZHENGAI_TEST_KAFKA": kafka.address, "ZHENGAI_TEST_POSTGRES": postgres.url}
+                places = {"TEST_KAFKA": kafka.address, "TEST_POSTGRES": postgres.url}
                 return run(command, {**places, "TMPDIR": str(prepared(folder / "tmp"))})
 
 

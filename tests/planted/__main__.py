@@ -89,8 +89,8 @@ def main(arguments: Sequence[str]) -> int:
             folder = Path(context.enter_context(tempfile.TemporaryDirectory(prefix="zhengai-planted-")))
             folder.chmod(0o711)  # the user postgres passes through it to its own folder
             print("starting Kafka and PostgreSQL ...", flush=True)
-            servers["ZHENGAI_TEST_KAFKA"] = context.enter_context(kafka_server(prepared(folder / "kafka"))).address
-            servers["ZHENGAI_TEST_POSTGRES"] = context.enter_context(postgres_server(prepared(folder / "postgres"))).url
+            servers["TEST_KAFKA"] = context.enter_context(kafka_server(prepared(folder / "kafka"))).address
+            servers["TEST_POSTGRES"] = context.enter_context(postgres_server(prepared(folder / "postgres"))).url
         print(f"the tests of {len(bugs)} bugs, without any bug ...", flush=True)
         for each in (always_red := green(bugs, servers)):
             print(f"  {each}", flush=True)

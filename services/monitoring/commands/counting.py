@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from libs.common.database import Transaction
 from libs.common.events.observations import REFERENCES, Observation
 from services.monitoring.commands.attributing import Subjects, attribute
+from services.monitoring.commands.deciding import Deciding
 from services.monitoring.commands.entries import Entry, newest_at
 from services.monitoring.commands.folding import Before, Cell, Cells, Warned, able_to_turn, fold
 from services.monitoring.commands.telling import note_changed
@@ -275,7 +276,7 @@ class _Bench:
     school: School
     ledger: Ledger
     running: dict[Cell, Sum]
-    deciding: dict[tuple[Indicator, int, int], int]  # version, least denominator, series
+    deciding: Deciding
     history: History
     ended: set[tuple[str, int, int]]  # lessons that were judged at their end: code, version, word
 
@@ -302,10 +303,7 @@ class _Bench:
                 for least in indicator.leasts:
                     alike[indicator.window, least, through].append((indicator, series))
                     await history.read(tx, indicator, least, cells, series, through, running)
-        deciding = {}
-        for (window, least, through), asking in alike.items():
-            found = await bulk.find_deciding(tx, sorted(set().union(*(series for _, series in asking))), window, least, through)
-            deciding.update({(i, least, key): found[key] for i, series in asking for key in series & found.keys()})
+        deciding = await Deciding.read(tx, alike, cells)
         after_lessons = {
             v.code for place in places for vs in school.watch[place].values() for v in vs if v.lesson_minutes is not None
         }
@@ -320,6 +318,8 @@ class _Bench:
             cell = (key, window, start)
             before = self.running.get(cell)
             self.running[cell] = added if before is None else before + added
+        if entry.at >= 0:
+            self._note_newest(each)
         for code, versions in self.school.watch[entry.metric, each.level].items():
             indicator = in_force(self.school.versions[code], entry.day)
             if indicator not in versions or len(versions) > 1 or indicator.daily_at is not None or indicator.overridden:
@@ -331,13 +331,19 @@ class _Bench:
                 continue
             form = self.school.form(indicator, (each.level, each.subject), entry.day, entry.subjects.get("class"))
             total, deciding = self.running[key, form.window, start], (indicator, form.min_denominator, key)
-            episode = self.ledger.episode(code, each.word, self.deciding.get(deciding))
+            episode = self.ledger.episode(code, each.word, self.deciding.starts.get(deciding))
             after, step, line = judge(episode, form, start, total, self.history.before(form, key, start, self.running))
             if after.deciding != start:
                 continue
-            self.deciding[deciding] = start
+            self.deciding.starts[deciding] = start
             if step is not None or after.severity is not None:
                 self.ledger.take(_judged(each, form, start, total), step, line)
+
+    def _note_newest(self, each: _Watched) -> None:
+        for version in (v for versions in self.school.watch[each.entry.metric, each.level].values() for v in versions):
+            start = each.starts.get(version.window)
+            if start is not None and self._judged_now(version, start, each.word):
+                self.deciding.note_newest(version, each.series, start, self.running[each.series, version.window, start])
 
     def _notice(self, each: _Watched, versions: Sequence[Indicator]) -> None:
         """An observation that a version does not judge may still make a newer window decide for what that version judges."""
@@ -349,7 +355,7 @@ class _Bench:
             for least in version.leasts:
                 if total.denominator >= least and total.denominator > 0:
                     key = (version, least, each.series)
-                    self.deciding[key] = max(start, self.deciding.get(key, start))
+                    self.deciding.starts[key] = max(start, self.deciding.starts.get(key, start))
 
     def _judged_now(self, indicator: Indicator, start: int, word: int) -> bool:
         """Whether a change of the window is judged at once: by the clock, only once the window, or the lesson, was judged by it."""

@@ -173,19 +173,27 @@ class Teller:
 
     def _decide_anew(self) -> None:
         for version in self.versions:
-            starts = [s for m, w, s in self._cells if (m, w) == (version.metric, version.window)]
             for least in version.leasts if version.level == self.level else ():
-                found = max((start for start in starts if self._decides(version, start, least)), default=None)
-                self._deciding[version.version, least] = found
+                self._deciding[version.version, least] = self._deciding_of(version, least)
+
+    def _decide(self, version: Indicator, changed: int) -> None:
+        """Which window decides once this one has changed: of a metric of kind `latest` it may have enough data no more."""
+        for least in version.leasts:
+            known = self._deciding.get((version.version, least))
+            if known == changed and not self._decides(version, changed, least):
+                self._deciding[version.version, least] = self._deciding_of(version, least)
+            elif (known is None or changed > known) and self._decides(version, changed, least):
+                self._deciding[version.version, least] = changed
+
+    def _deciding_of(self, version: Indicator, least: int) -> int | None:
+        starts = [s for m, w, s in self._cells if (m, w) == (version.metric, version.window)]
+        return max((start for start in starts if self._decides(version, start, least)), default=None)
 
     def _observe(self, told: Told) -> None:
         starts = self._add(told.metric, told.day, told.total)
         for version in self.versions:
             if version.level == self.level and version.metric == told.metric and (start := starts.get(version.window)) is not None:
-                for least in version.leasts:
-                    known = self._deciding.get((version.version, least))
-                    if (known is None or start > known) and self._decides(version, start, least):
-                        self._deciding[version.version, least] = start
+                self._decide(version, start)
         if told.taught is not None:
             self.taught[told.metric, told.day] = told.taught
         version_now = in_force(self.versions, told.day)

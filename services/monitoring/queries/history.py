@@ -21,15 +21,10 @@ Cell = tuple[int, int, int]  # series, window, start
 
 
 async def find_latest(
-    tx: Transaction, series: Iterable[int], indicator: Indicator, least: int, through: int | None
+    tx: Transaction, series: Iterable[int], indicator: Indicator, least: int, through: int | None, windows: int
 ) -> dict[int, list[tuple[int, Sum]]]:
-    """The latest windows of each series with at least that denominator, newest first: as many as the indicator looks back, and one.
-
-    None starts after `through`. Nothing is read for an indicator that does not look back.
-    """
+    """The latest windows of each series with at least that denominator, newest first, so many. None starts after `through`."""
     found: dict[int, list[tuple[int, Sum]]] = defaultdict(list)
-    if not indicator.looks_back:
-        return found
     t = TotalRow
     order = func.row_number().over(partition_by=t.series, order_by=t.start.desc()).label("nth")
     enough = (t.window == indicator.window, t.denominator >= least, t.denominator > 0)
@@ -38,7 +33,7 @@ async def find_latest(
         if through is not None:
             ranked = ranked.where(t.start <= through)
         latest = ranked.subquery()
-        rows = select(*latest.c[:6]).where(latest.c.nth <= indicator.looks_back + 1)
+        rows = select(*latest.c[:6]).where(latest.c.nth <= windows)
         for key, start, *total in await tx.session.execute(rows.order_by(latest.c.series, latest.c.start.desc())):
             found[key].append((start, Sum(*total)))
     return found
@@ -53,7 +48,7 @@ async def find_earlier(tx: Transaction, judged: Mapping[int, tuple[Indicator, in
             alike[form.min_denominator, start].append(key)
     for (least, through), series in alike.items():
         form = judged[series[0]][0]
-        for key, windows in (await find_latest(tx, series, form, least, through)).items():
+        for key, windows in (await find_latest(tx, series, form, least, through, form.looks_back + 1)).items():
             found[key] = tuple(total for start, total in windows if start < through)[: form.looks_back]
     return found
 
@@ -94,7 +89,7 @@ class History:
         for key, window, start in touched:
             if window == indicator.window and key in series:
                 self.starts[key, indicator.window].add(start)
-        for key, windows in (await find_latest(tx, series, indicator, least, through)).items():
+        for key, windows in (await find_latest(tx, series, indicator, least, through, indicator.looks_back + 1)).items():
             for start, total in windows:
                 self.starts[key, indicator.window].add(start)
                 running.setdefault((key, indicator.window, start), total)

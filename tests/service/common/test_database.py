@@ -147,16 +147,15 @@ async def test_what_is_put_off_is_written_before_the_commit_or_not_at_all(
         assert len(await subject.outbox()) == (0 if broken else 1)
 
 
+@pytest.mark.servers
 async def test_a_connection_that_the_server_has_ended_meanwhile_is_not_used_again(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if database_url.startswith("sqlite"):
-        pytest.skip("SQLite has no server")
     monkeypatch.setattr(postgres, "RESTED_S", 0.0)
-    async with little(database_url, tmp_path) as subject:
+    async with little(postgres_url, tmp_path) as subject:
         async with subject.database.reading() as session:
             mine = await session.scalar(text("SELECT pg_backend_pid()"))
-        async with create_async_engine(database_url).connect() as other:
+        async with create_async_engine(postgres_url).connect() as other:
             await other.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": mine})
         async with subject.database.reading() as session:
             assert await session.scalar(text("SELECT pg_backend_pid()")) != mine

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.service.harness import ServiceUnderTest
 from tests.service.monitoring.test_rebuilding import rebuilt
@@ -78,6 +81,23 @@ async def test_of_the_kind_latest_the_newest_observation_stands_whatever_order_t
         assert [(w["subject"], w["value"], w["status"]) for w in await warned(sut)] == [("K1", Decimal("0.3"), "open")]
         await take(sut, level("e", 8, "2026-03-05"))
         assert [w["status"] for w in await warned(sut)] == ["cleared"]
+
+
+@pytest.mark.parametrize("ends", [(), (1,), (2,), (3,), (1, 2, 3)])
+async def test_of_the_kind_latest_a_window_whose_newest_observation_is_too_small_decides_no_more_wherever_batches_end(
+    database_url: str, tmp_path: Path, ends: tuple[int, ...]
+) -> None:
+    small = sent("c", 4, 5, metric="level", student=None, time="2026-03-10T12:00:00+08:00")
+    events = [level("a", 3, "2026-03-02"), level("b", 3, "2026-03-10"), small, level("d", 9, "2026-03-03")]
+    watching = indicator("level", {"yellow": ("0.5", "0.6")}, metric="level", window="week", min_denominator=Decimal(10))
+    async with monitoring(database_url, tmp_path, lambda: NOW, roster()) as sut:
+        await define(sut, level="latest")
+        await sut.handle(watching)
+        for first, last in pairwise((0, *ends, len(events))):
+            await take(sut, *events[first:last])
+        assert [(w["start"], w["value"], w["status"]) for w in await warned(sut)] == [("2026-03-02", Decimal("0.9"), "cleared")]
+        state = await rebuilt(sut)
+        assert (state["before"], state["mended"]) == (state["after"], 0)
 
 
 async def test_the_newest_one_taken_back_lets_the_one_before_stand(database_url: str, tmp_path: Path) -> None:

@@ -100,9 +100,8 @@ async def test_small_blocks_are_joined_and_nothing_else_changes(
         assert {o["id"] for o in evidence} == stand
 
 
-async def test_counting_goes_on_while_blocks_are_joined(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if database_url.startswith("sqlite"):
-        pytest.skip("SQLite has one writer at a time")
+@pytest.mark.servers
+async def test_counting_goes_on_while_blocks_are_joined(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed, "MANY", 10)
     begun, counted = Event(), Event()
 
@@ -112,7 +111,7 @@ async def test_counting_goes_on_while_blocks_are_joined(database_url: str, tmp_p
         return decode(content)
 
     monkeypatch.setattr(packing, "decode", decode_when_counted)
-    async with monitoring(database_url, tmp_path, lambda: NOW, roster(), indicator()) as sut:
+    async with monitoring(postgres_url, tmp_path, lambda: NOW, roster(), indicator()) as sut:
         for n in range(12):
             await take(sut, sent(f"e{n}", n % 3, 3, class_="C1"))
         packs = asyncio.create_task(pack(sut))
