@@ -150,3 +150,4 @@ def _fill(product: OnServers, data: Path, copies: int, events: int) -> None:
         print(f"full: {product.counted():,} of {copies * events:,} counted", flush=True)
     until(lambda: product.counted() == copies * events and not product.unsent(), "the observations of the year before", HOUR_S)
     product.stop()
+    product.rest()
