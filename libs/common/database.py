@@ -264,7 +264,7 @@ class Transaction:
 
     @property
     def is_sqlite(self) -> bool:
-        return self.database.engine.dialect.name == "sqlite"
+        return self.database.is_sqlite
 
     @asynccontextmanager
     async def together(self) -> AsyncIterator[None]:
@@ -365,10 +365,12 @@ class Database:
 
     async def seconds(self, session: AsyncSession) -> float:
         """The database's own clock, in seconds: leases are compared with it, and each process sets its clock by it."""
-        sql = (
-            "SELECT unixepoch('subsec')" if self.engine.dialect.name == "sqlite" else "SELECT extract(epoch FROM clock_timestamp())"
-        )
+        sql = "SELECT unixepoch('subsec')" if self.is_sqlite else "SELECT extract(epoch FROM clock_timestamp())"
         return float(await session.scalar(text(sql)) or 0)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from libs.common import arrays
 
+NAME = "zhengai"  # of its connections, for the server
 SILENT_S = 60
 RESTED_S = 1.0
 
@@ -31,7 +32,20 @@ def _impatient(url: str) -> URL:
     parsed = make_url(url)
     options = parsed.query.get("options", "")
     assert isinstance(options, str)
-    return parsed.update_query_dict({"options": f"{options} -c idle_in_transaction_session_timeout={SILENT_S * 1000}".strip()})
+    ours = f"-c idle_in_transaction_session_timeout={SILENT_S * 1000} -c application_name={NAME}"
+    return parsed.update_query_dict({"options": f"{options} {ours}".strip()})
+
+
+async def end_silent(session: AsyncSession, silent_s: float = SILENT_S) -> int:
+    """End transactions of ours that were left in the middle of a message for so long, and return how many: PostgreSQL waits for the end
+    of a message for ever, since for it the transaction is not idle then.
+    """
+    sql = text(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = :name AND usename = current_user "
+        "AND datname = current_database() AND state = 'active' AND wait_event = 'ClientRead' AND xact_start IS NOT NULL "
+        "AND state_change < clock_timestamp() - make_interval(secs => :silent_s)"
+    )
+    return int(await session.scalar(sql, {"name": NAME, "silent_s": silent_s}) or 0)
 
 
 def _look_after_a_rest(engine: AsyncEngine) -> None:

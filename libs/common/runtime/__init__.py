@@ -28,6 +28,7 @@ from libs.common.runtime.health import Health
 from libs.common.runtime.inbox import for_the_first_time
 from libs.common.runtime.leases import Lease, LeaseLost, end, hold
 from libs.common.runtime.outbox import relay, relay_once
+from libs.common.runtime.silent import end_silent
 from libs.common.service import Job, Service
 from libs.common.settings import Settings
 from libs.common.telemetry import CONSUMER_FAILURES, JOB_FAILURES
@@ -142,6 +143,8 @@ async def background(service: Service, database: Database, bus: Bus, settings: S
     work: dict[str, Callable[[], Awaitable[None]]] = {}
     under_lease(f"{service.name}.relay", lease("relay"), partial(relay, database, bus))
     work[f"{service.name}.clock"] = partial(keep_clock, service.name, database, partial(health.works, f"{service.name}.clock"))
+    if not database.is_sqlite:
+        work[f"{service.name}.silent"] = partial(end_silent, database, partial(health.works, f"{service.name}.silent"))
     work[f"{service.name}.gauges"] = partial(gauges, service, database, partial(health.works, f"{service.name}.gauges"))
     for group in service.groups:
         work[group] = partial(Consumer(service, group, database, bus, settings).run, health)

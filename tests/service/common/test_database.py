@@ -10,13 +10,14 @@ from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from libs.common import postgres, sqlite
-from libs.common.database import InboxRow, Transaction
+from libs.common.database import Database, InboxRow, Transaction
 from libs.common.errors import Unavailable
 from libs.common.events.planning import ImprovementClosed
 from tests.service.common.little import NoteRow, little
@@ -159,6 +160,47 @@ async def test_a_connection_that_the_server_has_ended_meanwhile_is_not_used_agai
             await other.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": mine})
         async with subject.database.reading() as session:
             assert await session.scalar(text("SELECT pg_backend_pid()")) != mine
+
+
+@pytest.mark.servers
+async def test_a_transaction_that_was_left_in_the_middle_of_a_message_is_ended_and_no_other(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    def begun(name: str) -> Any:
+        """A transaction whose client has said something, and not yet that this was all."""
+        connection = psycopg.connect(postgres_url.replace("+psycopg", ""), application_name=name)
+        connection.pgconn.enter_pipeline_mode()
+        for sql in (b"BEGIN", b"SELECT 1"):
+            connection.pgconn.send_query_params(sql, None)
+        connection.pgconn.send_flush_request()
+        while connection.pgconn.flush():
+            pass
+        return connection
+
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND wait_event = 'ClientRead' AND pid = ANY(:pids)"
+    )
+    asleep, somebody_elses = begun(postgres.NAME), begun("somebody else")
+    pids = [asleep.pgconn.backend_pid, somebody_elses.pgconn.backend_pid]
+    async with little(postgres_url, tmp_path) as subject, subject.database.transaction() as working:
+        await working.session.execute(text("SELECT 1"))
+        async with asyncio.timeout(30):
+            while await _scalar(subject.database, waiting, pids=pids) != 2:
+                pass
+        async with subject.database.reading() as session:
+            assert await postgres.end_silent(session, 3600.0) == 0
+            assert await postgres.end_silent(session, 0.0) == 1
+        async with asyncio.timeout(30):
+            while await _scalar(subject.database, waiting, pids=pids) != 1:
+                pass
+        assert await working.session.scalar(text("SELECT 1")) == 1
+    asleep.close()
+    somebody_elses.close()
+
+
+async def _scalar(database: Database, sql: Any, **parameters: Any) -> Any:
+    async with database.reading() as session:
+        return await session.scalar(sql, parameters)
 
 
 async def test_a_long_transaction_of_short_statements_gives_others_their_turn(tmp_path: Path) -> None:
