@@ -169,7 +169,7 @@ class Transaction:
         for table, rows in appended.items():
             await self.insert(table, rows)
 
-    async def settle(self) -> None:
+    async def write_put_off(self) -> None:
         """Do what was put off to the commit, so that what follows can read it."""
         works, self.before_commit = self.before_commit, []
         if works:
@@ -182,7 +182,7 @@ class Transaction:
         await self.session.flush()
         if self.before_commit or self._appended or self.outgoing:
             async with self.together():
-                await self.settle()
+                await self.write_put_off()
                 await self.write_appended()
                 await self.insert(OutboxRow, self.outgoing)
 

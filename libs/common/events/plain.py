@@ -26,7 +26,7 @@ class PlainData(Data, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Numbers that are written without a point, not negative."""
 
     numerator: Annotated[int, Meta(ge=0, lt=LIMIT // MILLION)]  # type: ignore[assignment]  # narrower than the bytes of any number
-    denominator: Annotated[int, Meta(gt=0, lt=LIMIT // MILLION)]  # type: ignore[assignment]
+    denominator: Annotated[int, Meta(gt=0, lt=LIMIT // MILLION)]  # type: ignore[assignment]  # likewise
 
 
 class PlainEvent(CloudEvent[PlainData], omit_defaults=True, gc=False):
@@ -40,7 +40,8 @@ read_one, read_many, encode = (
     msgspec.json.Decoder(list[PlainEvent]).decode,
     msgspec.json.Encoder().encode,
 )
-_named = attrgetter(*(Data.__struct_fields__[Data.__struct_fields__.index(REFERENCES[0]) :][: len(REFERENCES)]))
+NAMED = tuple({"class": "class_"}.get(kind, kind) for kind in REFERENCES)  # the fields of `Data` that hold them
+_named = attrgetter(*NAMED)
 
 
 def observations_of(raws: Sequence[bytes]) -> list[Observation] | None:

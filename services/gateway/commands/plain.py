@@ -12,8 +12,8 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from libs.common.events.observations import AHEAD, OLDEST, REFERENCES, Data, MetricRule, holds_escapes
-from libs.common.events.plain import NOT_PLAIN, PlainEvent, encode, quotes, read_many, read_one
+from libs.common.events.observations import AHEAD, OLDEST, MetricRule, holds_escapes
+from libs.common.events.plain import NAMED, NOT_PLAIN, PlainEvent, encode, quotes, read_many, read_one
 from services.gateway.queries.sources import Source
 from services.gateway.sources import BATCH_EVENTS, BATCHED, EVENT_BYTES, STRUCTURED
 
@@ -59,9 +59,7 @@ def _right(events: Sequence[PlainEvent], source: Source, metrics: Mapping[str, M
 @cache
 def _named(needed: tuple[int, ...]) -> Any:
     """What reads the ids that a metric needs, and the metric's own name, so that the answer is a tuple always."""
-    fields = Data.__struct_fields__
-    first = fields.index(REFERENCES[0])
-    return attrgetter("metric", *(fields[first + at] for at in needed))
+    return attrgetter("metric", *(NAMED[at] for at in needed))
 
 
 def _complete(events: Sequence[PlainEvent], school: str, now: datetime, traceparent: str | None) -> int:

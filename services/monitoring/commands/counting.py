@@ -54,7 +54,7 @@ async def look_up(tx: Transaction, school: School, stretch: Stretch, observation
 
 
 async def count(tx: Transaction, standing: Standing) -> None:
-    """Add the stretch to the sums and judge what an indicator watches; written before the commit, or when it is settled."""
+    """Add the stretch to the sums and judge what an indicator watches; written before the commit, or before something reads it."""
     batch, cells, school = standing.batch, standing.cells, standing.batch.school
     watched = _watched(batch, cells, standing.before, standing.warned)
     entries = [batch.entry(row, whole=True) for row in np.flatnonzero(standing.newest_only).tolist()]
@@ -65,7 +65,7 @@ async def count(tx: Transaction, standing: Standing) -> None:
     for each in watched:
         bench.judge(each)
     await bench.ledger.prepare()
-    tx.before_commit += [partial(_add, tx, school, cells, newest), bench.ledger.write]
+    tx.before_commit += [partial(_add, tx, school, cells, newest), bench.ledger.send]
 
 
 def _warned(school: School, rows: Iterable[Sequence[Any]]) -> Warned:

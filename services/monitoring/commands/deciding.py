@@ -29,14 +29,16 @@ class Deciding:
         """Read what decided before the batch, which touches these cells (series, window, start)."""
         known = cls()
         for (window, least, through), asking in asked.items():
-            found = await bulk.find_deciding(tx, sorted(set().union(*(series for _, series in asking))), window, least, through)
-            known.starts.update({(i, least, key): found[key] for i, series in asking for key in series & found.keys()})
-            for indicator, series in asking:
-                if indicator.kind == "latest":
-                    # Each window that the batch touches may lose its place to one before it.
-                    most = max(Counter(key for key, span, _ in touched if key in series and span == window).values(), default=0)
-                    latest = await find_latest(tx, series, indicator, least, through, most + 1)
-                    known._enough.update({(indicator, least, key): {start for start, _ in latest[key]} for key in series})
+            growing = [(i, series) for i, series in asking if i.kind != "latest"]
+            found = await bulk.find_deciding(tx, sorted(set().union(*(series for _, series in growing))), window, least, through)
+            known.starts.update({(i, least, key): found[key] for i, series in growing for key in series & found.keys()})
+            for indicator, series in (each for each in asking if each[0].kind == "latest"):
+                # Each window that the batch touches may lose its place to one before it.
+                most = max(Counter(key for key, span, _ in touched if key in series and span == window).values(), default=0)
+                latest = await find_latest(tx, series, indicator, least, through, most + 1)
+                for key in series:
+                    known._enough[indicator, least, key] = {start for start, _ in latest[key]}
+                    known._decide((indicator, least, key))
         return known
 
     def note_newest(self, version: Indicator, series: int, start: int, total: Sum) -> None:
@@ -44,6 +46,9 @@ class Deciding:
         for least in version.leasts:
             enough = self._enough[version, least, series]
             (enough.add if total.denominator >= max(least, 1) else enough.discard)(start)
-            self.starts.pop((version, least, series), None)
-            if enough:
-                self.starts[version, least, series] = max(enough)
+            self._decide((version, least, series))
+
+    def _decide(self, key: tuple[Indicator, int, int]) -> None:
+        self.starts.pop(key, None)
+        if enough := self._enough[key]:
+            self.starts[key] = max(enough)

@@ -145,7 +145,7 @@ async def _count_school(tx: Transaction, row: SchoolRow, school: School, events:
 
 
 async def _count_single(tx: Transaction, row: SchoolRow, school: School, new: New, tally: Tally) -> None:
-    await tx.settle()
+    await tx.write_put_off()
     row.position = new.position
     if new.observation.amends != "retracts":
         await _log(tx, school, [new], tally, ended_by=0)  # it does not stand yet
@@ -157,7 +157,7 @@ async def _count_single(tx: Transaction, row: SchoolRow, school: School, new: Ne
 
 async def _count_run(tx: Transaction, row: SchoolRow, school: School, new: Sequence[New], tally: Tally) -> None:
     if new:
-        await tx.settle()
+        await tx.write_put_off()
         set_committed_value(row, "position", new[-1].position)  # the session need not write it: the log's statement does
         async with tx.together():
             stretch = await _log(tx, school, new, tally, through=row)

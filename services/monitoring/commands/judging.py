@@ -72,7 +72,6 @@ async def judge_all(
         found = await find_deciding(tx, school, version, {key: subjects[key][1] for key in able})
         left -= found.keys()
         await judge_subjects(tx, ledger, subjects, found, cause, row.position)
-    await ledger.prepare()
     await ledger.write()
 
 
@@ -235,5 +234,4 @@ async def _close_window(
         if key in forms:
             deciding = (forms[key], start, total)
             _judge(ledger, (word, name), deciding, earlier.get(key, ()), closed_cause(indicator, start), position)
-    await ledger.prepare()
     await ledger.write()

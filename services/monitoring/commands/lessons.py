@@ -52,5 +52,4 @@ async def _judge_ended(tx: Transaction, row: SchoolRow, school: School, indicato
     ledger = await Ledger.open(tx, school, {indicator.code}, due)
     found = await find_deciding(tx, school, indicator, {key: name for key, (_, name) in subjects.items()})
     await judge_subjects(tx, ledger, subjects, found, ended_cause(indicator), row.position)
-    await ledger.prepare()
     await ledger.write()

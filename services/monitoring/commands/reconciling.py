@@ -62,7 +62,6 @@ async def reconcile(
     again: list[WarningRow] = []
     for story in retold:
         _Agreement(ledger, row.position, story, why, again).reach(warnings.get((story.code, story.word), ()), since)
-    await ledger.prepare()
     await ledger.write()
     for warning in again:  # after what is over is written as such: one warning of a story is uncleared at a time
         warning.episode_open = True

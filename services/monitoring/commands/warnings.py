@@ -161,14 +161,19 @@ class Ledger:
         self.steps.append((row, judged, step, detail))
 
     async def prepare(self) -> None:
-        """Read what `write` needs to say: nothing is read while it writes."""
+        """Read what `send` needs to say: nothing is read while it sends."""
         self.described = await self._describe()
         for row, _ in self.raised:
             row.subject_name = self.described[row.level, row.subject].name
         await self.tx.session.flush()  # episodes that ended, before new ones of the same subjects
 
     async def write(self) -> None:
-        """Send all rows to the database and all facts to the outbox, in the order in which they were noted; after `prepare`."""
+        """Send all rows to the database and all facts to the outbox, in the order in which they were noted."""
+        await self.prepare()
+        await self.send()
+
+    async def send(self) -> None:
+        """The second half of `write`, which may be put off."""
         # A row is told once what it was judged by last, not at each observation. A new version may watch others.
         new = {row.id for row, _ in self.raised}
         shown = [told for told in (_shown(row, judged) for row, judged in self.last.values()) if told["id"] not in new]

@@ -106,8 +106,9 @@ async def test_counting_goes_on_while_blocks_are_joined(postgres_url: str, tmp_p
     begun, counted = Event(), Event()
 
     def decode_when_counted(content: bytes) -> Stretch:
-        begun.set()
-        assert counted.wait(30)
+        if not begun.is_set():
+            begun.set()
+            assert counted.wait(30)
         return decode(content)
 
     monkeypatch.setattr(packing, "decode", decode_when_counted)
@@ -126,6 +127,43 @@ async def test_counting_goes_on_while_blocks_are_joined(postgres_url: str, tmp_p
         assert await blocks(sut) == (2, 1), "what came meanwhile stands by itself in the log; ids were looked for later"
         sut.database.memory.clear()
         await take(sut, *[sent(f"e{n}", n % 3, 3, class_="C1") for n in range(12)], sent("e12", 1, 3, class_="C1"))
+        assert await digest(sut) == before
+
+
+@pytest.mark.servers
+async def test_of_two_that_pack_at_once_one_fails_and_nothing_is_lost(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, packed_by_another = Event(), Event()
+
+    def decode_late(content: bytes) -> Stretch:
+        if not begun.is_set():
+            begun.set()
+            assert packed_by_another.wait(30)
+        return decode(content)
+
+    async def pack_it(sut: ServiceUnderTest) -> None:
+        async with sut.database.transaction() as tx:
+            tx.school = SCHOOL
+            await packing.pack(tx)
+
+    monkeypatch.setattr(packing, "decode", decode_late)
+    events = [sent(f"e{n}", n % 3, 3, class_="C1") for n in range(12)]
+    async with monitoring(postgres_url, tmp_path, lambda: NOW, roster(), indicator()) as sut:
+        for event in events:
+            await take(sut, event)
+        before = await digest(sut)
+        late = asyncio.create_task(pack_it(sut))
+        assert await asyncio.to_thread(begun.wait, 30)
+        try:
+            await pack_it(sut)
+        finally:
+            packed_by_another.set()
+        with pytest.raises(RuntimeError, match="packed by somebody else"):
+            await late
+        assert await blocks(sut) == (1, 1)
+        sut.database.memory.clear()
+        await take(sut, *events)
         assert await digest(sut) == before
 
 
