@@ -14,8 +14,8 @@ COUNTING = (
         (
             Edit(
                 "services/monitoring/commands/intake.py",
-                "    counted = await find_counted(tx, school.id, row.position, [event.id for event in events])\n",
-                "    counted = await find_counted(tx, school.id, row.position, [event.id for event in events])\n"
+                "    counted = await find_counted(tx, school.id, row.position, ids)\n",
+                "    counted = await find_counted(tx, school.id, row.position, ids)\n"
                 "    counted = {id_: known for id_, known in counted.items() if known > row.position - 3}\n",
             ),
         ),
@@ -25,12 +25,12 @@ COUNTING = (
         "Other content under a counted id counts again",
         "A source that edits and sends again is counted twice, and no conflict is listed",
         (
+            Edit("services/monitoring/commands/reading.py", "o.id_hash(key)", "o.id_hash(key + o.content_hash())"),
             Edit(
-                "services/monitoring/commands/intake.py",
-                "        events = [Arrived(raw, observation, observation.id_hash(key)) for raw, observation in read]\n",
-                "        events = [Arrived(raw, o, id_hash(o.source, f'{o.id}{o.content}', key)) for raw, o in read]\n",
+                "services/monitoring/commands/plain.py",
+                "    ids = list(map(id_hash, columns.sources, columns.events, repeat(key)))\n",
+                "    all_ = map(columns.observation, range(len(columns)))\n    ids = [o.id_hash(key + o.content_hash()) for o in all_]\n",
             ),
-            Edit("services/monitoring/commands/intake.py", "REFERENCES, Content,", "REFERENCES, Content, id_hash,"),
         ),
         (INTAKE + "test_other_content_under_a_counted_id_is_listed_once_and_the_first_stands",),
     ),
@@ -43,6 +43,12 @@ COUNTING = (
                 "        if (fault := check(event.observation, school.rules, latest)) is None:\n",
                 "        if event.observation.time < tx.now - timedelta(days=7):\n            continue\n"
                 "        if (fault := check(event.observation, school.rules, latest)) is None:\n",
+            ),
+            Edit(
+                "services/monitoring/commands/plain.py",
+                "    metrics = set(columns.metrics)\n",
+                "    metrics = set(columns.metrics)\n    if columns.time.min() < latest.timestamp() * MILLION - 8 * 86_400_000_000:\n"
+                "        return False\n",
             ),
         ),
         (INTAKE + "test_late_is_never_refused_and_a_time_within_a_day_ahead_counts",),

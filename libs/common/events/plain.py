@@ -7,7 +7,7 @@ what is wrong. Whatever is taken here, `read` takes too, and reads the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Annotated, Literal
 
@@ -19,6 +19,7 @@ from libs.common.events.observations import LIMIT, MILLION, OLDEST, REFERENCES, 
 
 NOT_PLAIN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, OverflowError)
 _QUOTE = ord('"')
+_OLDEST, _NEWEST = OLDEST.timestamp(), datetime(9999, 12, 31, tzinfo=UTC).timestamp()  # any zone has a date for what lies between
 _SHORT = 4096  # bytes that are counted sooner than an array of them is made
 
 
@@ -44,20 +45,19 @@ NAMED = tuple({"class": "class_"}.get(kind, kind) for kind in REFERENCES)  # the
 _named = attrgetter(*NAMED)
 
 
-def observations_of(raws: Sequence[bytes]) -> list[Observation] | None:
-    """What each of these JSON texts observes; None where one of them needs a closer look."""
-    text = b"".join(raws)
-    if holds_escapes(text):
+def read_plain(raws: Sequence[bytes]) -> tuple[list[PlainEvent], list[float]] | None:
+    """These JSON texts as plain events, with their times in seconds from 1970; None where one of them needs a closer look."""
+    if holds_escapes(text := b"".join(raws)):
         return None
     try:
         events = list(map(read_one, raws))
-        observations = list(map(_observation, events))
     except NOT_PLAIN:
         return None
+    times = [event.time.timestamp() for event in events]
     # As many strings as were read stand in the texts: so no key stands twice, and none is unknown.
-    if quotes(text) != quotes(encode(events)) or any(o.time < OLDEST for o in observations):
+    if quotes(text) != quotes(encode(events)) or not all(_OLDEST <= end < _NEWEST for end in (min(times), max(times))):
         return None
-    return observations
+    return events, times
 
 
 def quotes(text: bytes) -> int:
@@ -67,7 +67,8 @@ def quotes(text: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(text, np.uint8) == _QUOTE))
 
 
-def _observation(event: PlainEvent) -> Observation:
+def observation_of(event: PlainEvent) -> Observation:
+    """What a plain event observes."""
     data = event.data
     return Observation(
         event.source,

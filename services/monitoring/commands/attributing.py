@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from libs.common.database import Transaction
-from libs.common.events.observations import REFERENCES, Observation
+from libs.common.events.observations import REFERENCES
+from services.monitoring.commands.columns import Columns
 from services.monitoring.domain.attribution import LEVELS, Placement
 from services.monitoring.domain.log import Ints, Mask, Stretch
 from services.monitoring.queries.schools import School
@@ -29,28 +30,27 @@ class Subjects:
 
     words: dict[str, Ints]
     derived: dict[tuple[str, int], str]
+    observations: Columns
 
-    def code(self, level: str, row: int, observation: Observation) -> str:
+    def code(self, level: str, row: int) -> str:
         """The id of the subject that a row counts for at a level, at which it counts."""
-        if level in _AT and (named := observation.named[_AT[level]]) is not None:
+        if level in _AT and (named := self.observations.named[_AT[level]][row]) is not None:
             return named
         return self.derived[level, int(self.words[level][row])]
 
 
-async def attribute(tx: Transaction, school: School, stretch: Stretch, observations: Sequence[Observation]) -> Subjects:
+async def attribute(tx: Transaction, school: School, stretch: Stretch, observations: Columns) -> Subjects:
     """Find the subjects of each observation at each level."""
     words = {level: stretch.columns[level] for level in LEVELS if level != "school"}
     (whole,) = (await school.column(tx, "school", [school.code])).tolist()
     words["school"] = np.full(len(stretch), whole, dtype=np.int64)
-    subjects = Subjects(words, {("school", whole): school.code})
-    await _homerooms(tx, school, stretch, observations, subjects)
-    await _units(tx, school, stretch, observations, subjects)
+    subjects = Subjects(words, {("school", whole): school.code}, observations)
+    await _homerooms(tx, school, stretch, subjects)
+    await _units(tx, school, stretch, subjects)
     return subjects
 
 
-async def _homerooms(
-    tx: Transaction, school: School, stretch: Stretch, observations: Sequence[Observation], subjects: Subjects
-) -> None:
+async def _homerooms(tx: Transaction, school: School, stretch: Stretch, subjects: Subjects) -> None:
     """The homeroom that a student was in on the day, where none is named."""
     open_ = (subjects.words["student"] > 0) & (subjects.words["homeroom"] == 0)
     if not school.roster.stays or not open_.any():
@@ -59,14 +59,13 @@ async def _homerooms(
     key = (subjects.words["student"][rows] << _DAYS) | stretch.columns["day"][rows]
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     days = stretch.columns["day"][rows[first]].tolist()
-    students = [observations[row].named[0] for row in rows[first].tolist()]
+    named = subjects.observations.named[_AT["student"]]
+    students = [named[row] for row in rows[first].tolist()]
     codes = [school.roster.homeroom_of(student, day) for student, day in zip(students, days, strict=True) if student is not None]
     await _fill(tx, school, subjects, "homeroom", rows, codes, inverse)
 
 
-async def _units(
-    tx: Transaction, school: School, stretch: Stretch, observations: Sequence[Observation], subjects: Subjects
-) -> None:
+async def _units(tx: Transaction, school: School, stretch: Stretch, subjects: Subjects) -> None:
     """Course, programme and department of the class; of the homeroom where no class, lesson or course is named."""
     words = {level: column.copy() for level, column in subjects.words.items()}
     by_class = words["class"] > 0
@@ -79,7 +78,7 @@ async def _units(
         _, first, inverse = np.unique((words[kind][rows] << _DAYS) | days, return_index=True, return_inverse=True)
         placements = []
         for row in rows[first].tolist():
-            code, day = subjects.code(kind, row, observations[row]), int(stretch.columns["day"][row])
+            code, day = subjects.code(kind, row), int(stretch.columns["day"][row])
             placements.append(school.roster.at(day).placement(code))
         for level in levels:
             await _fill_open(tx, school, subjects, level, rows, placements, inverse)

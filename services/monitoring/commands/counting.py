@@ -17,8 +17,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from libs.common.database import Transaction
-from libs.common.events.observations import REFERENCES, Observation
+from libs.common.events.observations import REFERENCES
 from services.monitoring.commands.attributing import Subjects, attribute
+from services.monitoring.commands.columns import Columns
 from services.monitoring.commands.deciding import Deciding
 from services.monitoring.commands.entries import Entry, newest_at
 from services.monitoring.commands.folding import Before, Cell, Cells, Warned, able_to_turn, fold
@@ -38,7 +39,7 @@ _NOBODY = np.zeros(0, dtype=np.int64)
 Spots = Mapping[tuple[str, tuple[str, str]], tuple[int, int, bool]]  # what `resolve` finds
 
 
-async def look_up(tx: Transaction, school: School, stretch: Stretch, observations: Sequence[Observation]) -> Standing:
+async def look_up(tx: Transaction, school: School, stretch: Stretch, observations: Columns) -> Standing:
     """Find what a stretch of the log adds to which sums, and what stood there before it."""
     subjects = await attribute(tx, school, stretch, observations)
     latest = [school.metric_ids[metric] for metric, rule in school.rules.items() if rule.kind == "latest"]
@@ -125,7 +126,7 @@ class _Batch:
 
     school: School
     stretch: Stretch
-    observations: Sequence[Observation]
+    observations: Columns
     subjects: Subjects
     entries: dict[int, Entry] = field(default_factory=dict)
 
@@ -133,9 +134,9 @@ class _Batch:
         """A row as an entry; `whole`: with all its subjects, else with its class alone."""
         if (known := self.entries.get(row)) is not None and not whole:
             return known
-        o, school = self.observations[row], self.school
+        o, school = self.observations.observation(row), self.school
         if whole:
-            named = {level: self.subjects.code(level, row, o) for level, words in self.subjects.words.items() if words[row]}
+            named = {level: self.subjects.code(level, row) for level, words in self.subjects.words.items() if words[row]}
         else:
             named = {} if (class_id := o.named[_CLASS]) is None else {"class": class_id}
         metric, day = school.metrics[int(self.stretch.columns["metric"][row])], int(self.stretch.columns["day"][row])
@@ -151,7 +152,7 @@ class _Batch:
         word = int(self.subjects.words[level][row])
         series = series_key(self.school.metric_ids[entry.metric], LEVEL_CODE[level], word)
         starts = self.school.starts((entry.metric, level), entry.day)
-        return _Watched(entry, level, self.subjects.code(level, row, self.observations[row]), word, series, starts, entry.total)
+        return _Watched(entry, level, self.subjects.code(level, row), word, series, starts, entry.total)
 
     def shown(self, cells: Cells, cell: int) -> _Watched:
         """All that a cell gets as one, in the place of its last row."""

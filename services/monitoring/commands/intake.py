@@ -6,9 +6,10 @@ A crash anywhere redelivers, and the ids make that harmless: they are written in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from itertools import repeat
 from math import isfinite
 from typing import Any
 
@@ -22,9 +23,11 @@ from libs.common.events.observations import AHEAD, REFERENCES, Content, check
 from libs.common.runtime import put_aside
 from libs.common.telemetry import OBSERVATIONS_COUNTED
 from services.monitoring.commands.amending import New, amend, count_amended
+from services.monitoring.commands.columns import Columns, columns_of
 from services.monitoring.commands.counting import count, look_up
 from services.monitoring.commands.owning import by_code, sort_out
-from services.monitoring.commands.reading import Arrived, Batch
+from services.monitoring.commands.plain import by_columns
+from services.monitoring.commands.reading import Arrivals, Arrived, Batch
 from services.monitoring.domain.log import PHASES, Mask, Stretch
 from services.monitoring.queries import bulk
 from services.monitoring.queries.amendments import find_contents
@@ -52,16 +55,19 @@ async def take(batch: Batch, tx: Transaction) -> None:
     """Count a batch's observations, school by school; one bad event goes to the dead letters alone."""
     for each in batch.unreadable:
         _refuse(tx, each.school, each.raw, each.error)
-    for code, read in sorted(batch.arrived.items(), key=lambda each: each[0]):  # the order in which all hold schools
+    for code, arrivals in sorted(batch.arrived.items(), key=lambda each: each[0]):  # the order in which all hold schools
         found = await begin_counting(tx, code)
         if found is None:
-            for raw, _ in read:
+            for raw in arrivals.raws:
                 _refuse(tx, code, raw, Invalid(f"no school is called {code!r}"))
             continue
         key = await installation_key(tx)
-        events = [Arrived(raw, observation, observation.id_hash(key)) for raw, observation in read]
         tally: Tally = Counter()
-        await _count_school(tx, *found, await _addable(tx, *found, await _owned(tx, *found, events, tally)), tally)
+        if (plain := by_columns(found[1], arrivals, key, tx.now + TOLERANCE, LARGE)) is not None:
+            await _count_columns(tx, *found, arrivals, *plain, tally)
+        else:
+            events = await _owned(tx, *found, arrivals.one_by_one(key), tally)
+            await _count_one_by_one(tx, *found, await _addable(tx, *found, events), tally)
 
 
 async def _owned(tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived], tally: Tally) -> Sequence[Arrived]:
@@ -122,67 +128,100 @@ def _refuse(tx: Transaction, school: str, raw: bytes, error: Invalid) -> None:
     tx.when_committed.append(lambda: OBSERVATIONS_COUNTED.labels("refused").inc())
 
 
-async def _count_school(tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived], tally: Tally) -> None:
+async def _count_columns(
+    tx: Transaction, row: SchoolRow, school: School, arrivals: Arrivals, columns: Columns, ids: Sequence[bytes], tally: Tally
+) -> None:
+    """Count what is new of what came, all of it at once."""
+
+    def arrived(at: int) -> Arrived:
+        return Arrived(arrivals.raws[at], columns.observation(at), ids[at])
+
+    new = await _not_counted_before(tx, row, school, ids, arrived, tally)
+    if len(new) < len(ids):
+        columns = columns.take(new)
+    tally.update(zip(columns.sources, repeat("counted")))
+    tx.school = school.code
+    await _count_run(tx, row, school, row.position + 1, columns, tally)
+    _remember(tx, school, [ids[at] for at in new], tally)
+
+
+async def _count_one_by_one(tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived], tally: Tally) -> None:
     """Count what is new, in order: runs of observations at once, what amends or is amended one by one."""
-    new = await _not_counted_before(tx, row, school, events, tally)
-    tally.update(Counter((each.observation.source, _OUTCOMES[each.observation.amends]) for each in new))
+    ids = [event.id for event in events]
+    found = await _not_counted_before(tx, row, school, ids, events.__getitem__, tally)
+    new = [New(position, ids[at], events[at].observation) for position, at in enumerate(found, row.position + 1)]
+    tally.update((each.observation.source, _OUTCOMES[each.observation.amends]) for each in new)
     tx.school = school.code
     run: list[New] = []
     for each in new:
         if each.observation.amends is None and (not school.pending or each.id not in school.pending):
             run.append(each)
             continue
-        await _count_run(tx, row, school, run, tally)
+        await _count_new(tx, row, school, run, tally)
         run = []
         await _count_single(tx, row, school, each, tally)
-    await _count_run(tx, row, school, run, tally)
+    await _count_new(tx, row, school, run, tally)
+    _remember(tx, school, [each.id for each in new], tally)
+
+
+def _remember(tx: Transaction, school: School, ids: Sequence[bytes], tally: Tally) -> None:
+    """Write before the commit which ids were counted, and what the tally of the day gets."""
     today = school.calendar.day_of(tx.now)
     rows = [(school.id, source, today, outcome, n) for (source, outcome), n in tally.items()]
-    tx.before_commit.append(partial(add_ids, tx, school.id, school.through + 1, [each.id for each in new]))
+    tx.before_commit.append(partial(add_ids, tx, school.id, school.through + 1, ids))
     tx.before_commit.append(partial(bulk.add_tally, tx, rows))
-    if new:
-        tx.when_committed.append(lambda: OBSERVATIONS_COUNTED.labels("counted").inc(len(new)))
+    if ids:
+        tx.when_committed.append(lambda: OBSERVATIONS_COUNTED.labels("counted").inc(len(ids)))
 
 
 async def _count_single(tx: Transaction, row: SchoolRow, school: School, new: New, tally: Tally) -> None:
     await tx.write_put_off()
     row.position = new.position
     if new.observation.amends != "retracts":
-        await _log(tx, school, [new], tally, ended_by=0)  # it does not stand yet
+        await _log(tx, school, new.position, columns_of([new.observation]), tally, ended_by=0)  # it does not stand yet
     if new.observation.amends is None:
         await count_amended(tx, row, school, new)
     else:
         await amend(tx, row, school, new)
 
 
-async def _count_run(tx: Transaction, row: SchoolRow, school: School, new: Sequence[New], tally: Tally) -> None:
+async def _count_new(tx: Transaction, row: SchoolRow, school: School, new: Sequence[New], tally: Tally) -> None:
     if new:
-        await tx.write_put_off()
-        set_committed_value(row, "position", new[-1].position)  # the session need not write it: the log's statement does
-        async with tx.together():
-            stretch = await _log(tx, school, new, tally, through=row)
-            standing = await look_up(tx, school, stretch, [each.observation for each in new])
-        await count(tx, standing)
+        await _count_run(tx, row, school, new[0].position, columns_of([each.observation for each in new]), tally)
+
+
+async def _count_run(tx: Transaction, row: SchoolRow, school: School, first: int, columns: Columns, tally: Tally) -> None:
+    """Count observations at once, which stand from the position `first` on in the order of counting."""
+    if not len(columns):
+        return
+    await tx.write_put_off()
+    set_committed_value(row, "position", first + len(columns) - 1)  # the session need not write it: the log's statement does
+    async with tx.together():
+        stretch = await _log(tx, school, first, columns, tally, through=row)
+        standing = await look_up(tx, school, stretch, columns)
+    await count(tx, standing)
 
 
 async def _log(
     tx: Transaction,
     school: School,
-    new: Sequence[New],
+    first: int,
+    observations: Columns,
     tally: Tally,
     *,
     ended_by: int | None = None,
     through: SchoolRow | None = None,
 ) -> Stretch:
-    """Append to the log; note what came late, what named ids that are not known, and which lessons are of which classes.
+    """Append to the log, from the position `first` on; note what came late, what named ids that are not known, and which lessons are of
+    which classes.
 
     `through`: the position of this school is written with it.
     """
-    stretch = await _columns(tx, school, new)
+    stretch = await _in_words(tx, school, first, observations)
     columns, sources = stretch.columns, school.words.of("source")
     late = columns["day"] < school.calendar.day_of(tx.now)
-    unknown, first = _unknown(school, stretch, new)
-    for source in {each.observation.source for each in new}:
+    unknown, unplaced = _unknown(school, stretch, observations)
+    for source in set(observations.sources):
         mine = columns["source"] == sources[source]
         for outcome, mask in (("late", late), ("unknown_id", unknown)):
             if n := int((mine & mask).sum()):
@@ -192,46 +231,40 @@ async def _log(
     async with tx.together():
         await add_to_log(tx, school.id, stretch, ended_by)
         await tx.update(SchoolRow, [] if through is None else [{"id": through.id, "position": through.position}])
-        await bulk.add_unplaced(tx, [(school.id, word, int(stretch.positions[row])) for word, row in first.items()])
+        await bulk.add_unplaced(tx, [(school.id, word, int(stretch.positions[row])) for word, row in unplaced.items()])
         await bulk.add_taught(tx, sorted(pair for pair in pairs if all(pair)))
-    school.unplaced |= first.keys()
+    school.unplaced |= unplaced.keys()
     school.taught |= pairs
     return stretch
 
 
-async def _columns(tx: Transaction, school: School, new: Sequence[New]) -> Stretch:
-    """The observations column by column, in words."""
-    count = len(new)
-    plain = [each.observation for each in new]
-    named = zip(*[o.named for o in plain], strict=True)
-    codes = {**dict(zip(REFERENCES, named, strict=True)), "source": [o.source for o in plain]}
-    words = await school.columns(tx, codes)
-    seconds = np.fromiter([o.time.timestamp() for o in plain], dtype=np.float64, count=count)
-    times = np.rint(seconds * 1_000_000).astype(np.int64)  # exact until the year 2250, and to a quarter of a millisecond for ever
+async def _in_words(tx: Transaction, school: School, first: int, observations: Columns) -> Stretch:
+    """The observations as the log has them: what they name as the integers of words."""
+    count = len(observations)
+    words = await school.columns(tx, {**dict(zip(REFERENCES, observations.named, strict=True)), "source": observations.sources})
     columns = {
-        "metric": np.fromiter([school.metric_ids[o.metric] for o in plain], dtype=np.int64, count=count),
-        "time": times,
-        "day": school.calendar.days_of(times),
-        "numerator": np.fromiter([o.numerator for o in plain], dtype=np.int64, count=count),
-        "denominator": np.fromiter([o.denominator for o in plain], dtype=np.int64, count=count),
-        "phase": np.fromiter([_PHASES[o.phase] for o in plain], dtype=np.int64, count=count),
+        "metric": np.fromiter(map(school.metric_ids.__getitem__, observations.metrics), dtype=np.int64, count=count),
+        "time": observations.time,
+        "day": school.calendar.days_of(observations.time),
+        "numerator": observations.numerator,
+        "denominator": observations.denominator,
+        "phase": np.fromiter(map(_PHASES.__getitem__, observations.phases), dtype=np.int64, count=count),
         "counted_at": np.full(count, int(tx.now.timestamp() * 1_000_000), dtype=np.int64),
     }
-    positions = np.fromiter([each.position for each in new], dtype=np.int64, count=count)
-    return Stretch(positions, {**columns, **words}, [o.id for o in plain])
+    return Stretch(np.arange(first, first + count, dtype=np.int64), {**columns, **words}, observations.events)
 
 
-def _unknown(school: School, stretch: Stretch, new: Sequence[New]) -> tuple[Mask, dict[int, int]]:
+def _unknown(school: School, stretch: Stretch, observations: Columns) -> tuple[Mask, dict[int, int]]:
     """Where an id is named that would place the observation if the roster knew it; and the row in which each was named first."""
     missing = np.zeros(len(stretch), dtype=np.bool_)
     first: dict[int, int] = {}
     for kind, known in school.roster.placing.items():
         words, rows = np.unique(stretch.columns[kind], return_index=True)
-        at = REFERENCES.index(kind)
+        named = observations.named[REFERENCES.index(kind)]
         unknown = [
             word
             for word, row in zip(words.tolist(), rows.tolist(), strict=True)
-            if word and new[row].observation.named[at] not in known and (word in school.unplaced or not first.update({word: row}))
+            if word and named[row] not in known and (word in school.unplaced or not first.update({word: row}))
         ]
         if unknown:
             missing |= np.isin(stretch.columns[kind], unknown)
@@ -239,27 +272,29 @@ def _unknown(school: School, stretch: Stretch, new: Sequence[New]) -> tuple[Mask
 
 
 async def _not_counted_before(
-    tx: Transaction, row: SchoolRow, school: School, events: Sequence[Arrived], tally: Tally
-) -> list[New]:
-    """Keep what is new, in order; note ids that came again with other content. The first stands."""
-    counted = await find_counted(tx, school.id, row.position, [event.id for event in events])
-    new: dict[bytes, New] = {}
-    again: list[tuple[Arrived, int]] = []
-    if not counted and len({event.id for event in events}) == len(events):
-        new = {event.id: New(at, event.id, event.observation) for at, event in enumerate(events, row.position + 1)}
-        events = ()
-    for event in events:
-        if (position := counted.get(event.id)) is not None:
-            again.append((event, position))
-        elif (first := new.get(event.id)) is None:
-            new[event.id] = New(row.position + len(new) + 1, event.id, event.observation)
-        else:
-            await _note_again(tx, school, event, first.observation.content, first.position, tally)
+    tx: Transaction, row: SchoolRow, school: School, ids: Sequence[bytes], arrived: Callable[[int], Arrived], tally: Tally
+) -> Sequence[int]:
+    """Say which of these, in order, are new; note ids that came again with other content. The first stands."""
+    counted = await find_counted(tx, school.id, row.position, ids)
+    new = {id_: position for position, id_ in enumerate(ids, row.position + 1)}
+    again: list[tuple[int, int]] = []
+    rows: Sequence[int] = range(len(ids))
+    if counted or len(new) < len(ids):
+        new, rows = {}, []
+        for at, id_ in enumerate(ids):
+            if (position := counted.get(id_)) is not None:
+                again.append((at, position))
+            elif (position := new.get(id_)) is not None:
+                first = arrived(rows[position - row.position - 1])
+                await _note_again(tx, school, arrived(at), first.observation.content, position, tally)
+            else:
+                rows.append(at)
+                new[id_] = row.position + len(rows)
     contents = await find_contents(tx.session, school.id, {position for _, position in again})
-    for event, position in again:
-        await _note_again(tx, school, event, contents[position], position, tally)
-    school.through, school.arriving = row.position, {id_: each.position for id_, each in new.items()}
-    return list(new.values())
+    for at, position in again:
+        await _note_again(tx, school, arrived(at), contents[position], position, tally)
+    school.through, school.arriving = row.position, new
+    return rows
 
 
 async def _note_again(tx: Transaction, school: School, event: Arrived, first: Content, position: int, tally: Tally) -> None:

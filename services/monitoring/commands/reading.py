@@ -13,7 +13,8 @@ from libs.common.bus import Record
 from libs.common.database import in_batches
 from libs.common.errors import Fault, Invalid, Malformed
 from libs.common.events.observations import Observation, read
-from libs.common.events.plain import observations_of
+from libs.common.events.plain import PlainEvent, observation_of, read_plain
+from services.monitoring.commands.columns import Columns, columns_of_plain
 
 TOGETHER = 100  # records of which one that is not plain makes the others be read as slowly
 
@@ -35,11 +36,32 @@ class Unreadable:
     error: Invalid
 
 
+@dataclass(slots=True)
+class Arrivals:
+    """What came of a school, in its order: each event as it stood on the bus and as it was read. `times` are those of the plain ones,
+    in seconds.
+    """
+
+    raws: list[bytes] = field(default_factory=list)
+    events: list[PlainEvent | Observation] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+
+    def columns(self) -> Columns | None:
+        """All of it by columns; None where not all are plain."""
+        plain = [event for event in self.events if isinstance(event, PlainEvent)]
+        return columns_of_plain(plain, self.times) if len(plain) == len(self.events) else None
+
+    def one_by_one(self, key: bytes) -> list[Arrived]:
+        """Each on its own, with the hash of its id."""
+        observations = (observation_of(event) if isinstance(event, PlainEvent) else event for event in self.events)
+        return [Arrived(raw, o, o.id_hash(key)) for raw, o in zip(self.raws, observations, strict=True)]
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a batch of records brought: by school, each event as it stood there and as it was read; and what could not be read."""
+    """What a batch of records brought, by school, and what could not be read."""
 
-    arrived: dict[str, list[tuple[bytes, Observation]]] = field(default_factory=lambda: defaultdict(list))
+    arrived: dict[str, Arrivals] = field(default_factory=lambda: defaultdict(Arrivals))
     unreadable: list[Unreadable] = field(default_factory=list)
 
 
@@ -47,18 +69,38 @@ def read_batch(records: Sequence[Record]) -> Batch:
     """Read every event of the records."""
     batch = Batch()
     for some in in_batches(records, TOGETHER):
-        events = [(record, raw) for record in some for raw in _split(record, batch)]
-        plain = observations_of([raw for _, raw in events])
-        for n, (record, raw) in enumerate(events):
-            try:
-                observation = read(raw) if plain is None else plain[n]
-                _refuse_other_school(observation, record)
-            except (Malformed, Invalid) as error:
-                why = error if isinstance(error, Invalid) else Invalid(error.detail)
-                batch.unreadable.append(Unreadable(record.key, raw, why))
-            else:
-                batch.arrived[record.key].append((raw, observation))
+        found = [(record, raw) for record in some for raw in _split(record, batch)]
+        if not _read_plain(found, batch):
+            _read_one_by_one(found, batch)
     return batch
+
+
+def _read_plain(found: Sequence[tuple[Record, bytes]], batch: Batch) -> bool:
+    """Read plain events of one school at once; False, and nothing done, where they are not."""
+    raws = [raw for _, raw in found]
+    if len(keys := {record.key for record, _ in found}) != 1 or (plain := read_plain(raws)) is None:
+        return False
+    (key,), (events, times) = keys, plain
+    if not {event.school or key for event in events} <= keys:
+        return False
+    arrivals = batch.arrived[key]
+    arrivals.raws += raws
+    arrivals.events += events
+    arrivals.times += times
+    return True
+
+
+def _read_one_by_one(found: Sequence[tuple[Record, bytes]], batch: Batch) -> None:
+    for record, raw in found:
+        try:
+            observation = read(raw)
+            _refuse_other_school(observation, record)
+        except (Malformed, Invalid) as error:
+            why = error if isinstance(error, Invalid) else Invalid(error.detail)
+            batch.unreadable.append(Unreadable(record.key, raw, why))
+        else:
+            batch.arrived[record.key].raws.append(raw)
+            batch.arrived[record.key].events.append(observation)
 
 
 def _refuse_other_school(observation: Observation, record: Record) -> None:
@@ -72,7 +114,7 @@ _raws = msgspec.json.Decoder(list[msgspec.Raw])
 
 def _split(record: Record, batch: Batch) -> Sequence[bytes]:
     """The events of a record, which is one or an array of them; none where it cannot be read."""
-    if record.value.lstrip()[:1] != b"[":
+    if record.value.startswith(b"{") or record.value.lstrip()[:1] != b"[":
         return (record.value,)
     try:
         return [bytes(raw) for raw in _raws.decode(record.value)]

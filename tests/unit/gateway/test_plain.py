@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from libs.common.errors import ServiceError
 from libs.common.events.observations import REFERENCES, TYPE, MetricRule, Observation, read
-from libs.common.events.plain import observations_of
+from libs.common.events.plain import observation_of, read_plain
 from services.gateway.commands.events import check_all, complete
 from services.gateway.commands.plain import take_plain
 from services.gateway.queries.sources import Source
@@ -123,10 +123,12 @@ def test_the_short_road_takes_only_what_the_long_one_takes_and_means_the_same(se
 @given(st.lists(bodies(), min_size=1, max_size=3))
 def test_what_is_read_at_once_is_read_the_same_one_by_one(sent: list[tuple[str, bytes]]) -> None:
     raws = [raw for mode, body in sent for raw in ([body] if mode == STRUCTURED else split(body))]
-    at_once = observations_of(raws)
+    at_once = read_plain(raws)
     event("at once" if at_once is not None else "one by one")
     if at_once is not None:
-        assert at_once == [read(raw) for raw in raws]
+        one_by_one = [read(raw) for raw in raws]
+        assert list(map(observation_of, at_once[0])) == one_by_one
+        assert at_once[1] == [observation.time.timestamp() for observation in one_by_one]
 
 
 def split(body: bytes) -> list[bytes]:
@@ -138,11 +140,12 @@ def split(body: bytes) -> list[bytes]:
 
 def test_one_event_that_is_not_plain_makes_all_be_read_one_by_one() -> None:
     plain, odd = (json.dumps(PLAIN | {"id": id_}).encode() for id_ in ("学生", '"'))
-    assert observations_of([plain, plain]) is None, "escaped as it is"
+    assert read_plain([plain, plain]) is None, "escaped as it is"
     plain = json.dumps(PLAIN, ensure_ascii=False).encode()
-    assert observations_of([plain, plain]) == [read(plain), read(plain)]
-    assert observations_of([plain, odd]) is None
-    assert observations_of([]) == []
+    at_once = read_plain([plain, plain])
+    assert at_once is not None
+    assert [observation_of(each) for each in at_once[0]] == [read(plain), read(plain)]
+    assert read_plain([plain, odd]) is None
 
 
 @pytest.mark.parametrize(
