@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Record:
+
+class Record(Struct, frozen=True, gc=False):
     """One entry of the log. `key` is the school's code: records of one key keep their order."""
 
     topic: str

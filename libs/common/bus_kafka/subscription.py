@@ -30,7 +30,7 @@ SESSION_MS = 6000
 FRESH_MS = 5
 WAIT_MS = 50  # a fetch that was sent for idle partitions alone holds up those of the same broker that are busy
 _ROUNDS = 3  # one record, to learn their size; what lies there; what came meanwhile: not as long as more comes
-PARTITION_BYTES = 2 * 2**20  # at once, so that a fetch brings something of each partition; a larger record comes alone
+PARTITION_BYTES = 4 * 2**20  # at once, so that a fetch brings something of each partition; a larger record comes alone
 
 
 @asynccontextmanager

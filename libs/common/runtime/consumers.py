@@ -27,9 +27,9 @@ from libs.common.turns import turns
 
 log = structlog.get_logger()
 
-FETCH_BYTES = 8 << 20
+FETCH_BYTES = 16 << 20
 BATCH_BYTES = 256 << 10  # of one transaction: what it computes at a stretch, requests wait for
-TAKEN_BYTES = 2 << 20  # the same where what comes is read beforehand, and then taken by columns
+TAKEN_BYTES = 4 << 20  # the same where what comes is read beforehand, and then taken by columns
 SHORT_BYTES = 384 << 10  # while people wait
 AT_ONCE = 4  # keys of which batches are taken at the same time
 SMALL = 16_384  # bytes read at once without a thread of their own

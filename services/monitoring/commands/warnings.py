@@ -184,7 +184,7 @@ class Ledger:
         numbers = [_numbers(judged) for _, judged, _, _ in self.steps]
         async with self.tx.together():
             await self.tx.update(WarningRow, shown)
-            await self.tx.insert(WarningRow, [{name: getattr(row, name) for name in _COLUMNS} for row, _ in self.raised])
+            await self.tx.insert(WarningRow, [{name: vars(row).get(name) for name in _COLUMNS} for row, _ in self.raised])
             await self.tx.insert(WarningPlaceRow, places)
             steps = [self._step(*step, said) for step, said in zip(self.steps, numbers, strict=True)]
             await self.tx.insert(WarningStepRow, steps)
