@@ -46,9 +46,9 @@ COUNTING = (
             ),
             Edit(
                 "services/monitoring/commands/plain.py",
-                "    metrics = set(columns.metrics)\n",
-                "    metrics = set(columns.metrics)\n    if columns.time.min() < latest.timestamp() * MILLION - 8 * 86_400_000_000:\n"
-                "        return False\n",
+                "    owned = metrics & school.owners.keys()\n",
+                "    owned = metrics & school.owners.keys()\n"
+                "    if columns.time.min() < latest.timestamp() * MILLION - 8 * 86_400_000_000:\n        return False\n",
             ),
         ),
         (INTAKE + "test_late_is_never_refused_and_a_time_within_a_day_ahead_counts",),

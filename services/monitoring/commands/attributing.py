@@ -25,7 +25,7 @@ _DAYS = 22  # bits that hold any day of the calendar
 @dataclass(frozen=True, slots=True)
 class Subjects:
     """For each level a column of words, 0 where an observation counts for nobody; `derived`: the ids behind words that the
-    observation itself does not name, by level and word.
+    observation itself does not name, by level and word; `observations` have those that it does.
     """
 
     words: dict[str, Ints]

@@ -63,8 +63,8 @@ async def take(batch: Batch, tx: Transaction) -> None:
             continue
         key = await installation_key(tx)
         tally: Tally = Counter()
-        if (plain := by_columns(found[1], arrivals, key, tx.now + TOLERANCE, LARGE)) is not None:
-            await _count_columns(tx, *found, arrivals, *plain, tally)
+        if (at_once := by_columns(found[1], arrivals, key, tx.now + TOLERANCE, LARGE)) is not None:
+            await _count_columns(tx, *found, arrivals, *at_once, tally)
         else:
             events = await _owned(tx, *found, arrivals.one_by_one(key), tally)
             await _count_one_by_one(tx, *found, await _addable(tx, *found, events), tally)
@@ -137,11 +137,10 @@ async def _count_columns(
         return Arrived(arrivals.raws[at], columns.observation(at), ids[at])
 
     new = await _not_counted_before(tx, row, school, ids, arrived, tally)
-    if len(new) < len(ids):
-        columns = columns.take(new)
-    tally.update(zip(columns.sources, repeat("counted")))
+    counted = columns.take(new) if len(new) < len(ids) else columns
+    tally.update(zip(counted.sources, repeat("counted")))
     tx.school = school.code
-    await _count_run(tx, row, school, row.position + 1, columns, tally)
+    await _count_run(tx, row, school, row.position + 1, counted, tally)
     _remember(tx, school, [ids[at] for at in new], tally)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from libs.common.events.observations import MILLION, REFERENCES
 from libs.common.hashing import id_hash
-from services.monitoring.commands.columns import Columns
+from services.monitoring.commands.columns import Columns, columns_of_plain
 from services.monitoring.commands.reading import Arrivals
 from services.monitoring.queries.schools import School
 
@@ -25,17 +25,20 @@ def by_columns(school: School, arrivals: Arrivals, key: bytes, latest: datetime,
 
     `latest`: the last instant that is not too far ahead; `large`: in millionths, from where numbers are.
     """
-    if (columns := arrivals.columns()) is None or not _right(school, columns, latest, large):
+    if (events := arrivals.plain()) is None:
+        return None
+    metrics = {event.data.metric for event in events}
+    if not metrics <= school.rules.keys() - school.switched_off:
+        return None
+    columns = columns_of_plain(events, arrivals.times)
+    if not _right(school, columns, metrics, latest, large):
         return None
     ids = list(map(id_hash, columns.sources, columns.events, repeat(key)))
     return None if school.pending and not school.pending.isdisjoint(ids) else (columns, ids)
 
 
-def _right(school: School, columns: Columns, latest: datetime, large: int) -> bool:
+def _right(school: School, columns: Columns, metrics: set[str], latest: datetime, large: int) -> bool:
     """Whether `check` finds nothing wrong with any of them, nor anything else that sorts some out."""
-    metrics = set(columns.metrics)
-    if not metrics <= school.rules.keys() - school.switched_off:
-        return False
     if columns.time.max() > latest.timestamp() * MILLION or max(columns.numerator.max(), columns.denominator.max()) >= large:
         return False
     owned = metrics & school.owners.keys()

@@ -14,9 +14,8 @@ from libs.common.database import in_batches
 from libs.common.errors import Fault, Invalid, Malformed
 from libs.common.events.observations import Observation, read
 from libs.common.events.plain import PlainEvent, observation_of, read_plain
-from services.monitoring.commands.columns import Columns, columns_of_plain
 
-TOGETHER = 100  # records of which one that is not plain makes the others be read as slowly
+TOGETHER = 100  # records of which one that is not plain makes the others be read as slowly; all of its school are counted as slowly
 
 
 class Arrived(Struct, frozen=True, gc=False):
@@ -46,10 +45,10 @@ class Arrivals:
     events: list[PlainEvent | Observation] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
-    def columns(self) -> Columns | None:
-        """All of it by columns; None where not all are plain."""
+    def plain(self) -> list[PlainEvent] | None:
+        """All of it as plain events; None where not all are."""
         plain = [event for event in self.events if isinstance(event, PlainEvent)]
-        return columns_of_plain(plain, self.times) if len(plain) == len(self.events) else None
+        return plain if len(plain) == len(self.events) else None
 
     def one_by_one(self, key: bytes) -> list[Arrived]:
         """Each on its own, with the hash of its id."""

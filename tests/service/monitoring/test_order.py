@@ -17,8 +17,22 @@ from hypothesis import strategies as st
 
 from libs.common.events.deadletters import DeadLettered
 from libs.common.events.standards import IndicatorActivated, Repetition
+from services.monitoring.commands.intake import TOLERANCE
 from tests.service.harness import ServiceUnderTest
-from tests.service.monitoring.world import NOW, array, digest, forget, indicator, monitoring, own, roster, sent, take, terms
+from tests.service.monitoring.world import (
+    EVERYTHING,
+    NOW,
+    array,
+    digest,
+    forget,
+    indicator,
+    monitoring,
+    own,
+    roster,
+    sent,
+    take,
+    terms,
+)
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "12"))  # more of them by hand, after a change of the path
 QUICK = settings(
@@ -92,6 +106,16 @@ class Bench:
         return await digest(self._sut), facts
 
 
+async def define_more(sut: ServiceUnderTest) -> None:
+    """A metric that is switched off, one that has a source of its own, and one of which the newest observation is all that counts."""
+    async with sut.as_(EVERYTHING) as client:
+        for body in ({"code": "off", "active": False}, {"code": "owned", "source": "urn:campus:demo:lms"}, {"code": "newest"}):
+            kind = "latest" if body["code"] == "newest" else "ratio"
+            about = {"name": "指标", "grain": ["class"], "kind": kind, "direction": "higher"}
+            assert (await client.post("/metrics", json=about | body)).status_code == 201
+    await sut.published()
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder: Path = tmp_path_factory.mktemp("order")
@@ -99,6 +123,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         stack = AsyncExitStack()
         whole = monitoring(f"sqlite+aiosqlite:///{folder}/m.db", folder, lambda: NOW, roster(), terms(), *WATCHING)
         sut = runner.run(stack.enter_async_context(whole))
+        runner.run(define_more(sut))
         yield Bench(runner, sut)
         runner.run(stack.aclose())
 
@@ -141,7 +166,16 @@ wrong = st.builds(
             {"student": None},
             {"metric": "nothing"},
             {"metric": "teacher_attendance"},
-            {"day": "2027-03-02"},
+            {"metric": "C-SAT"},
+            {"metric": "off", "student": None},
+            {"metric": "owned", "student": None},
+            {"metric": "owned", "student": None, "source": "urn:campus:demo:other"},
+            {"metric": "newest", "student": None},
+            {"time": "2000-01-01T00:00:00+00:00"},
+            {"time": "1999-12-31T23:59:59.999999+00:00"},
+            {"time": (NOW + TOLERANCE).isoformat()},
+            {"time": (NOW + TOLERANCE + timedelta(microseconds=1)).isoformat()},
+            {"time": "9999-12-31T23:59:59-12:00"},
             {"numerator": 9000, "denominator": 9000},
         ]
     ),
