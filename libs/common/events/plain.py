@@ -27,7 +27,7 @@ class PlainData(Data, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Numbers that are written without a point, not negative."""
 
     numerator: Annotated[int, Meta(ge=0, lt=LIMIT // MILLION)]  # type: ignore[assignment]  # narrower than the bytes of any number
-    denominator: Annotated[int, Meta(gt=0, lt=LIMIT // MILLION)]  # type: ignore[assignment]  # likewise
+    denominator: Annotated[int, Meta(gt=0, lt=LIMIT // MILLION)]  # type: ignore[assignment]  # narrower than the bytes of any number
 
 
 class PlainEvent(CloudEvent[PlainData], omit_defaults=True, gc=False):

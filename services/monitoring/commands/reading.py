@@ -98,8 +98,9 @@ def _read_one_by_one(found: Sequence[tuple[Record, bytes]], batch: Batch) -> Non
             why = error if isinstance(error, Invalid) else Invalid(error.detail)
             batch.unreadable.append(Unreadable(record.key, raw, why))
         else:
-            batch.arrived[record.key].raws.append(raw)
-            batch.arrived[record.key].events.append(observation)
+            arrivals = batch.arrived[record.key]
+            arrivals.raws.append(raw)
+            arrivals.events.append(observation)
 
 
 def _refuse_other_school(observation: Observation, record: Record) -> None:
