@@ -38,6 +38,8 @@ def until(condition: Callable[[], Any], what: str, limit_s: float = PATIENCE_S) 
 class Process:
     """One process of the product, restarted on the same folder and port."""
 
+    program = "services.app"
+
     def __init__(self, name: str, folder: Path, environment: dict[str, str]) -> None:
         self.name, self.folder = name, folder
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +52,7 @@ class Process:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ZHENGAI_")}
         log = (self.folder / "log").open("a")
         self.running = subprocess.Popen(
-            [sys.executable, "-m", "services.app"],
+            [sys.executable, "-m", self.program],
             env={**clean, **self.environment, "ZHENGAI_PORT": str(self.port)},
             stdout=subprocess.PIPE,
             stderr=log,

@@ -35,12 +35,14 @@ class Ids:
 
     def candidates(self, ids: bytes) -> list[tuple[int, int]]:
         """Pairs of an index into `ids` and a position where an id begins with the same half."""
-        wanted = _halves(ids)
+        # In their order they are found with a fraction of the memory's accesses.
+        wanted, order = _sorted(_halves(ids), np.arange(len(ids) // BYTES))
         found: list[tuple[int, int]] = []
         for halves, positions in self._runs:
-            left, right = np.searchsorted(halves, wanted, "left"), np.searchsorted(halves, wanted, "right")
-            for at in np.flatnonzero(right > left).tolist():
-                found += [(at, int(positions[n])) for n in range(int(left[at]), int(right[at]))]
+            left = np.searchsorted(halves, wanted)
+            for at in np.flatnonzero(halves[np.minimum(left, len(halves) - 1)] == wanted).tolist():
+                right = np.searchsorted(halves, wanted[at], "right")
+                found += [(int(order[at]), int(position)) for position in positions[left[at] : right]]
         return found
 
     def add(self, ids: bytes, first: int) -> None:

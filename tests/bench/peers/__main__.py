@@ -4,7 +4,7 @@ usage: make bench-peers                        everything, into docs/performance
        RUNS=1 make bench-peers                 fewer runs of each
        STORED=1000000 make bench-peers         fewer observations stored before the figure `full`
        python -m tests.bench.peers NAME ...    some figures only, not written down:
-                                               throughput in_python memory disk growth full latency two_processes front_door asking
+                                               throughput in_python memory disk growth full latency front_door asking
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ def figures() -> Mapping[str, Callable[..., Sequence[object]]]:
         f.growth,
         f.full,
         latency.latency,
-        f.two_processes,
         doors.front_door,
         doors.asking,
     )

@@ -1,6 +1,6 @@
 """The product as the harness starts its contenders: one run, one line of result.
 
-usage: python -m tests.bench.peers.contender postgres|sqlite DATASET EVENTS WARNINGS_TOPIC DUMP   (from place.prepare's environment)
+usage: python -m tests.bench.peers.contender NAME DATASET EVENTS WARNINGS_TOPIC DUMP   (from place.prepare's environment)
 """
 
 from __future__ import annotations
@@ -79,14 +79,20 @@ def compete(product: Product, events: int, topic: str) -> tuple[Run, float]:
     return run, time.perf_counter() - run.ready
 
 
-def main(stack: str, dataset: str, events: str, topic: str, dump: str) -> None:
+def named(name: str, folder: Path, kafka: str) -> Product:
+    """The product as this contender runs it."""
+    if name in {"zhengai-sqlite", "zhengai-embedded"}:
+        return OnFiles(folder, alone=name == "zhengai-sqlite")
+    return OnServers(folder, kafka, os.environ["PEERS_POSTGRES"], processes=2 if name == "zhengai-two" else 1)
+
+
+def main(contender: str, dataset: str, events: str, topic: str, dump: str) -> None:
     sys.path.insert(0, str(place.HARNESS))
     common = place.harness("common")
     data = place.data(dataset)
     unique = json.loads(data.with_name(f"{dataset}.ref.json").read_text())["events"]
-    with tempfile.TemporaryDirectory(prefix="contender-") as name:
-        folder = Path(name)
-        product = OnFiles(folder) if stack == "sqlite" else OnServers(folder, common.BOOT, os.environ["PEERS_POSTGRES"])
+    with tempfile.TemporaryDirectory(prefix="contender-") as folder:
+        product = named(contender, Path(folder), common.BOOT)
         try:
             product.set_up()
             product.feed(data)

@@ -18,7 +18,7 @@ from tests.bench.peers.product import OnFiles, OnServers
 from tests.bench.peers.servers import Servers
 
 TIMEOUT_S = 600  # with setting up, feeding and checking
-OURS = {"zhengai-postgres": "postgres", "zhengai-sqlite": "sqlite"}
+OURS = ("zhengai-postgres", "zhengai-two", "zhengai-sqlite", "zhengai-embedded")
 IN_PYTHON = {"quix-alo": ("quixstreams",), "bytewax": ("bytewax",), "faust-rocksdb": ("faust-streaming", "rocksdict")}
 
 
@@ -41,8 +41,8 @@ class Lab:
 
     def __post_init__(self) -> None:
         os.environ["PEERS_POSTGRES"] = self.servers.postgres
-        for name, stack in OURS.items():
-            command = [sys.executable, "-m", "tests.bench.peers.contender", stack]
+        for name in OURS:
+            command = [sys.executable, "-m", "tests.bench.peers.contender", name]
             place.harness("bench").C[name] = lambda ds, n, w, dump, command=command: ([*command, ds, str(n), w, dump], {})
 
     def add(self, peer: str) -> None:
@@ -59,7 +59,7 @@ class Lab:
 
     def rounds(self, names: Sequence[str], dataset: str) -> dict[str, Runs]:
         """Run each contender as often as asked, in turns; what was run before in this session counts."""
-        if set(names) - OURS.keys():
+        if set(names) - set(OURS):
             place.load(dataset)
         else:
             place.data(dataset)

@@ -1,8 +1,8 @@
 """The product as a contender: real processes, fed through its real bus, asked through its own tables for what came of it.
 
 On the servers only monitoring runs, and what the other services would tell it is published on their topics in their own
-events; on SQLite all five services run in the one process, set up over HTTP, and the observations are appended to the file
-of the embedded bus while that process is stopped. A record holds one event, as the peers' do, and a school has a partition
+events; on SQLite all five services are set up over HTTP in one process, the observations are appended to the file of the embedded
+bus while that is stopped, and then it is started again, or monitoring alone instead. A record holds one event, as the peers' do, and a school has a partition
 of its own, as theirs has.
 """
 
@@ -283,12 +283,13 @@ class OnServers(Product):
 
 
 class OnFiles(Product):
-    """All five services in one process on SQLite files and the embedded bus."""
+    """One process on SQLite files and the embedded bus: all five services, or, once it is set up, monitoring alone."""
 
     name = "SQLite"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, alone: bool = False) -> None:
         super().__init__(folder)
+        self._alone = alone
         self.home = folder / "home"
         self.stack = Stack([Process("all", self.home, {"ZHENGAI_DEMO": "0"})])
         self.processes = list(self.stack.processes.values())
@@ -309,6 +310,9 @@ class OnFiles(Product):
                 assert school.call("POST", f"standards/indicators/{each['code']}/versions/1/activate").status_code == 200
             school.settle()
         self.stack.stop()
+        if self._alone:
+            for process in self.processes:
+                process.program = "tests.bench.peers.alone"
 
     def feed(self, data: Path, limit: int | None = None) -> None:
         async def publish() -> None:
