@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -130,11 +130,13 @@ class AnswerRow(CommonTable):
     at: Mapped[datetime] = mapped_column(index=True)
 
 
-@cache
-def _column(table: type[DeclarativeBase], attribute: str) -> Column[Any]:
-    (column,) = inspect(table).column_attrs[attribute].columns
-    assert isinstance(column, Column)
-    return column
+class Sent(NamedTuple):
+    """How the driver takes a column: its name, its type, whether it holds integers, and what makes a value what is sent."""
+
+    name: str
+    type: str
+    whole: bool
+    prepare: Callable[[Any], Any] | None
 
 
 class Transaction:
@@ -230,19 +232,17 @@ class Transaction:
             array, arrays = self._arrays([column], [sent])
             await self.driver(lambda connection: connection.execute(f"{sql} = ANY({array})", arrays))
 
-    def _by_column(self, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> tuple[list[Column[Any]], list[Any]]:
+    def _by_column(self, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> tuple[list[Sent], list[Any]]:
         """The columns that the rows name, and the values of each as the driver takes them."""
-        dialect = self.database.engine.dialect
-        columns = [_column(table, name) for name in rows[0]]
-        prepare = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
+        columns = [self.database.sent_as(table, name) for name in rows[0]]
         values = [[row[name] for row in rows] for name in rows[0]]
-        return columns, [each if do is None else list(map(do, each)) for each, do in zip(values, prepare, strict=True)]
+        return columns, [v if c.prepare is None else list(map(c.prepare, v)) for c, v in zip(columns, values, strict=True)]
 
-    def _arrays(self, columns: Sequence[Column[Any]], values: Sequence[Any]) -> tuple[str, list[Any]]:
+    @staticmethod
+    def _arrays(columns: Sequence[Sent], values: Sequence[Any]) -> tuple[str, list[Any]]:
         """Placeholders of an array a column, and the arrays."""
-        whole = [isinstance(c.type, Integer) and None not in v for c, v in zip(columns, values, strict=True)]
-        types = [c.type.compile(self.database.engine.dialect).partition(" COLLATE")[0] for c in columns]
-        marks = ", ".join(f"%b::{'bigint' if integers else t}[]" for t, integers in zip(types, whole, strict=True))
+        whole = [column.whole and None not in v for column, v in zip(columns, values, strict=True)]
+        marks = ", ".join(f"%b::{'bigint' if integers else c.type}[]" for c, integers in zip(columns, whole, strict=True))
         return marks, [np.array(v, dtype=np.int64) if integers else v for v, integers in zip(values, whole, strict=True)]
 
     def publish(self, fact: Event, *, cause: str | None = None, school: str | None = None) -> UUID:
@@ -312,15 +312,14 @@ class Database:
         self.memory: dict[str, Any] = {}
         self.settings: Settings = Settings.model_construct()  # the process's own, once its background work runs
         self.closing = False  # set when the process stops: who holds a stream open ends it
-        if url.startswith("sqlite"):
-            self.engine: AsyncEngine = sqlite.engine_of(url)
-        else:
-            self.engine = postgres.engine_of(url)
+        self.is_sqlite = url.startswith("sqlite")
+        self.engine: AsyncEngine = (sqlite if self.is_sqlite else postgres).engine_of(url)
+        self.sent_as = cache(self._sent_as)
         self._driver_error: type[Exception] = self.engine.dialect.loaded_dbapi.OperationalError  # as it comes out of `driver`
-        self._writing = asyncio.Lock() if url.startswith("sqlite") else None
+        self._writing = asyncio.Lock() if self.is_sqlite else None
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         # PostgreSQL gives one snapshot to all statements of a read only where it is told to; SQLite always does.
-        snapshot = {} if url.startswith("sqlite") else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._readers = async_sessionmaker(self.engine.execution_options(read_only=True, **snapshot), expire_on_commit=False)
 
     @asynccontextmanager
@@ -368,9 +367,12 @@ class Database:
         sql = "SELECT unixepoch('subsec')" if self.is_sqlite else "SELECT extract(epoch FROM clock_timestamp())"
         return float(await session.scalar(text(sql)) or 0)
 
-    @property
-    def is_sqlite(self) -> bool:
-        return self.engine.dialect.name == "sqlite"
+    def _sent_as(self, table: type[DeclarativeBase], attribute: str) -> Sent:
+        (column,) = inspect(table).column_attrs[attribute].columns
+        assert isinstance(column, Column)
+        type_, dialect = column.type, self.engine.dialect
+        prepare = type_.dialect_impl(dialect).bind_processor(dialect)
+        return Sent(column.name, type_.compile(dialect).partition(" COLLATE")[0], isinstance(type_, Integer), prepare)
 
     async def close(self) -> None:
         await self.engine.dispose()

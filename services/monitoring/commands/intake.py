@@ -258,13 +258,10 @@ def _unknown(school: School, stretch: Stretch, observations: Columns) -> tuple[M
     missing = np.zeros(len(stretch), dtype=np.bool_)
     first: dict[int, int] = {}
     for kind, known in school.roster.placing.items():
-        words, rows = np.unique(stretch.columns[kind], return_index=True)
-        named = observations.named[REFERENCES.index(kind)]
-        unknown = [
-            word
-            for word, row in zip(words.tolist(), rows.tolist(), strict=True)
-            if word and named[row] not in known and (word in school.unplaced or not first.update({word: row}))
-        ]
+        words, named = stretch.columns[kind].tolist(), observations.named[REFERENCES.index(kind)]
+        rows = dict(zip(reversed(words), range(len(words) - 1, -1, -1), strict=True))  # in which a word stands first
+        unknown = sorted(word for word, row in rows.items() if word and named[row] not in known)
+        first |= {word: rows[word] for word in unknown if word not in school.unplaced}
         if unknown:
             missing |= np.isin(stretch.columns[kind], unknown)
     return missing, first

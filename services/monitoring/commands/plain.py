@@ -7,9 +7,7 @@ all that came with it is looked at one by one, and comes to the same.
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import repeat
-
-import numpy as np
+from itertools import compress, repeat
 
 from libs.common.events.observations import MILLION, REFERENCES
 from libs.common.hashing import id_hash
@@ -51,13 +49,11 @@ def _right(school: School, columns: Columns, metrics: set[str], latest: datetime
 
 def _name_what_they_must(school: School, columns: Columns, metrics: set[str]) -> bool:
     """Whether each names what its metric is observed per, and no student where that is none."""
-    of = np.fromiter(map(school.metric_ids.__getitem__, columns.metrics), dtype=np.int64, count=len(columns))
     for at, named in enumerate(columns.named):
         asking = {metric for metric in metrics if at in school.rules[metric].needed}
-        if at != _STUDENT and not asking:
-            continue
-        names = np.fromiter(map(bool, named), dtype=np.bool_, count=len(named))
-        asks = np.isin(of, [school.metric_ids[metric] for metric in asking])
-        if (asks & ~names).any() or (at == _STUDENT and (names & ~asks).any()):
+        silent = metrics - asking if at == _STUDENT else set()
+        if asking and not all(map(bool, compress(named, map(asking.__contains__, columns.metrics)))):
+            return False
+        if silent and any(compress(named, map(silent.__contains__, columns.metrics))):
             return False
     return True
