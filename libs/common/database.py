@@ -314,7 +314,7 @@ class Database:
         self.closing = False  # set when the process stops: who holds a stream open ends it
         self.is_sqlite = url.startswith("sqlite")
         self.engine: AsyncEngine = (sqlite if self.is_sqlite else postgres).engine_of(url)
-        self.sent_as = cache(self._sent_as)
+        self.sent_as = cache(self._sent_as)  # a table's column, found out once
         self._driver_error: type[Exception] = self.engine.dialect.loaded_dbapi.OperationalError  # as it comes out of `driver`
         self._writing = asyncio.Lock() if self.is_sqlite else None
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)

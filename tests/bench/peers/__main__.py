@@ -18,11 +18,11 @@ from tests.bench.page import machine, put, table
 from tests.bench.peers import place
 from tests.servers import KAFKA_VERSION, as_program
 
-NOTE = """Of throughput and of two processes each run's sums, warnings and number of stored observations were compared with the
+NOTE = """Of throughput each run's sums, warnings and number of stored observations were compared with the
 harness's reference before its time counted; of latency that every warning came, of the front door the number of records. The clock runs from the process being ready (a Java machine: from `start()`) until every event is counted and every warning
 is readable. The product adds up two levels more than its peers do, class and lesson, notes for each event which ids no roster knows,
-and stores the observation; they do not. On SQLite the observations lie in the embedded bus before the start, and planning and
-reporting work on the warnings in the same process. Kafka Streams at-least-once promises less, and leads in latency. Not run here:
+and stores the observation; they do not. On SQLite the observations lie in the embedded bus before the start; with all five services, planning
+and reporting work on the warnings in the same process meanwhile. Kafka Streams at-least-once promises less, and leads in latency. Not run here:
 Flink, which the harness measured at about the speed of Kafka Streams exactly-once. Bytewax, Quix Streams and Faust run as the harness
 has them; Faust takes so long that it gets fewer events. The front door's load comes from wrk, one thread with 32 connections, as in the harness."""
 

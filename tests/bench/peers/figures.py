@@ -97,33 +97,39 @@ def growth(lab: Lab) -> list[Line]:
 
 
 def full(lab: Lab) -> list[Line]:
-    """500k events more where 20 M observations of the year before are stored already, and right before it in an empty store; once each.
-
-    Compared after the first half, when each school's ids have been read again.
-    """
+    """500k events more where 20 M observations of the year before are stored already, and right before it in an empty store; once each."""
     data, copies = place.data("d500k"), int(os.environ.get("STORED", "20000000")) // 500_000
     events = json.loads(data.with_name("d500k.ref.json").read_text())["events"]
     with lab.on_servers() as store:
         _fill(store, data, copies, events)
         with lab.on_servers() as product:
             empty = _more(product, data, events, 0)
-        speed = _more(store, data, events, copies)
-        memory, disk = store.memory_mb(), sum(store.bytes_on_disk().values()) / ((copies + 1) * events)
-    ratio = f"{speed / empty:.2f}x ({empty:,.0f} → {speed:,.0f} events/s; once each)"
+        found = _more(store, data, events, copies)
+        memory, disk = store.memory_mb(), sum(store.bytes_on_disk().values()) / ((copies + 2) * events)
+    at_first, later = (
+        f"{much / few:.2f}x ({few:,.0f} → {much:,.0f} events/s; once each)" for few, much in zip(empty, found, strict=True)
+    )
     return [
-        Line(f"with {copies * events / 1e6:,.0f} M observations stored, against the empty store", ratio, "≥ 0.85x"),
+        Line(f"with {copies * events / 1e6:,.0f} M observations stored, against the empty store", later, "≥ 0.85x"),
+        Line("– the 500k events before them, right after a start and a checkpoint", at_first, "–"),
         Line("– own memory then, peak", f"{memory:,.0f} MB", "–"),
         Line("– bytes on disk an observation then", f"{disk:.0f}", "≤ 150"),
     ]
 
 
-def _more(product: OnServers, data: Path, events: int, copies: int) -> float:
-    """Events a second of the second half of the data, counted after so many copies of it; NaN where the result is not exact."""
+def _more(product: OnServers, data: Path, events: int, copies: int) -> tuple[float, float]:
+    """Events a second of one more copy of the data, and then, in the same run, of the data; NaN where the result is not exact.
+
+    Once that copy is counted, the ids of each school have been read again, and PostgreSQL has written most pages of the sums whole
+    into its log, as it does with each page once after a checkpoint.
+    """
+    product.put(earlier(data, copies))
     product.feed(data)
-    run = Run(product, (copies + 1) * events, LIMIT_S, before=copies * events)
-    speed = run.second_half() if exact(product, "d500k", copies * events) else float("nan")
-    print(f"full: {copies * events:,} stored, {speed:,.0f} events/s", flush=True)
-    return speed
+    run = Run(product, (copies + 2) * events, LIMIT_S, before=copies * events)
+    right = exact(product, "d500k", (copies + 1) * events)
+    found = (run.first_half(), run.second_half()) if right else (float("nan"), float("nan"))
+    print(f"full: {copies * events:,} stored, {found[0]:,.0f} and then {found[1]:,.0f} events/s", flush=True)
+    return found
 
 
 def _fill(product: OnServers, data: Path, copies: int, events: int) -> None:

@@ -71,10 +71,10 @@ class Lab:
         return {name: Runs(self.kept[name, dataset]) for name in names}
 
     @contextmanager
-    def on_servers(self, processes: int = 1) -> Iterator[OnServers]:
+    def on_servers(self) -> Iterator[OnServers]:
         """The product on the servers, set up."""
         with tempfile.TemporaryDirectory(prefix="peers-") as folder:
-            product = OnServers(Path(folder), self.servers.kafka, self.servers.postgres, processes)
+            product = OnServers(Path(folder), self.servers.kafka, self.servers.postgres)
             try:
                 product.set_up()
                 yield product

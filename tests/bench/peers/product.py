@@ -378,9 +378,18 @@ class Run:
 
     def second_half(self) -> float:
         """Events a second after the first half was counted."""
-        half = (self.before + self.events) / 2
-        at, counted = next(((at, n) for at, n in self.seen if n >= half), self.seen[-1])
+        at, counted = self._half()
         return (self.events - counted) / (self.done - at)
+
+    def first_half(self) -> float:
+        """Events a second until the first half was counted."""
+        at, counted = self._half()
+        return (counted - self.before) / (at - self.ready)
+
+    def _half(self) -> tuple[float, int]:
+        """When half of the events were counted, and how many then."""
+        half = (self.before + self.events) / 2
+        return next(((at, n) for at, n in self.seen if n >= half), self.seen[-1])
 
     def microseconds(self) -> float:
         """What an event costs once the first batch is counted: without joining the group, which does not grow."""

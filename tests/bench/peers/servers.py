@@ -20,8 +20,11 @@ class _Kafka(Kafka):
 
 
 class _Postgres(Postgres):
+    """As `deploy/compose.yaml` sets it up."""
+
     def command(self) -> Sequence[str]:
-        return [*super().command(), "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"]
+        settings = ("shared_buffers=512MB", "max_wal_size=4GB", "wal_compression=lz4")
+        return [*super().command(), *(part for setting in settings for part in ("-c", setting))]
 
 
 @dataclass(frozen=True, slots=True)
