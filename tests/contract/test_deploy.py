@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY
 
 from libs.common import telemetry
 from libs.common.settings import PREFIX, Settings
+from tests.bench.peers.servers import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -196,3 +197,7 @@ def test_whatever_installs_packages_compiles_them_so_that_no_start_has_to() -> N
         installs = re.findall(r"uv pip (?:sync|install) .*--require-hashes.*", text)
         assert installs, recipe
         assert [line for line in installs if "--compile-bytecode" not in line] == [], recipe
+
+
+def test_speed_is_measured_on_a_database_that_is_set_up_as_the_compose_file_does() -> None:
+    assert COMPOSE["postgres"]["command"] == ["postgres", *(part for setting in SETTINGS for part in ("-c", setting))]

@@ -40,9 +40,10 @@ class Ids:
         found: list[tuple[int, int]] = []
         for halves, positions in self._runs:
             left = np.searchsorted(halves, wanted)
-            for at in np.flatnonzero(halves[np.minimum(left, len(halves) - 1)] == wanted).tolist():
-                right = np.searchsorted(halves, wanted[at], "right")
-                found += [(int(order[at]), int(position)) for position in positions[left[at] : right]]
+            hits = np.flatnonzero(halves[np.minimum(left, len(halves) - 1)] == wanted)
+            right = np.searchsorted(halves, wanted[hits], "right")
+            for at, begin, end in zip(order[hits].tolist(), left[hits].tolist(), right.tolist(), strict=True):
+                found += [(at, position) for position in positions[begin:end].tolist()]
         return found
 
     def add(self, ids: bytes, first: int) -> None:

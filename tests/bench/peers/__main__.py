@@ -1,6 +1,6 @@
 """The product beside what a user would pick instead: same events, same broker, same machine, every result checked.
 
-usage: make bench-peers                        everything, into docs/performance.md (about an hour; a quiet machine)
+usage: make bench-peers                        everything, into docs/performance.md (more than an hour; a quiet machine)
        RUNS=1 make bench-peers                 fewer runs of each
        STORED=1000000 make bench-peers         fewer observations stored before the figure `full`
        python -m tests.bench.peers NAME ...    some figures only, not written down:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from tests.servers import Kafka, Postgres, kafka_jars, postgres_programs, prepared
 
+SETTINGS = ("shared_buffers=512MB", "max_wal_size=4GB", "wal_compression=lz4")
+
 
 class _Kafka(Kafka):
     def _java(self, *arguments: str) -> list[str]:
@@ -23,8 +25,7 @@ class _Postgres(Postgres):
     """As `deploy/compose.yaml` sets it up."""
 
     def command(self) -> Sequence[str]:
-        settings = ("shared_buffers=512MB", "max_wal_size=4GB", "wal_compression=lz4")
-        return [*super().command(), *(part for setting in settings for part in ("-c", setting))]
+        return [*super().command(), *(part for setting in SETTINGS for part in ("-c", setting))]
 
 
 @dataclass(frozen=True, slots=True)
