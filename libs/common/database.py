@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID, uuid4
 
@@ -137,6 +137,14 @@ class Sent(NamedTuple):
     type: str
     whole: bool
     prepare: Callable[[Any], Any] | None
+
+
+def _sent_as(dialect: Dialect, table: type[DeclarativeBase], attribute: str) -> Sent:
+    (column,) = inspect(table).column_attrs[attribute].columns
+    assert isinstance(column, Column)
+    type_ = column.type
+    prepare = type_.dialect_impl(dialect).bind_processor(dialect)
+    return Sent(column.name, type_.compile(dialect).partition(" COLLATE")[0], isinstance(type_, Integer), prepare)
 
 
 class Transaction:
@@ -314,7 +322,7 @@ class Database:
         self.closing = False  # set when the process stops: who holds a stream open ends it
         self.is_sqlite = url.startswith("sqlite")
         self.engine: AsyncEngine = (sqlite if self.is_sqlite else postgres).engine_of(url)
-        self.sent_as = cache(self._sent_as)  # a table's column, found out once
+        self.sent_as = cache(partial(_sent_as, self.engine.dialect))  # a table's column, found out once
         self._driver_error: type[Exception] = self.engine.dialect.loaded_dbapi.OperationalError  # as it comes out of `driver`
         self._writing = asyncio.Lock() if self.is_sqlite else None
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -366,13 +374,6 @@ class Database:
         """The database's own clock, in seconds: leases are compared with it, and each process sets its clock by it."""
         sql = "SELECT unixepoch('subsec')" if self.is_sqlite else "SELECT extract(epoch FROM clock_timestamp())"
         return float(await session.scalar(text(sql)) or 0)
-
-    def _sent_as(self, table: type[DeclarativeBase], attribute: str) -> Sent:
-        (column,) = inspect(table).column_attrs[attribute].columns
-        assert isinstance(column, Column)
-        type_, dialect = column.type, self.engine.dialect
-        prepare = type_.dialect_impl(dialect).bind_processor(dialect)
-        return Sent(column.name, type_.compile(dialect).partition(" COLLATE")[0], isinstance(type_, Integer), prepare)
 
     async def close(self) -> None:
         await self.engine.dispose()

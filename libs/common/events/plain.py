@@ -46,7 +46,9 @@ _named = attrgetter(*NAMED)
 
 
 def read_plain(raws: Sequence[bytes]) -> tuple[list[PlainEvent], list[float]] | None:
-    """These JSON texts, one at least, as plain events, with their times in seconds from 1970; None where one of them needs a closer look."""
+    """These JSON texts, one at least, as plain events, with their times in seconds from 1970; None where one of them needs a closer
+    look.
+    """
     if holds_escapes(text := b"".join(raws)):
         return None
     try:

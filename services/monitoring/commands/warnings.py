@@ -64,8 +64,8 @@ _COLUMNS = tuple(column.key for column in inspect(WarningRow).column_attrs)
 class Ledger:
     """The uncleared warnings of a batch's indicators and subjects, and what becomes of them.
 
-    Judging only takes notes here; `write`, or `prepare` and then `send`, writes all of them at once. `tells`: the steps taken are turns of the story, too; where
-    the story was told anew it has its turns already.
+    Judging only takes notes here; `write`, or `prepare` and then `send`, writes all of them at once. `tells`: the steps taken are turns
+    of the story, too; where the story was told anew it has its turns already.
     """
 
     tx: Transaction

@@ -35,7 +35,7 @@ class Ids:
 
     def candidates(self, ids: bytes) -> list[tuple[int, int]]:
         """Pairs of an index into `ids` and a position where an id begins with the same half."""
-        # In the order of the runs: one after the other they are found close by, where at random each search goes through all memory.
+        # In the order of the runs, where each is found close to the one before; at random each search goes through all memory.
         wanted, order = _sorted(_halves(ids), np.arange(len(ids) // BYTES))
         found: list[tuple[int, int]] = []
         for halves, positions in self._runs:

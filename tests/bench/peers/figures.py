@@ -96,8 +96,8 @@ def growth(lab: Lab) -> list[Line]:
 
 
 def full(lab: Lab) -> list[Line]:
-    """500k events, and 500k more, where 20 M observations of the year before are stored already, and right before it in an empty store;
-    once each.
+    """500k events, and 500k more, where 20 M observations of the year before are stored already, and right before it in an empty
+    store; once each.
     """
     data, copies = place.data("d500k"), int(os.environ.get("STORED", "20000000")) // 500_000
     events = json.loads(data.with_name("d500k.ref.json").read_text())["events"]

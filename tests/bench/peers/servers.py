@@ -1,4 +1,4 @@
-"""Kafka and PostgreSQL as the peers were measured before: the broker with its default compiler and 1 GiB, 512 MB of buffers.
+"""Kafka as the peers were measured before, with its default compiler and 1 GiB; PostgreSQL as `deploy/compose.yaml` sets it up.
 
 The servers of `tests.servers` are set up to start fast, which would slow whoever leans on the broker most: the peers.
 """
@@ -22,8 +22,6 @@ class _Kafka(Kafka):
 
 
 class _Postgres(Postgres):
-    """As `deploy/compose.yaml` sets it up."""
-
     def command(self) -> Sequence[str]:
         return [*super().command(), *(part for setting in SETTINGS for part in ("-c", setting))]
 
